@@ -1,0 +1,30 @@
+# Thin names over cargo and the scripts. `make help` lists them.
+
+CARGO ?= cargo
+RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
+
+.PHONY: build demo test header clean help
+
+build: ## target/release: cos-slice, cos-emulator, libcos_slice.so, libcos_slice.a
+	@scripts/need.sh build
+	$(CARGO) build --locked --release --package cos-slice --features cli --package cos-emulator --bins
+# Last, and alone, so that the library is linked without anything that only the programs need.
+	$(CARGO) build --locked --release --package cos-slice --lib
+# The name that programs linked with it look for.
+	ln -sf libcos_slice.so $(RELEASE)/libcos_slice.so.0
+
+demo: build ## a C program uploads a file, is killed in the middle, and resumes
+	@scripts/demo.sh
+
+test: ## everything that .ci/run checks
+	@scripts/test.sh
+
+header: ## regenerate include/cos_slice.h
+	$(CARGO) run --locked --package cos-slice-header
+
+clean: ## remove what was built
+	$(CARGO) clean
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14

@@ -1,0 +1,697 @@
+/*
+ * cos_slice: uploads large files to Tencent COS by slices: parallel, resumable, verified.
+ *
+ * Version 0.1.0. This file is generated; change the sources and run "cargo run -p cos-slice-header".
+ *
+ * THREADS AND POINTERS. A function that takes a "const T *" may be called on the same object by several threads at
+ * once; one that takes a "T *" may not, save that the handle may be cancelled and asked meanwhile. When in doubt: one
+ * thread at a time, except cos_slice_upload_cancel. Different objects never disturb each other, uploads of the same
+ * client included. Breaking the rule gives COS_SLICE_ERR_BUSY where it is noticed.
+ * Handles must not be used in a process made by fork() from the one that made them.
+ *
+ * OWNERSHIP. What a _new function or an error parameter gives is the caller's, to be freed by the _free function of its
+ * type, and by nothing else. Every function takes NULL for its handle: _free does nothing, a getter answers as if nothing
+ * had happened, any other function returns COS_SLICE_ERR_INVALID_ARGUMENT. A client may be freed before its uploads.
+ * Texts go in as UTF-8 that ends with NUL and are copied during the call. Texts that come out are borrowed: each function
+ * says until when. Text that is not there is NULL, except where a function says that it never is.
+ *
+ * ERRORS. Functions that can fail return a status: COS_SLICE_OK (0), or one of the negative COS_SLICE_ERR_*, of which
+ * later versions may have more. A setter returns COS_SLICE_ERR_INVALID_ARGUMENT where the value is not acceptable; ignoring
+ * that is safe, because cos_slice_upload_run and _start report the first such setting, by its name. A setting stays at
+ * fault until its setter is called again with success. A setter returns COS_SLICE_ERR_BUSY, and changes nothing, where it
+ * comes too late: the settings of an upload are closed while it runs, those of a client once one of its uploads was run.
+ * Booleans are int32_t: 0 is off, anything else on. Sizes and times that go in are int64_t, so that a negative one is
+ * refused as what it is.
+ *
+ * CALLBACKS come with a user_data, which is passed through, and a drop, which is called exactly once with it when the
+ * library no longer needs it, also where the setter fails. Inside a callback, cancel and getters may be called; a free is
+ * carried out when the callback has returned; everything else answers COS_SLICE_ERR_BUSY. No callback is made with a lock
+ * held, and none of an upload after its run or wait has returned its end. A callback must return, and must not throw.
+ *
+ * THREADS OF ITS OWN. A client has none before its first upload is run, then at most one for each connection, and one more
+ * for callbacks where cos_slice_upload_start is used with one. They block all signals. They end with the client and the
+ * last of its uploads; a name lookup that the system will not let go may last longer, and holds nothing of the client.
+ * Nothing is ever written to standard output or standard error, and no signal handler is installed.
+ *
+ * MEMORY. A client takes at most 6 MiB + connections x 320 KiB, the library's own code included, so 8.5 MiB with
+ * the default. Add 24 bytes for each slice of the uploads under way, and the copies that cos_slice_upload_set_memory
+ * makes. Files are never held in memory, whatever their size.
+ *
+ * WHAT AN UPLOAD GUARANTEES. COS_SLICE_OK means that the object is there, complete, and is the source: the service said so of
+ * the finish of this upload or of the content's SHA-1, and its record of the object was compared where
+ * cos_slice_upload_verified says so. Where that can't be established the status is COS_SLICE_ERR_OUTCOME_UNKNOWN. Whatever
+ * happens otherwise (a lost answer, a killed process, a server that restarts) running the upload again goes on with the
+ * slices that the server has, as far as they are of this content; what it has of other content is left alone unless
+ * cos_slice_upload_set_discard_unfinished is on. A source that changes under the upload is an error, never a mixed object.
+ * Two uploads of different content to one path at the same time are not serialised by the service: the object is one of
+ * them, and the other ends with an error or is replaced.
+ *
+ * DEFAULTS
+ *
+ *   connections of a client            8, at most 256; threads at most as many
+ *   slice size                         1 MiB
+ *   hash (SHA-1 first)                 on
+ *   overwrite                          off
+ *   discard_unfinished                 off
+ *   verify                             on
+ *   one request instead of slices      empty sources only
+ *   deadline of a whole upload         none
+ *   resolve, connect, TLS              10 s, 10 s, 10 s
+ *   stall: no byte moves               30 s
+ *   answer after the last byte         60 s
+ *   answer to the finish               120 s
+ *   wait before a request is repeated  at most 200 ms, doubling, at most 15 s; random
+ *   a request is given up after        10 attempts, or when it has failed for 120 s
+ *   the same, no answer ever came      4 attempts, which a wrong endpoint takes
+ */
+
+#ifndef COS_SLICE_H
+#define COS_SLICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef COS_SLICE_API
+#if defined(_WIN32) && !defined(COS_SLICE_STATIC)
+#define COS_SLICE_API __declspec(dllimport)
+#elif defined(__GNUC__)
+#define COS_SLICE_API __attribute__((visibility("default")))
+#else
+#define COS_SLICE_API
+#endif
+#endif
+
+/* The version of this header; that of the library is told by cos_slice_version(). */
+#define COS_SLICE_VERSION_MAJOR 0
+#define COS_SLICE_VERSION_MINOR 1
+#define COS_SLICE_VERSION_PATCH 0
+/* The three in one number that grows with each release: 0xMMmmpp. */
+#define COS_SLICE_VERSION_NUMBER 0x000100
+/* Raised when programs built against an older header would break. */
+#define COS_SLICE_ABI_VERSION 0
+
+/* How a call ended. More may come; treat an unknown negative number as a failure. */
+/* The upload is complete. */
+#define COS_SLICE_OK 0
+/* An argument or a setting is not acceptable; the message names it. Nothing was sent. */
+#define COS_SLICE_ERR_INVALID_ARGUMENT (-1)
+/* The handle is running, or the call is not allowed inside a callback. */
+#define COS_SLICE_ERR_BUSY (-2)
+/* A defect of this library was caught at its boundary; the handle can only be freed. */
+#define COS_SLICE_ERR_PANIC (-10)
+/* The file can't be opened, or is not a regular file. */
+#define COS_SLICE_ERR_FILE_OPEN (-100)
+/* Reading the source failed. */
+#define COS_SLICE_ERR_FILE_READ (-101)
+/* The source changed while it was being uploaded; no mixed object was made. */
+#define COS_SLICE_ERR_SOURCE_CHANGED (-102)
+/* The system refused memory, threads or descriptors. */
+#define COS_SLICE_ERR_RESOURCES (-103)
+/* The host name could not be looked up. */
+#define COS_SLICE_ERR_RESOLVE (-200)
+/* No connection to the server could be made. */
+#define COS_SLICE_ERR_CONNECT (-201)
+/* The server's certificate was not accepted, or it does not speak TLS. */
+#define COS_SLICE_ERR_TLS (-202)
+/* Connections kept breaking. */
+#define COS_SLICE_ERR_CONNECTION_LOST (-203)
+/* The server did not answer, or no byte moved, within the time limits. */
+#define COS_SLICE_ERR_TIMED_OUT (-204)
+/* The replies can't be understood; is this the right endpoint? */
+#define COS_SLICE_ERR_BAD_REPLY (-205)
+/* The server refused the request; the server code says why. */
+#define COS_SLICE_ERR_REFUSED (-300)
+/* The server did not accept the app id, the secret or the signature. */
+#define COS_SLICE_ERR_CREDENTIALS (-301)
+/* The bucket does not exist there. */
+#define COS_SLICE_ERR_NO_BUCKET (-302)
+/* An object of this name with other content exists, and overwriting is off. */
+#define COS_SLICE_ERR_OBJECT_EXISTS (-303)
+/* Somebody else's unfinished upload, or one of other content, is in the way. */
+#define COS_SLICE_ERR_OTHER_UPLOAD (-304)
+/* The path's directory does not exist there. */
+#define COS_SLICE_ERR_NOT_FOUND (-305)
+/* The object is larger than the service accepts. */
+#define COS_SLICE_ERR_TOO_LARGE (-306)
+/* The server kept asking to slow down. */
+#define COS_SLICE_ERR_SERVER_BUSY (-307)
+/* The server kept failing. */
+#define COS_SLICE_ERR_SERVER_FAILED (-308)
+/* What the server received is, by its digests, not what was sent, twice over. */
+#define COS_SLICE_ERR_CONTENT_REJECTED (-309)
+/* The server reported success, but its own record of the object contradicts that. */
+#define COS_SLICE_ERR_VERIFY_FAILED (-310)
+/* The object may be complete or not, and the server would not say which; the message tells how to check. */
+#define COS_SLICE_ERR_OUTCOME_UNKNOWN (-311)
+/* The upload was cancelled; running it again resumes. */
+#define COS_SLICE_ERR_CANCELLED (-400)
+/* The progress callback asked to stop; running it again resumes. */
+#define COS_SLICE_ERR_ABORTED_BY_CALLBACK (-401)
+/* The deadline for the whole upload passed; running it again resumes. */
+#define COS_SLICE_ERR_DEADLINE (-402)
+/* The upload was not over when the waiting time was. */
+#define COS_SLICE_ERR_STILL_RUNNING (-403)
+/* There is nothing to wait for: the upload was not started. */
+#define COS_SLICE_ERR_NOT_STARTED (-404)
+
+/* What an upload is busy with: phase of cos_slice_progress. More may come. */
+/* Not begun. */
+#define COS_SLICE_PHASE_WAITING 0
+/* Taking the SHA-1 of the source. */
+#define COS_SLICE_PHASE_HASHING 1
+/* Asking the server what there is, and sending slices. */
+#define COS_SLICE_PHASE_SENDING 2
+/* All bytes are there; the server is making the object. */
+#define COS_SLICE_PHASE_FINISHING 3
+/* Comparing the server's record with the source. */
+#define COS_SLICE_PHASE_VERIFYING 4
+/* Over, one way or the other. */
+#define COS_SLICE_PHASE_DONE 5
+
+/* How the object came to be there: cos_slice_upload_outcome. More may come. */
+/* The last run did not succeed, or there was none. */
+#define COS_SLICE_OUTCOME_NONE 0
+/* All of it was sent in this run. */
+#define COS_SLICE_OUTCOME_UPLOADED 1
+/* Part of it was there from an unfinished upload. */
+#define COS_SLICE_OUTCOME_RESUMED 2
+/* The server had the same content; no slice was sent. */
+#define COS_SLICE_OUTCOME_INSTANT 3
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+
+/**
+ * What uploads share: where the service is, who signs, the connections and the threads. Reference counted: it may be
+ * freed before its uploads, which then keep what they need.
+ */
+typedef struct cos_slice_client cos_slice_client;
+
+/**
+ * Why a call failed. Plain data: it stays valid whatever becomes of the upload and the client, until it is freed.
+ */
+typedef struct cos_slice_error cos_slice_error;
+
+/**
+ * One file, or other content, on its way to one object.
+ */
+typedef struct cos_slice_upload cos_slice_upload;
+
+/**
+ * How far an upload is. All counts are of the object's bytes, not of what HTTP adds. Later versions may add fields at the
+ * end, never change those that are there.
+ */
+typedef struct {
+    /**
+     * The size of this structure in bytes, as far as it is filled in.
+     */
+    uint32_t struct_size;
+    /**
+     * What the upload is busy with: COS_SLICE_PHASE_*. Later versions may add numbers.
+     */
+    int32_t phase;
+    /**
+     * The object's size in bytes; 0 until the source was opened.
+     */
+    uint64_t total;
+    /**
+     * Bytes that the server has acknowledged, each counted once, those that it had before included. Never falls while an
+     * upload runs, never exceeds total.
+     */
+    uint64_t acknowledged;
+    /**
+     * How many of these the server had before this run.
+     */
+    uint64_t resumed;
+    /**
+     * Bytes hashed so far; 0 with hashing off.
+     */
+    uint64_t hashed;
+    /**
+     * Slices that the server has.
+     */
+    uint64_t slices_done;
+    /**
+     * Slices that there are in all; 0 until the server has chosen the slice size.
+     */
+    uint64_t slices_total;
+    /**
+     * Requests that were repeated in this run.
+     */
+    uint64_t retries;
+} cos_slice_progress;
+
+/**
+ * A progress callback: anything but 0 stops the upload. Both pointers are valid for the time of the call. Inside, only
+ * cancel and getters may be called; a free is carried out when the callback has returned, everything else answers
+ * COS_SLICE_ERR_BUSY. It must return, and must not throw.
+ */
+typedef int32_t (*cos_slice_progress_fn)(const cos_slice_progress *progress, void *user_data);
+
+/**
+ * Releases the user_data of a callback. It must not throw.
+ */
+typedef void (*cos_slice_drop_fn)(void *user_data);
+
+/**
+ * The version of the library that is running, such as "0.1.0"; the macros COS_SLICE_VERSION_* are that of the header.
+ * The text is valid for ever. Any thread.
+ */
+COS_SLICE_API
+const char *cos_slice_version(void);
+
+/**
+ * The version of the library that is running as one number, to be compared with COS_SLICE_VERSION_NUMBER: the library
+ * may be newer than the header, never older. Any thread.
+ */
+COS_SLICE_API
+uint32_t cos_slice_version_number(void);
+
+/**
+ * The version of the binary interface, to be compared with COS_SLICE_ABI_VERSION: a program works with a library whose
+ * number is the same. Any thread.
+ */
+COS_SLICE_API
+uint32_t cos_slice_abi_version(void);
+
+/**
+ * What this build can do: words with a space between them, in no particular order. Today "files-v2" (the slice-upload
+ * API files/v2), "http" and "https". The text is valid for ever. Any thread.
+ */
+COS_SLICE_API
+const char *cos_slice_features(void);
+
+/**
+ * The name of a status number, such as "COS_SLICE_ERR_BUSY". A number that this library does not know gives
+ * "COS_SLICE_ERR_UNKNOWN". Never NULL; valid for ever. Any thread.
+ */
+COS_SLICE_API
+const char *cos_slice_status_name(int32_t status);
+
+/**
+ * What a status number means, in one English sentence. The message of an error says more. Never NULL; valid for ever.
+ * Any thread.
+ */
+COS_SLICE_API
+const char *cos_slice_status_meaning(int32_t status);
+
+/**
+ * A new client with the defaults. It has no thread and no connection before its first upload is run. Owned by the caller:
+ * free it with cos_slice_client_free. NULL only if a defect of the library was caught, and every function takes NULL.
+ */
+COS_SLICE_API
+cos_slice_client *cos_slice_client_new(void);
+
+/**
+ * Frees a client. It may still have uploads, running ones too: they go on, and the threads end with the last of them. With
+ * none left it waits for the threads, which have nothing to do then. NULL is allowed.
+ */
+COS_SLICE_API
+void cos_slice_client_free(cos_slice_client *client);
+
+/**
+ * Where the service is: "https://host", "http://host:port" or either with a path that goes before each request's.
+ * Copied. This or cos_slice_client_set_region is needed; the last call counts.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_endpoint(cos_slice_client *client,
+                                      const char *endpoint);
+
+/**
+ * The service's own endpoint in a region, by https: "gz" is https://gz.file.myqcloud.com. Copied.
+ */
+COS_SLICE_API int32_t cos_slice_client_set_region(cos_slice_client *client, const char *region);
+
+/**
+ * The account that signs requests: its app id (decimal digits), secret id and secret key. Copied; the library's copy of
+ * the secret key is overwritten when it is no longer needed, and no message ever shows it. Needed.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_secret_key(cos_slice_client *client,
+                                        const char *app_id,
+                                        const char *secret_id,
+                                        const char *secret_key);
+
+/**
+ * How many requests may be in flight at once, for all uploads of the client together, and so how many worker threads
+ * there are at most: 1 to 256.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_connections(cos_slice_client *client,
+                                         int32_t connections);
+
+/**
+ * The longest that looking up the host's name may take: 1 to 86400000 milliseconds (a day).
+ */
+COS_SLICE_API int32_t cos_slice_client_set_resolve_timeout_ms(cos_slice_client *client, int64_t ms);
+
+/**
+ * The longest that opening a connection may take, all of the host's addresses together: 1 to 86400000 milliseconds.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_connect_timeout_ms(cos_slice_client *client,
+                                                int64_t ms);
+
+/**
+ * The longest that the TLS handshake may take: 1 to 86400000 milliseconds.
+ */
+COS_SLICE_API int32_t cos_slice_client_set_tls_timeout_ms(cos_slice_client *client, int64_t ms);
+
+/**
+ * The longest that a request may be sent without a byte being taken by the network: 1 to 86400000 milliseconds. There is no
+ * limit on how long a slice takes while bytes move, so slow lines work.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_stall_timeout_ms(cos_slice_client *client,
+                                              int64_t ms);
+
+/**
+ * The longest that the server may take to answer after a request's last byte: 1 to 86400000 milliseconds.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_answer_timeout_ms(cos_slice_client *client,
+                                               int64_t ms);
+
+/**
+ * The same for the requests that make the object, which takes the server longer: 1 to 86400000 milliseconds.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_finish_timeout_ms(cos_slice_client *client,
+                                               int64_t ms);
+
+/**
+ * Trusts the certificates of a PEM file in place of the system's; the path is UTF-8. The file is read at once, so it may be
+ * removed afterwards; whether its certificates are sound shows when the first upload is run.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_ca_file(cos_slice_client *client,
+                                     const char *path);
+
+/**
+ * A new upload to a path of a bucket, such as "videos" and "/2026/big.mp4"; the leading slash makes no difference. The texts
+ * are copied. Owned by the caller: free it with cos_slice_upload_free, before or after the client. The client may be
+ * used by several threads at once.
+ *
+ * Arguments that are not acceptable, NULL among them, are reported by run and start: the bucket must not be empty; the path
+ * must have 1 to 850 bytes, no empty, "." or ".." segment, no control character and no slash at its end. NULL only if
+ * a defect of the library was caught, and every function takes NULL.
+ */
+COS_SLICE_API
+cos_slice_upload *cos_slice_upload_new(const cos_slice_client *client,
+                                       const char *bucket,
+                                       const char *path);
+
+/**
+ * Frees an upload. One that runs is cancelled and waited for; what the server has of it stays there, and another upload of
+ * the same content resumes it. Inside a callback it does not wait: the run ends by itself, without another call. Not
+ * while another thread is inside cos_slice_upload_run or _wait for it. NULL is allowed.
+ */
+COS_SLICE_API
+void cos_slice_upload_free(cos_slice_upload *upload);
+
+/**
+ * Uploads a regular file; symbolic links are followed. The path is UTF-8, and copied. The file is opened when the upload is
+ * run, and must not change until it is over: a change is noticed and ends the upload with COS_SLICE_ERR_SOURCE_CHANGED.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_file(cos_slice_upload *upload,
+                                  const char *path);
+
+/**
+ * Uploads bytes in memory. They are copied during the call and the copy is kept until another source is set or the upload
+ * is freed: use a file for what is large. NULL is allowed where the size is 0. COS_SLICE_ERR_RESOURCES where the
+ * system has no memory for the copy.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_memory(cos_slice_upload *upload,
+                                    const void *data,
+                                    size_t size);
+
+/**
+ * Sets what is told of the progress: at the beginning, at most ten times a second, and at the end. Under
+ * cos_slice_upload_run it is called on the thread that runs, under cos_slice_upload_start on the one callback thread
+ * of the client; never two calls at once, and none after run or wait has told the end. NULL for callback: none.
+ *
+ * user_data is passed through. drop, which may be NULL, is called exactly once with it: when the callback is replaced or the
+ * upload freed, or at once where this call fails; on any thread, after the last call of callback.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_progress(cos_slice_upload *upload,
+                                      cos_slice_progress_fn callback,
+                                      void *user_data,
+                                      cos_slice_drop_fn drop);
+
+/**
+ * The slice size to ask for, in bytes; the server may choose another. With hashing on, 524288 or 1048576; with hashing off
+ * 2097152 and 3145728 too.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_slice_size(cos_slice_upload *upload,
+                                        int64_t bytes);
+
+/**
+ * Whether to take the source's SHA-1 before it is sent: anything but 0 is on. It buys the instant upload of content that the
+ * server has already, the server's own verification, and the proof on resumption that its slices are of this very
+ * content; it costs one reading of the source.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_hash(cos_slice_upload *upload,
+                                  int32_t on);
+
+/**
+ * Whether an object of other content at the path is replaced: anything but 0 is on. Off, it is left alone, and the upload
+ * fails with COS_SLICE_ERR_OBJECT_EXISTS.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_overwrite(cos_slice_upload *upload,
+                                       int32_t on);
+
+/**
+ * Whether an unfinished upload at the path that is not of this content is thrown away: anything but 0 is on. Off, the
+ * upload fails with COS_SLICE_ERR_OTHER_UPLOAD. Turn it on only where nobody else uploads to the path.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_discard_unfinished(cos_slice_upload *upload,
+                                                int32_t on);
+
+/**
+ * Whether the server's record of the object is compared with the source at the end: anything but 0 is on.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_verify(cos_slice_upload *upload,
+                                    int32_t on);
+
+/**
+ * An attribute that the service keeps with the object for the application: UTF-8 without control characters, at most 4096
+ * bytes; copied. NULL: none.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_biz_attr(cos_slice_upload *upload,
+                                      const char *biz_attr);
+
+/**
+ * Sources up to this many bytes go in one request instead of slices, 0 to 20971520; such an upload can't be resumed.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_single_request_limit(cos_slice_upload *upload,
+                                                  int64_t bytes);
+
+/**
+ * The longest that the whole upload may take, in milliseconds, 1 to 31536000000 (a year); then it ends with
+ * COS_SLICE_ERR_DEADLINE and can be run again. Without this call there is no such limit.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_deadline_ms(cos_slice_upload *upload,
+                                         int64_t ms);
+
+/**
+ * Runs the upload and returns when it is over: COS_SLICE_OK, or why not, which is the first setting that was not acceptable
+ * where there is one. An upload may be run again, after a failure too, and then goes on with what the server has.
+ *
+ * error, which may be NULL, receives an error that the caller frees, or NULL with COS_SLICE_OK; what it held before is not
+ * read. COS_SLICE_ERR_BUSY while it runs and inside a callback.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_run(cos_slice_upload *upload,
+                             cos_slice_error **error);
+
+/**
+ * Begins to run the upload and returns; cos_slice_upload_wait tells how it ended. Errors and error as of
+ * cos_slice_upload_run, for what can be known at once.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_start(cos_slice_upload *upload,
+                               cos_slice_error **error);
+
+/**
+ * Waits until a started upload is over, at most timeout_ms milliseconds; a negative number waits without end, 0 only asks.
+ * Then it returns what cos_slice_upload_run would have, and the same again if called again, until the next run.
+ * COS_SLICE_ERR_STILL_RUNNING where it is not over, COS_SLICE_ERR_NOT_STARTED, COS_SLICE_ERR_BUSY inside a callback.
+ * error as of cos_slice_upload_run.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_wait(cos_slice_upload *upload,
+                              int64_t timeout_ms,
+                              cos_slice_error **error);
+
+/**
+ * Stops the present run, or the next one where none is running, which then ends with COS_SLICE_ERR_CANCELLED; what the
+ * server has stays there, and a later run resumes. Returns at once; NULL is allowed. Any thread, at any time, any
+ * number of times, inside callbacks too; not in a signal handler.
+ */
+COS_SLICE_API
+void cos_slice_upload_cancel(const cos_slice_upload *upload);
+
+/**
+ * How far the present run is, or the last one was. Set progress->struct_size to sizeof(cos_slice_progress) first; on return
+ * it is the number of bytes filled in. COS_SLICE_ERR_INVALID_ARGUMENT, and nothing is written, where a pointer is NULL or
+ * the size is too small. Any thread, at any time, inside callbacks too.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_progress(const cos_slice_upload *upload,
+                                  cos_slice_progress *progress);
+
+/**
+ * The object's address for the public, as the service told it; it may name another host than the endpoint. NULL where it
+ * did not tell, and unless the last run succeeded. Borrowed: valid until the upload is run, started or freed.
+ */
+COS_SLICE_API
+const char *cos_slice_upload_access_url(const cos_slice_upload *upload);
+
+/**
+ * The object's address at the store itself, past the content delivery network; else as cos_slice_upload_access_url.
+ */
+COS_SLICE_API
+const char *cos_slice_upload_source_url(const cos_slice_upload *upload);
+
+/**
+ * The object's address for operations of the API on it; else as cos_slice_upload_access_url.
+ */
+COS_SLICE_API const char *cos_slice_upload_url(const cos_slice_upload *upload);
+
+/**
+ * The object's place within the service, "/appid/bucket/path"; else as cos_slice_upload_access_url.
+ */
+COS_SLICE_API const char *cos_slice_upload_resource_path(const cos_slice_upload *upload);
+
+/**
+ * The source's SHA-1 in 40 lower-case hexadecimal digits. NULL with hashing off, and unless the last run succeeded.
+ * Borrowed: valid until the upload is run, started or freed.
+ */
+COS_SLICE_API
+const char *cos_slice_upload_sha1(const cos_slice_upload *upload);
+
+/**
+ * How the object came to be there: COS_SLICE_OUTCOME_*. COS_SLICE_OUTCOME_NONE unless the last run succeeded.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_outcome(const cos_slice_upload *upload);
+
+/**
+ * The object's size in bytes. 0 unless the last run succeeded, as all numbers here.
+ */
+COS_SLICE_API uint64_t cos_slice_upload_size(const cos_slice_upload *upload);
+
+/**
+ * The bytes of slices that the server acknowledged in the last run.
+ */
+COS_SLICE_API uint64_t cos_slice_upload_bytes_sent(const cos_slice_upload *upload);
+
+/**
+ * The bytes that the server had before the last run.
+ */
+COS_SLICE_API uint64_t cos_slice_upload_bytes_resumed(const cos_slice_upload *upload);
+
+/**
+ * The slices that the server acknowledged in the last run.
+ */
+COS_SLICE_API uint64_t cos_slice_upload_slices_sent(const cos_slice_upload *upload);
+
+/**
+ * The requests that were repeated in the last run.
+ */
+COS_SLICE_API uint64_t cos_slice_upload_retries(const cos_slice_upload *upload);
+
+/**
+ * 1 where the server's record of the object was compared with the source at the end and agrees; 0 where there was none to
+ * be had, or verification is off.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_verified(const cos_slice_upload *upload);
+
+/**
+ * Frees an error. NULL is allowed.
+ */
+COS_SLICE_API void cos_slice_error_free(cos_slice_error *error);
+
+/**
+ * The status that the failed call returned: COS_SLICE_ERR_*. COS_SLICE_OK for NULL.
+ */
+COS_SLICE_API int32_t cos_slice_error_status(const cos_slice_error *error);
+
+/**
+ * What happened, where, what the server said and what to do next: one line of UTF-8 without control characters, and
+ * without secrets. Never NULL; for NULL it is empty. Valid until the error is freed.
+ */
+COS_SLICE_API
+const char *cos_slice_error_message(const cos_slice_error *error);
+
+/**
+ * The service's own code of the failure, such as -97; 0 where it gave none.
+ */
+COS_SLICE_API int64_t cos_slice_error_server_code(const cos_slice_error *error);
+
+/**
+ * The HTTP status of the answer, such as 403; 0 where there was no answer.
+ */
+COS_SLICE_API int32_t cos_slice_error_http_status(const cos_slice_error *error);
+
+/**
+ * The service's identifier of the request, which its support asks for; NULL where there is none. Valid until the error
+ * is freed.
+ */
+COS_SLICE_API
+const char *cos_slice_error_request_id(const cos_slice_error *error);
+
+/**
+ * The operating system's error number (errno), such as ENOENT; 0 where there is none.
+ */
+COS_SLICE_API int32_t cos_slice_error_os_errno(const cos_slice_error *error);
+
+/**
+ * 1 if running the same upload again, unchanged, may well succeed: later, or once the network or the file is well again.
+ * 0 if something must be changed first. An upload that is run again goes on with what the server has.
+ */
+COS_SLICE_API
+int32_t cos_slice_error_is_retryable(const cos_slice_error *error);
+
+/**
+ * How often the request that failed was attempted; 0 where the failure was not a request's.
+ */
+COS_SLICE_API uint32_t cos_slice_error_attempts(const cos_slice_error *error);
+
+/**
+ * The offset in bytes of the slice whose request failed; -1 where it was not about a slice.
+ */
+COS_SLICE_API int64_t cos_slice_error_slice_offset(const cos_slice_error *error);
+
+/**
+ * The name of the operation that failed, as the service's documentation calls it, such as "upload_slice_data"; NULL
+ * where the failure was not a request's. Valid until the error is freed.
+ */
+COS_SLICE_API
+const char *cos_slice_error_operation(const cos_slice_error *error);
+
+/**
+ * What the progress callback returned to stop the upload; 0 if it did not.
+ */
+COS_SLICE_API int32_t cos_slice_error_callback_value(const cos_slice_error *error);
+
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* COS_SLICE_H */

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# test.sh: everything that must pass, in stages; ends with each stage's time. Stops at the first stage that fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+built=$(realpath -m "${CARGO_TARGET_DIR:-target}")/release
+emulator=$built/cos-emulator
+summary=()
+
+stage() { # stage NAME COMMAND…
+    local name=$1 began=$SECONDS
+    shift
+    printf '\n== %s: %s\n' "$name" "$*"
+    if ! "$@"; then
+        printf '\nFAILED: %s\n' "$name" >&2
+        exit 1
+    fi
+    summary+=("$(printf 'ok  %4d s  %s' "$((SECONDS - began))" "$name")")
+}
+
+memcheck() {
+    local link
+    for link in shared static; do
+        echo "$link"
+        LINK=$link tests/capi/run.sh "$built" "$emulator" \
+            valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible || return 1
+    done
+}
+
+stage 'tools' scripts/need.sh test
+stage 'format' cargo fmt --all --check
+stage 'lints, with the command' cargo clippy --locked --workspace --all-targets --features cos-slice/cli -- -D warnings
+stage 'lints, the library alone' cargo clippy --locked --package cos-slice --all-targets -- -D warnings
+stage 'tests' cargo test --locked --workspace --features cos-slice/cli
+stage 'header' cargo run --locked --quiet --package cos-slice-header -- --check
+stage 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --lib
+stage 'a gibibyte in little memory' cargo test --locked --release --features cli --test large -- --nocapture
+stage 'release build' make --no-print-directory build
+stage 'C programs under valgrind' memcheck
+stage 'C programs under AddressSanitizer' scripts/asan.sh "$emulator"
+stage 'oldest Rust' scripts/msrv.sh
+
+printf '\n%s\n' "all passed in $SECONDS s"
+printf '%s\n' "${summary[@]}"

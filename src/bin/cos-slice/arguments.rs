@@ -1,0 +1,213 @@
+//! The command line: one table of options, from which help and messages come.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use cos_slice::upload::options;
+
+const AFTER_HELP: &str = "\
+Environment:
+  COS_SLICE_ENDPOINT         where the service is, http://HOST:PORT or https://HOST …
+  COS_SLICE_REGION           … or its region, such as gz
+  COS_SLICE_APP_ID           the account's app id
+  COS_SLICE_SECRET_ID        the secret id
+  COS_SLICE_SECRET_KEY       the secret key …
+  COS_SLICE_SECRET_KEY_FILE  … or a file that holds it
+
+Exit status:
+  0    done
+  1    failed; the reason is on stderr
+  2    the command line, the environment or a setting is not acceptable; nothing was sent
+  130  interrupted; the same command resumes";
+
+/// Uploads large files to Tencent COS by slices; resumes after anything.
+#[derive(Debug, Parser)]
+#[command(name = "cos-slice", version, after_help = AFTER_HELP)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Uploads a file and prints its access URL; run again after a failure, it goes on where it stopped.
+    #[command(after_help = AFTER_HELP)]
+    Upload(UploadArguments),
+    /// Tells what is at a path: none, unfinished (slices, bytes) or complete (size, SHA-1).
+    #[command(after_help = AFTER_HELP)]
+    Status(StatusArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct UploadArguments {
+    /// The file to upload: a regular file, or a symbolic link to one.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Where the object goes.
+    #[arg(value_name = "cos://BUCKET/PATH")]
+    pub object: ObjectUrl,
+    #[command(flatten)]
+    pub service: ServiceArguments,
+    /// Slice size in bytes, or with K or M: 512K, 1M, 2M, 3M; more than 1M needs --no-hash.
+    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = slice_size)]
+    pub slice_size: u64,
+    /// Slices in flight at once.
+    #[arg(long, value_name = "N", default_value_t = options::DEFAULT_CONNECTIONS, value_parser = connections())]
+    pub concurrency: u32,
+    /// Leaves out the SHA-1 of the file: no instant upload, no verification by content, and no resuming.
+    #[arg(long)]
+    pub no_hash: bool,
+    /// Replaces an object of this name that has other content.
+    #[arg(long)]
+    pub overwrite: bool,
+    /// An attribute that the service keeps with the object.
+    #[arg(long, value_name = "TEXT", value_parser = biz_attr)]
+    pub biz_attr: Option<String>,
+    /// Seconds that the whole upload may take [default: no limit].
+    #[arg(long, value_name = "SECONDS", value_parser = seconds())]
+    pub deadline: Option<u64>,
+    /// Throws away somebody else's unfinished upload of this path.
+    #[arg(long)]
+    pub discard_unfinished: bool,
+    /// Leaves out the comparison with the service's record at the end.
+    #[arg(long)]
+    pub no_verify: bool,
+    /// Prints one JSON object in place of the URL, also on failure.
+    #[arg(long)]
+    pub json: bool,
+    /// Shows no progress and no summary.
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Tells the settings and more about the result.
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// The object.
+    #[arg(value_name = "cos://BUCKET/PATH")]
+    pub object: ObjectUrl,
+    #[command(flatten)]
+    pub service: ServiceArguments,
+    /// Prints one JSON object in place of the line, also on failure.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How the service is reached.
+#[derive(Debug, Args)]
+pub struct ServiceArguments {
+    /// The service's region; goes before the environment.
+    #[arg(long, value_name = "REGION", conflicts_with = "endpoint")]
+    pub region: Option<String>,
+    /// The service's address, http://HOST:PORT or https://HOST; goes before the environment.
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// Seconds in which a request may move no byte, and wait for its answer [default: 30, and 60 or 120].
+    #[arg(long, value_name = "SECONDS", value_parser = seconds())]
+    pub timeout: Option<u64>,
+    /// Certificates to trust in place of the system's, as a PEM file.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ca_file: Option<PathBuf>,
+    /// An HTTP proxy, http://HOST:PORT.
+    #[arg(long, value_name = "URL")]
+    pub proxy: Option<String>,
+}
+
+/// `cos://bucket/path`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectUrl {
+    pub bucket: String,
+    /// Without a leading slash.
+    pub path: String,
+}
+
+impl FromStr for ObjectUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let rest = text
+            .strip_prefix("cos://")
+            .ok_or("it must begin with cos://, as in cos://videos/2026/big.mp4")?;
+        match rest.split_once('/') {
+            Some((bucket, path)) if !bucket.is_empty() && !path.is_empty() => Ok(Self {
+                bucket: bucket.to_owned(),
+                path: path.to_owned(),
+            }),
+            _ => Err("it must name a bucket and a path, as in cos://videos/2026/big.mp4"),
+        }
+    }
+}
+
+fn connections() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=i64::from(options::MAX_CONNECTIONS))
+}
+
+fn seconds() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=options::MAX_TIME_LIMIT.as_secs())
+}
+
+fn slice_size(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.strip_suffix(['k', 'K', 'm', 'M']) {
+        Some(digits) if text.ends_with(['k', 'K']) => (digits, 1 << 10),
+        Some(digits) => (digits, 1 << 20),
+        None => (text, 1),
+    };
+    let bytes = digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit));
+    let bytes = bytes.ok_or("a whole number of bytes is wanted, or one with K or M, as in 512K or 1M")?;
+    options::validate_slice_size(bytes).map(|()| bytes)
+}
+
+fn biz_attr(text: &str) -> Result<String, String> {
+    options::validate_biz_attr(text).map(|()| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_table_of_options_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn an_object_is_a_bucket_and_a_path() {
+        let object: ObjectUrl = "cos://videos/2026/big.mp4".parse().unwrap();
+        assert_eq!(
+            (object.bucket.as_str(), object.path.as_str()),
+            ("videos", "2026/big.mp4")
+        );
+        for wrong in [
+            "videos/big.mp4",
+            "cos://videos",
+            "cos://videos/",
+            "cos:///big.mp4",
+            "",
+            "s3://videos/big.mp4",
+        ] {
+            assert!(wrong.parse::<ObjectUrl>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_slice_size_is_one_that_the_service_takes() {
+        for (text, bytes) in [
+            ("512K", 524_288),
+            ("524288", 524_288),
+            ("1m", 1_048_576),
+            ("3M", 3_145_728),
+        ] {
+            assert_eq!(slice_size(text), Ok(bytes));
+        }
+        for wrong in ["", "M", "-1", "1G", "700K", "0", "1.5M", "18446744073709551615M"] {
+            assert!(slice_size(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The command `cos-slice`: uploads a file to Tencent COS by slices, and resumes.
+//!
+//! It reads the command line and the environment, shows progress and tells the result; everything else is the
+//! library's. `arguments` is the one table of options, `settings` what the environment adds, `upload` and `status`
+//! the two subcommands, `progress` what a person sees meanwhile, `output` what scripts read.
+
+mod arguments;
+mod interrupt;
+mod output;
+mod progress;
+mod settings;
+mod status;
+mod upload;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    // Prints help, or what is wrong with the command line, and leaves with status 0 or 2.
+    let arguments = Arguments::parse();
+    let verdict = match &arguments.command {
+        Command::Upload(upload) => upload::run(upload),
+        Command::Status(status) => status::run(status),
+    };
+    ExitCode::from(verdict)
+}

@@ -1,0 +1,145 @@
+//! What the environment says, and the options that go before it.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+use std::{env, fs};
+
+use cos_slice::engine::client::ClientConfig;
+use cos_slice::engine::endpoint::Endpoint;
+use cos_slice::protocol::signature::SecretKey;
+use cos_slice::upload::error::Error;
+use cos_slice::upload::options;
+use zeroize::Zeroizing;
+
+use crate::arguments::ServiceArguments;
+
+const ENDPOINT: &str = "COS_SLICE_ENDPOINT";
+const REGION: &str = "COS_SLICE_REGION";
+const APP_ID: &str = "COS_SLICE_APP_ID";
+const SECRET_ID: &str = "COS_SLICE_SECRET_ID";
+const SECRET_KEY: &str = "COS_SLICE_SECRET_KEY";
+const SECRET_KEY_FILE: &str = "COS_SLICE_SECRET_KEY_FILE";
+
+/// Far more than any key has; what is larger is some other file.
+const MAX_KEY_FILE: u64 = 64 << 10;
+/// More than any collection of root certificates has.
+const MAX_CA_FILE: u64 = 16 << 20;
+
+/// The configuration of a client.
+///
+/// # Errors
+/// Names the option or the variable that is missing or wrong, and what would be right; never its value where that
+/// is a secret.
+pub fn client_config(arguments: &ServiceArguments) -> Result<ClientConfig, Error> {
+    let mut config = ClientConfig::new(endpoint(arguments)?, secret_key()?);
+    if let Some(seconds) = arguments.timeout {
+        let limit = Duration::from_secs(seconds);
+        config.timeouts.stall = limit;
+        config.timeouts.answer = limit;
+        config.timeouts.finish_answer = limit;
+    }
+    if let Some(path) = &arguments.ca_file {
+        config.ca_pem = Some(read("--ca-file", path, MAX_CA_FILE)?);
+    }
+    config.proxy.clone_from(&arguments.proxy);
+    Ok(config)
+}
+
+fn endpoint(arguments: &ServiceArguments) -> Result<Endpoint, Error> {
+    let named = |name: &'static str| move |error| Error::invalid(format!("{name}: {error}"));
+    if let Some(url) = &arguments.endpoint {
+        return Endpoint::parse(url).map_err(named("--endpoint"));
+    }
+    if let Some(region) = &arguments.region {
+        return Endpoint::region(region).map_err(named("--region"));
+    }
+    match (variable(ENDPOINT)?, variable(REGION)?) {
+        (Some(url), None) => Endpoint::parse(&url).map_err(named(ENDPOINT)),
+        (None, Some(region)) => Endpoint::region(&region).map_err(named(REGION)),
+        (Some(_), Some(_)) => Err(Error::invalid(format!(
+            "{ENDPOINT} and {REGION} are both set; unset one of them"
+        ))),
+        (None, None) => Err(Error::invalid(format!(
+            "it is not known where the service is; set {ENDPOINT} or {REGION}, or give --endpoint or --region"
+        ))),
+    }
+}
+
+fn secret_key() -> Result<SecretKey, Error> {
+    let app_id = required(APP_ID)?;
+    let secret_id = required(SECRET_ID)?;
+    let key = match (variable(SECRET_KEY)?, path_variable(SECRET_KEY_FILE)) {
+        (Some(key), None) => Zeroizing::new(key),
+        (None, Some(path)) => key_in_file(Path::new(&path))?,
+        (Some(_), Some(_)) => {
+            return Err(Error::invalid(format!(
+                "{SECRET_KEY} and {SECRET_KEY_FILE} are both set; unset one of them"
+            )));
+        }
+        (None, None) => {
+            return Err(Error::invalid(format!(
+                "no secret key; set {SECRET_KEY}, or {SECRET_KEY_FILE} to a file"
+            )));
+        }
+    };
+    SecretKey::new(&app_id, &secret_id, &key).map_err(|error| Error::invalid(error.to_string()))
+}
+
+/// The key in a file, without the line end that editors put behind it.
+fn key_in_file(path: &Path) -> Result<Zeroizing<String>, Error> {
+    let bytes = Zeroizing::new(read(SECRET_KEY_FILE, path, MAX_KEY_FILE)?);
+    let text = std::str::from_utf8(&bytes).map_err(|_| {
+        Error::invalid(format!(
+            "{SECRET_KEY_FILE}: the file holds no text; check which file it is"
+        ))
+    })?;
+    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+fn read(setting: &str, path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+    let refuse = |why: String| {
+        Error::invalid(format!(
+            "{setting}: {}: {why}",
+            path.display().to_string().escape_debug()
+        ))
+    };
+    let size = fs::metadata(path)
+        .map_err(|error| refuse(error.to_string()))?
+        .len();
+    if size > limit {
+        return Err(refuse(format!(
+            "{size} bytes are more than such a file has; check which file it is"
+        )));
+    }
+    fs::read(path).map_err(|error| refuse(error.to_string()))
+}
+
+fn required(name: &str) -> Result<String, Error> {
+    variable(name)?.ok_or_else(|| Error::invalid(format!("{name} is not set; set it to the account's")))
+}
+
+/// A variable's value; one that is empty counts as not set.
+fn variable(name: &str) -> Result<Option<String>, Error> {
+    path_variable(name)
+        .map(|value| {
+            value
+                .into_string()
+                .map_err(|_| Error::invalid(format!("{name} is not UTF-8 text; check it")))
+        })
+        .transpose()
+}
+
+fn path_variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The library's slice size limit, said in the command's words.
+pub fn check_slice_size(slice_size: u64, hash: bool) -> Result<(), Error> {
+    if hash && slice_size > options::MAX_HASHED_SLICE_SIZE {
+        return Err(Error::invalid(
+            "--slice-size: more than 1M is only possible with --no-hash; add it or ask for less",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! `cos-slice upload`.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cos_slice::engine::client::Client;
+use cos_slice::engine::handle::Upload;
+use cos_slice::upload::error::Error;
+use cos_slice::upload::machine::{Object, Outcome};
+use indicatif::BinaryBytes;
+use serde::Serialize;
+
+use crate::arguments::UploadArguments;
+use crate::interrupt;
+use crate::output::{self, DONE};
+use crate::progress::Display;
+use crate::settings;
+
+/// The result as JSON. A member that the service said nothing about is null.
+#[derive(Serialize)]
+struct Report<'a> {
+    outcome: &'static str,
+    access_url: Option<&'a str>,
+    source_url: Option<&'a str>,
+    url: Option<&'a str>,
+    resource_path: Option<&'a str>,
+    bytes: u64,
+    resumed: u64,
+    slices: u64,
+    retries: u64,
+    verified: bool,
+    sha1: Option<String>,
+    seconds: f64,
+}
+
+/// Uploads, tells the result, and gives the exit status.
+pub fn run(arguments: &UploadArguments) -> u8 {
+    let started = Instant::now();
+    let object = match upload(arguments) {
+        Ok(object) => object,
+        Err(error) => return output::fail(&error, arguments.json),
+    };
+    let elapsed = started.elapsed();
+    if !arguments.quiet {
+        output::note(&summary(&object, arguments, elapsed));
+    }
+    if arguments.json {
+        return output::print_json(&report(&object, elapsed), DONE);
+    }
+    match &object.links.access_url {
+        Some(url) => output::print(url, DONE),
+        None => {
+            output::note("the object is complete, but the service told no access URL for it");
+            DONE
+        }
+    }
+}
+
+fn upload(arguments: &UploadArguments) -> Result<Object, Error> {
+    settings::check_slice_size(arguments.slice_size, !arguments.no_hash)?;
+    let mut config = settings::client_config(&arguments.service)?;
+    config.connections = arguments.concurrency;
+    if arguments.verbose {
+        output::note(&format!(
+            "{} to cos://{}/{} at {}; {} connections, slices of {}",
+            arguments.file.display().to_string().escape_debug(),
+            arguments.object.bucket.escape_debug(),
+            arguments.object.path.escape_debug(),
+            config.endpoint,
+            arguments.concurrency,
+            BinaryBytes(arguments.slice_size),
+        ));
+    }
+    let client = Client::new(config)?;
+    let upload = Arc::new(client.upload(&arguments.object.bucket, &arguments.object.path)?);
+    set_options(&upload, arguments)?;
+
+    interrupt::watch({
+        let upload = upload.clone();
+        move || upload.cancel()
+    })?;
+    let mut display = Display::new(arguments.quiet);
+    let result = upload.run(Some(&mut |progress| {
+        display.show(progress);
+        0
+    }));
+    display.close();
+    result
+}
+
+fn set_options(upload: &Upload, arguments: &UploadArguments) -> Result<(), Error> {
+    upload.set_file(&arguments.file)?;
+    upload.set_options(|options| {
+        options.slice_size = arguments.slice_size;
+        options.hash = !arguments.no_hash;
+        options.overwrite = arguments.overwrite;
+        options.discard_unfinished = arguments.discard_unfinished;
+        options.verify = !arguments.no_verify;
+        options.biz_attr = arguments.biz_attr.as_deref().map(Arc::from);
+        options.deadline = arguments.deadline.map(Duration::from_secs);
+    })
+}
+
+fn report(object: &Object, elapsed: Duration) -> Report<'_> {
+    Report {
+        outcome: object.outcome.name(),
+        access_url: object.links.access_url.as_deref(),
+        source_url: object.links.source_url.as_deref(),
+        url: object.links.url.as_deref(),
+        resource_path: object.links.resource_path.as_deref(),
+        bytes: object.size,
+        resumed: object.bytes_resumed,
+        slices: object.slices_sent,
+        retries: object.retries,
+        verified: object.verified,
+        sha1: object.sha.as_ref().map(ToString::to_string),
+        seconds: elapsed.as_secs_f64(),
+    }
+}
+
+/// One line for people.
+fn summary(object: &Object, arguments: &UploadArguments, elapsed: Duration) -> String {
+    let (sent, there) = (BinaryBytes(object.bytes_sent), BinaryBytes(object.bytes_resumed));
+    let mut text = match object.outcome {
+        Outcome::Uploaded => format!("uploaded {}", BinaryBytes(object.size)),
+        Outcome::Resumed => format!("resumed: sent {sent}, {there} were there already"),
+        Outcome::Instant => format!(
+            "instant: the service has these {} already",
+            BinaryBytes(object.size)
+        ),
+    };
+    // Writing to a String can't fail.
+    let _ = write!(text, ", in {:.1} s", elapsed.as_secs_f64());
+    if arguments.verbose {
+        let sha = object
+            .sha
+            .as_ref()
+            .map_or_else(|| "not taken".to_owned(), ToString::to_string);
+        let (slices, retries) = (object.slices_sent, object.retries);
+        let _ = write!(
+            text,
+            "; {slices} slices sent, {retries} requests repeated, SHA-1 {sha}"
+        );
+    }
+    if !object.verified && !arguments.no_verify {
+        text.push_str("; the service would not say what it has, so it is not verified");
+    } else if arguments.verbose && object.verified {
+        text.push_str("; verified");
+    }
+    text
+}

@@ -1,0 +1,344 @@
+//! A request's body as it goes to the socket: read straight from the source into the output buffer.
+
+use std::io::{self, Read};
+use std::slice;
+
+use crate::protocol::digest::Digests;
+use crate::protocol::{Body, Segment};
+use crate::upload::failure::{SourceFailure, TaskFailure};
+
+use super::source::Source;
+use super::transport::failure::Stopped;
+
+/// Reads a body to exactly its declared length. A source that ends early, fails or has changed is an error
+/// that carries the [`SourceFailure`]; after a short body the HTTP library would ask for more for ever.
+pub struct BodyReader<'a> {
+    source: &'a dyn Source,
+    /// Whether the connection takes no more of this body. What is left is then not read but only counted.
+    abandoned: &'a dyn Fn() -> bool,
+    segments: slice::Iter<'a, Segment>,
+    current: Piece<'a>,
+}
+
+/// What is left of a segment. It holds what is not known without effort, so that no length is computed twice.
+enum Piece<'a> {
+    Text(&'a [u8]),
+    Parts {
+        digests: &'a Digests,
+        next: usize,
+        pending: Vec<u8>,
+        left: u64,
+    },
+    Source {
+        offset: u64,
+        left: u64,
+    },
+}
+
+impl Piece<'_> {
+    fn left(&self) -> u64 {
+        match self {
+            Self::Text(text) => text.len() as u64,
+            Self::Parts { left, .. } | Self::Source { left, .. } => *left,
+        }
+    }
+}
+
+impl<'a> From<&'a Segment> for Piece<'a> {
+    fn from(segment: &'a Segment) -> Self {
+        let left = segment.len();
+        match segment {
+            Segment::Text(text) => Self::Text(text),
+            Segment::Parts(digests) => Self::Parts {
+                digests,
+                next: 0,
+                pending: Vec::new(),
+                left,
+            },
+            Segment::Source { offset, .. } => Self::Source {
+                offset: *offset,
+                left,
+            },
+        }
+    }
+}
+
+impl<'a> BodyReader<'a> {
+    /// A reader of the whole body.
+    pub fn new(body: &'a Body, source: &'a dyn Source, abandoned: &'a dyn Fn() -> bool) -> Self {
+        Self {
+            source,
+            abandoned,
+            segments: body.segments.iter(),
+            current: Piece::Text(&[]),
+        }
+    }
+
+    /// Reads from the current segment, which isn't at its end, as much as one step brings.
+    fn read_piece(&mut self, buffer: &mut [u8]) -> Result<usize, TaskFailure> {
+        let room = usize::try_from(self.current.left())
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        let buffer = &mut buffer[..room];
+        let abandoned = (self.abandoned)();
+        match &mut self.current {
+            Piece::Text(text) => {
+                let (now, later) = text.split_at(room);
+                buffer.copy_from_slice(now);
+                *text = later;
+                Ok(room)
+            }
+            Piece::Parts { left, .. } | Piece::Source { left, .. } if abandoned => {
+                *left -= room as u64;
+                Ok(room)
+            }
+            Piece::Parts {
+                digests,
+                next,
+                pending,
+                left,
+            } => {
+                if pending.is_empty() {
+                    *pending = digests.upload_part(*next).into_bytes();
+                    *next += 1;
+                }
+                let count = room.min(pending.len());
+                if count == 0 {
+                    return Err(TaskFailure::Local(
+                        "uploadparts is shorter than its declared length".into(),
+                    ));
+                }
+                buffer[..count].copy_from_slice(&pending[..count]);
+                pending.drain(..count);
+                *left -= count as u64;
+                Ok(count)
+            }
+            Piece::Source { offset, left } => {
+                let count = read_source(self.source, *offset, *left, buffer).map_err(TaskFailure::Source)?;
+                *offset += count as u64;
+                *left -= count as u64;
+                Ok(count)
+            }
+        }
+    }
+}
+
+impl Read for BodyReader<'_> {
+    /// Fills the buffer unless the body ends first. 0 only after the last byte.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            if self.current.left() == 0 {
+                match self.segments.next() {
+                    Some(segment) => self.current = segment.into(),
+                    None => break,
+                }
+                continue;
+            }
+            filled += self.read_piece(&mut buffer[filled..]).map_err(Stopped::error)?;
+        }
+        Ok(filled)
+    }
+}
+
+/// Reads the source into a buffer no longer than the `left` bytes of the segment.
+fn read_source(
+    source: &dyn Source,
+    offset: u64,
+    left: u64,
+    buffer: &mut [u8],
+) -> Result<usize, SourceFailure> {
+    let count = source.read_at(offset, buffer).map_err(|error| SourceFailure {
+        changed: false,
+        detail: format!("reading {} at offset {offset} failed: {error}", source.name()),
+        os_errno: error.raw_os_error(),
+    })?;
+    if count as u64 == left || count == 0 {
+        // The last byte doesn't leave before it is sure that all of the segment is what the upload began
+        // with.
+        source.verify_unchanged()?;
+    }
+    if count == 0 {
+        let detail = format!(
+            "{} ended at offset {offset}, before its size of {} bytes",
+            source.name(),
+            source.size()
+        );
+        return Err(SourceFailure {
+            changed: true,
+            detail,
+            os_errno: None,
+        });
+    }
+    // A source that claims more than it was given room for would break the count of all that follows.
+    Ok(count.min(buffer.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use proptest::prelude::*;
+
+    use crate::engine::source::{FileSource, Identity, MemorySource};
+    use crate::protocol::digest::Hasher;
+
+    use super::*;
+
+    fn text(text: &str) -> Segment {
+        Segment::Text(text.as_bytes().to_vec())
+    }
+
+    fn failure(error: io::Error) -> TaskFailure {
+        Stopped::from_error(error).unwrap()
+    }
+
+    fn digests_of(content: &[u8], granularity: u64) -> Arc<Digests> {
+        let mut hasher = Hasher::new(granularity);
+        hasher.update(content);
+        Arc::new(hasher.finish())
+    }
+
+    /// Reads at most `step` bytes at once.
+    struct Slow(MemorySource, usize, AtomicUsize);
+
+    impl Source for Slow {
+        fn size(&self) -> u64 {
+            self.0.size()
+        }
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+            self.2.fetch_add(1, Ordering::Relaxed);
+            let room = buffer.len().min(self.1);
+            self.0.read_at(offset, &mut buffer[..room])
+        }
+        fn verify_unchanged(&self) -> Result<(), SourceFailure> {
+            Ok(())
+        }
+        fn identity(&self) -> Option<Identity> {
+            None
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_buffer_size_reads_the_same_bytes_and_exactly_the_declared_length(
+            content in prop::collection::vec(any::<u8>(), 1..2000),
+            room in 1usize..700,
+            step in 1usize..300,
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let offset = cut.index(content.len());
+            let digests = digests_of(&content, 64);
+            let parts: String = (0..digests.part_count()).map(|index| digests.upload_part(index)).collect();
+            let body = Body { segments: vec![
+                text("head"),
+                Segment::Parts(digests),
+                text(""),
+                Segment::Source { offset: offset as u64, length: (content.len() - offset) as u64 },
+                text("tail"),
+            ]};
+            let mut expected = format!("head{parts}").into_bytes();
+            expected.extend_from_slice(&content[offset..]);
+            expected.extend_from_slice(b"tail");
+
+            let source = Slow(MemorySource::new(content), step, AtomicUsize::new(0));
+            let keep = || false;
+            let mut reader = BodyReader::new(&body, &source, &keep);
+            let (mut read, mut buffer) = (Vec::new(), vec![0; room]);
+            loop {
+                let count = reader.read(&mut buffer).unwrap();
+                if count == 0 {
+                    break;
+                }
+                read.extend_from_slice(&buffer[..count]);
+            }
+            prop_assert_eq!(read.len() as u64, body.len());
+            prop_assert_eq!(read, expected);
+        }
+    }
+
+    #[test]
+    fn text_and_source_share_one_buffer() {
+        let body = Body {
+            segments: vec![text("ab"), Segment::Source { offset: 1, length: 2 }, text("ef")],
+        };
+        let source = MemorySource::new(*b"xcdx");
+        let keep = || false;
+        let mut buffer = [0; 16];
+        let count = BodyReader::new(&body, &source, &keep).read(&mut buffer).unwrap();
+        assert_eq!(&buffer[..count], b"abcdef");
+    }
+
+    #[test]
+    fn a_source_that_ends_early_is_a_changed_source_and_never_a_short_body() {
+        let body = Body {
+            segments: vec![Segment::Source {
+                offset: 0,
+                length: 10,
+            }],
+        };
+        let source = MemorySource::new(*b"short");
+        let keep = || false;
+        let error = BodyReader::new(&body, &source, &keep)
+            .read_to_end(&mut Vec::new())
+            .unwrap_err();
+        let TaskFailure::Source(failure) = failure(error) else {
+            panic!()
+        };
+        assert!(
+            failure.changed && failure.detail.contains("offset 5"),
+            "{}",
+            failure.detail
+        );
+    }
+
+    #[test]
+    fn a_file_that_grew_while_it_was_read_is_refused_before_its_last_byte_leaves() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, vec![7; 100]).unwrap();
+        let source = FileSource::open(&path).unwrap();
+        let body = Body {
+            segments: vec![Segment::Source {
+                offset: 0,
+                length: 50,
+            }],
+        };
+        let keep = || false;
+        let mut reader = BodyReader::new(&body, &source, &keep);
+        assert_eq!(reader.read(&mut [0; 49]).unwrap(), 49);
+        OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .set_len(101)
+            .unwrap();
+        let TaskFailure::Source(failure) = failure(reader.read(&mut [0; 49]).unwrap_err()) else {
+            panic!()
+        };
+        assert!(failure.changed, "{}", failure.detail);
+    }
+
+    #[test]
+    fn an_abandoned_body_reads_no_more_of_its_source_and_keeps_its_length() {
+        let source = Slow(MemorySource::new(vec![1; 1000]), 1000, AtomicUsize::new(0));
+        let body = Body {
+            segments: vec![
+                text("head"),
+                Segment::Source {
+                    offset: 0,
+                    length: 1000,
+                },
+                text("tail"),
+            ],
+        };
+        let abandoned = || true;
+        let mut read = Vec::new();
+        BodyReader::new(&body, &source, &abandoned)
+            .read_to_end(&mut read)
+            .unwrap();
+        assert_eq!((read.len() as u64, source.2.into_inner()), (body.len(), 0));
+    }
+}

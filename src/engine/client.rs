@@ -1,0 +1,465 @@
+//! A client: the workers that all its uploads share, and what they share.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::protocol::location::Location;
+use crate::protocol::signature::SecretKey;
+use crate::protocol::{Answer, Operation};
+use crate::upload::error::Error;
+use crate::upload::machine::Object;
+use crate::upload::options::{ClientOptions, RetryPolicy};
+use crate::upload::progress::Progress;
+use crate::upload::status::Status;
+use crate::upload::task::{JobId, Memory, Specification};
+use crate::upload::{Client as Core, options};
+
+use super::cancel::CancelToken;
+use super::endpoint::Endpoint;
+use super::handle::Upload;
+use super::report::Listener;
+use super::source::{MemorySource, Source};
+use super::transport::{SharedTransport, Timeouts, TransportConfig};
+use super::{report, worker};
+
+pub use super::worker::MEMORY_PER_CONNECTION;
+
+/// What a client needs to know.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Where the service is.
+    pub endpoint: Endpoint,
+    /// Who signs.
+    pub secret_key: SecretKey,
+    /// Requests in flight at once, and worker threads; 1 to [`options::MAX_CONNECTIONS`].
+    pub connections: u32,
+    /// How failed requests are repeated.
+    pub retry: RetryPolicy,
+    /// How long each phase of a request may take.
+    pub timeouts: Timeouts,
+    /// Certificates to trust in place of the platform's, as PEM text.
+    pub ca_pem: Option<Vec<u8>>,
+    /// The address of an HTTP proxy.
+    pub proxy: Option<String>,
+}
+
+impl ClientConfig {
+    /// The defaults for an endpoint and a key.
+    pub fn new(endpoint: Endpoint, secret_key: SecretKey) -> Self {
+        Self {
+            endpoint,
+            secret_key,
+            connections: options::DEFAULT_CONNECTIONS,
+            retry: RetryPolicy::default(),
+            timeouts: Timeouts::default(),
+            ca_pem: None,
+            proxy: None,
+        }
+    }
+}
+
+/// What the service has at a path.
+#[derive(Clone, Debug)]
+pub enum Inspection {
+    /// Nothing.
+    None,
+    /// An unfinished upload.
+    Unfinished {
+        /// The size that the object will have, in bytes.
+        size: u64,
+        /// How many of its bytes are there.
+        received: u64,
+        /// How many slices those are.
+        slices: u64,
+    },
+    /// A complete object.
+    Complete {
+        /// Its size in bytes; `None` where the service would not say.
+        size: Option<u64>,
+        /// Its SHA-1, where the service tells it.
+        sha1: Option<String>,
+    },
+}
+
+/// A connection to the service, shared by any number of uploads and threads. Cloning gives another handle of the
+/// same client; the threads end with the last handle, uploads' included. There are none before the first upload.
+#[derive(Clone)]
+pub struct Client {
+    owner: Arc<Owner>,
+}
+
+/// Ends the threads when the last handle goes.
+struct Owner {
+    shared: Arc<Shared>,
+}
+
+/// What workers, callers and the callback thread share.
+pub(super) struct Shared {
+    pub(super) transport: Arc<SharedTransport>,
+    pub(super) secret_key: SecretKey,
+    started: Instant,
+    workers_wanted: u32,
+    state: Mutex<State>,
+    /// For idle workers: there may be a task.
+    pub(super) work: Condvar,
+    /// For the callback thread: there may be something to tell.
+    pub(super) news: Condvar,
+}
+
+pub(super) struct State {
+    pub(super) core: Core,
+    pub(super) jobs: HashMap<JobId, Arc<Job>>,
+    /// What became of jobs that are over, until their handle takes it.
+    pub(super) ended: HashMap<JobId, Ended>,
+    /// Jobs whose handle is gone while something is in flight for them.
+    abandoned: HashSet<JobId>,
+    pub(super) listeners: Vec<Listener>,
+    pub(super) shutdown: bool,
+    /// Workers that wait.
+    pub(super) idle: u32,
+    /// Whether one of them wakes by itself when the core's next moment comes.
+    pub(super) timekeeper: bool,
+    pub(super) workers: u32,
+    callback_thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What the workers need to know of a job.
+pub(super) struct Job {
+    pub(super) location: Location,
+    pub(super) source: Arc<dyn Source>,
+    pub(super) token: CancelToken,
+    /// Whoever waits for this job: its progress changed, or it is over.
+    pub(super) changed: Condvar,
+}
+
+/// What became of a job.
+pub(super) struct Ended {
+    pub(super) result: JobResult,
+    pub(super) progress: Progress,
+    pub(super) memory: Memory,
+}
+
+pub(super) enum JobResult {
+    Upload(Result<Object, Error>),
+    Call(Result<Answer, Error>),
+}
+
+impl Client {
+    /// A client that has not connected anywhere yet.
+    ///
+    /// # Errors
+    /// [`Status::InvalidArgument`] for a setting that is not acceptable.
+    pub fn new(config: ClientConfig) -> Result<Self, Error> {
+        let hashers = thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
+        let options = ClientOptions {
+            connections: config.connections,
+            hashers: u32::try_from(hashers).unwrap_or(u32::MAX),
+            retry: config.retry,
+        };
+        options.validate().map_err(Error::invalid)?;
+        let transport = SharedTransport::new(TransportConfig {
+            endpoint: config.endpoint,
+            timeouts: config.timeouts,
+            ca_pem: config.ca_pem,
+            proxy: config.proxy,
+            use_env_proxy: false,
+            user_agent: concat!("cos-slice/", env!("CARGO_PKG_VERSION")).into(),
+        })
+        .map_err(Error::invalid)?;
+        let seed = getrandom::u64().map_err(|error| Error::new(Status::Resources, error.to_string()))?;
+        let shared = Shared {
+            transport: Arc::new(transport),
+            secret_key: config.secret_key,
+            started: Instant::now(),
+            workers_wanted: options.connections,
+            state: Mutex::new(State::new(Core::new(options, seed))),
+            work: Condvar::new(),
+            news: Condvar::new(),
+        };
+        Ok(Self {
+            owner: Arc::new(Owner {
+                shared: Arc::new(shared),
+            }),
+        })
+    }
+
+    /// An upload to a bucket and a path; what is to be uploaded is set on the handle.
+    ///
+    /// # Errors
+    /// [`Status::InvalidArgument`] where the bucket or the path is not acceptable.
+    pub fn upload(&self, bucket: &str, path: &str) -> Result<Upload, Error> {
+        Ok(Upload::new(self.clone(), self.location(bucket, path)?))
+    }
+
+    /// Asks what the service has at a path: list first, then stat. Blocks.
+    ///
+    /// # Errors
+    /// As of any request.
+    pub fn inspect(&self, bucket: &str, path: &str) -> Result<Inspection, Error> {
+        let location = self.location(bucket, path)?;
+        match self.call(&location, Operation::List)? {
+            Answer::Unfinished(unfinished) => {
+                let received = unfinished.parts.covered();
+                let slices = received.div_ceil(unfinished.slice_size);
+                Ok(Inspection::Unfinished {
+                    size: unfinished.size,
+                    received,
+                    slices,
+                })
+            }
+            _ => match self.call(&location, Operation::Stat)? {
+                Answer::Status(status) if status.received.is_some_and(|received| received < status.size) => {
+                    Ok(Inspection::Unfinished {
+                        size: status.size,
+                        received: status.received.unwrap_or(0),
+                        slices: 0,
+                    })
+                }
+                Answer::Status(status) => Ok(Inspection::Complete {
+                    size: Some(status.size),
+                    sha1: status.sha.map(|sha| sha.to_string()),
+                }),
+                _ => Ok(Inspection::None),
+            },
+        }
+    }
+
+    fn location(&self, bucket: &str, path: &str) -> Result<Location, Error> {
+        Location::new(self.shared().secret_key.app_id(), bucket, path)
+            .map_err(|error| Error::invalid(error.to_string()))
+    }
+
+    fn call(&self, location: &Location, operation: Operation) -> Result<Answer, Error> {
+        let job = Arc::new(Job {
+            location: location.clone(),
+            source: Arc::new(MemorySource::new(Vec::new())),
+            token: CancelToken::new(),
+            changed: Condvar::new(),
+        });
+        let shared = self.shared();
+        let name = name_of(location);
+        let id = shared.begin(&job, |core, _| core.begin_call(name, operation))?;
+        let mut state = shared.lock();
+        loop {
+            if let Some(ended) = state.ended.remove(&id) {
+                return match ended.result {
+                    JobResult::Call(result) => result,
+                    JobResult::Upload(_) => Err(Error::new(Status::Panic, "a call ended as an upload")),
+                };
+            }
+            state = job.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.owner.shared
+    }
+}
+
+fn collapsed() -> Error {
+    Error::new(Status::Panic, "a defect of this library stopped the client; free it and make another")
+}
+
+/// What error texts call the object at a location.
+pub(super) fn name_of(location: &Location) -> Arc<str> {
+    format!("cos://{}/{}", location.bucket(), location.path()).into()
+}
+
+impl State {
+    fn new(core: Core) -> Self {
+        Self {
+            core,
+            jobs: HashMap::new(),
+            ended: HashMap::new(),
+            abandoned: HashSet::new(),
+            listeners: Vec::new(),
+            shutdown: false,
+            idle: 0,
+            timekeeper: false,
+            workers: 0,
+            callback_thread: None,
+            threads: Vec::new(),
+        }
+    }
+}
+
+impl Shared {
+    /// The time that the core goes by.
+    pub(super) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The state. A worker that panicked has reported its task as failed, so a poisoned lock guards sound data.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn begin_upload(
+        self: &Arc<Self>,
+        job: &Arc<Job>,
+        specification: Specification,
+    ) -> Result<JobId, Error> {
+        self.begin(job, |core, now| core.begin(specification, now))
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        job: &Arc<Job>,
+        begin: impl FnOnce(&mut Core, Duration) -> JobId,
+    ) -> Result<JobId, Error> {
+        let mut state = self.lock();
+        if state.shutdown {
+            return Err(collapsed());
+        }
+        self.provide_worker(&mut state)?;
+        let id = begin(&mut state.core, self.now());
+        state.jobs.insert(id, job.clone());
+        self.work.notify_one();
+        Ok(id)
+    }
+
+    /// Sees to it that somebody asks for the next task: an idle worker, or a new one while there may be more.
+    pub(super) fn provide_worker(self: &Arc<Self>, state: &mut State) -> Result<(), Error> {
+        if state.idle > 0 {
+            self.work.notify_one();
+            return Ok(());
+        }
+        if state.workers >= self.workers_wanted || state.shutdown {
+            return Ok(());
+        }
+        let shared = self.clone();
+        let spawned = thread::Builder::new()
+            .name("cos-slice worker".into())
+            .spawn(move || worker::work(&shared));
+        match spawned {
+            Ok(thread) => {
+                state.workers += 1;
+                state.threads.push(thread);
+                Ok(())
+            }
+            // With one worker alive everything still gets done.
+            Err(_) if state.workers > 0 => Ok(()),
+            Err(error) => Err(Error::new(
+                Status::Resources,
+                format!("the system gives no thread to upload with: {error}"),
+            )),
+        }
+    }
+
+    pub(super) fn listen(self: &Arc<Self>, listener: Listener) -> Result<(), Error> {
+        let mut state = self.lock();
+        if state.callback_thread.is_none() {
+            let shared = self.clone();
+            let spawned = thread::Builder::new()
+                .name("cos-slice calls".into())
+                .spawn(move || report::deliver(&shared));
+            let thread = spawned.map_err(|error| {
+                Error::new(
+                    Status::Resources,
+                    format!("the system gives no thread for callbacks: {error}"),
+                )
+            })?;
+            state.callback_thread = Some(thread);
+        }
+        state.listeners.push(listener);
+        self.news.notify_one();
+        Ok(())
+    }
+
+    /// A defect stopped a worker outside of any task, so that nothing can be relied on any more: every job fails, and
+    /// so does what is begun later. Better than a wait that never ends.
+    pub(super) fn collapse(&self) {
+        let mut state = self.lock();
+        state.shutdown = true;
+        for (id, job) in std::mem::take(&mut state.jobs) {
+            job.token.cancel();
+            let (progress, memory) = (Progress::default(), Memory::default());
+            state.ended.insert(id, Ended { result: JobResult::Upload(Err(collapsed())), progress, memory });
+            job.changed.notify_all();
+        }
+        let listeners = std::mem::take(&mut state.listeners);
+        drop(state);
+        listeners.into_iter().for_each(Listener::end);
+        self.work.notify_all();
+        self.news.notify_all();
+    }
+
+    /// Nobody will ask what became of this job.
+    pub(super) fn abandon(&self, id: JobId) {
+        let mut state = self.lock();
+        if state.ended.remove(&id).is_none() {
+            state.abandoned.insert(id);
+        }
+    }
+
+    /// Ends a job from outside, and interrupts what is in flight for it.
+    pub(super) fn stop(&self, id: JobId, error: Error) {
+        let mut state = self.lock();
+        state.core.stop(id, error);
+        self.settle(&mut state);
+    }
+
+    /// Draws the consequences of what the core decided: jobs that are over are interrupted while something is in
+    /// flight for them, and handed to whoever waits once nothing is.
+    pub(super) fn settle(&self, state: &mut State) {
+        for id in state.core.take_finished() {
+            if let Some(job) = state.jobs.get(&id) {
+                if state.core.in_flight(id) > 0 {
+                    job.token.cancel();
+                }
+            }
+            self.hand_over(state, id);
+        }
+    }
+
+    /// Hands a job that is over and out of flight to whoever waits for it.
+    pub(super) fn hand_over(&self, state: &mut State, id: JobId) {
+        if state.core.in_flight(id) > 0 {
+            return;
+        }
+        let result = match (state.core.result(id), state.core.answer(id)) {
+            (Some(result), _) => JobResult::Upload(result.clone()),
+            (None, Some(answer)) => JobResult::Call(answer.clone()),
+            (None, None) => return,
+        };
+        let progress = state.core.progress(id).copied().unwrap_or_default();
+        let memory = state.core.memory(id).cloned().unwrap_or_default();
+        state.core.remove(id);
+        if !state.abandoned.remove(&id) {
+            state.ended.insert(
+                id,
+                Ended {
+                    result,
+                    progress,
+                    memory,
+                },
+            );
+        }
+        if let Some(job) = state.jobs.remove(&id) {
+            job.changed.notify_all();
+        }
+        self.news.notify_one();
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let (workers, callback_thread) = {
+            let mut state = self.shared.lock();
+            state.shutdown = true;
+            (std::mem::take(&mut state.threads), state.callback_thread.take())
+        };
+        self.shared.work.notify_all();
+        self.shared.news.notify_all();
+        for worker in workers {
+            let _ = worker.join();
+        }
+        // The last handle may go inside a callback; that thread can't wait for itself, and ends right after.
+        if let Some(thread) = callback_thread.filter(|_| !report::delivers_for(&self.shared)) {
+            let _ = thread.join();
+        }
+    }
+}

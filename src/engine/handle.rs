@@ -1,0 +1,498 @@
+//! The handle of one upload: its settings, its runs, and what is remembered between them.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::protocol::location::Location;
+use crate::upload::error::Error;
+use crate::upload::failure::SourceFailure;
+use crate::upload::machine::Object;
+use crate::upload::options::{self, UploadOptions};
+use crate::upload::progress::Progress;
+use crate::upload::status::Status;
+use crate::upload::task::{JobId, Memory, Specification};
+
+use super::cancel::CancelToken;
+use super::client::{Client, Job, JobResult, Shared, name_of};
+use super::report::{Due, Listener, Pace, aborted};
+use super::source::{FileSource, Identity, Source};
+
+pub use super::report::ProgressFn;
+
+/// One upload. It may be run again after it failed or was cancelled, and then goes on with what the server has;
+/// what was hashed is not hashed again while the file is the same. All methods may be called from any thread.
+pub struct Upload {
+    client: Client,
+    location: Location,
+    name: Arc<str>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    options: UploadOptions,
+    source: Option<SourceSetting>,
+    memory: Memory,
+    remembered: Option<Identity>,
+    /// The token of the present run, or of the next one.
+    token: CancelToken,
+    running: bool,
+    active: Option<Active>,
+    last: Option<Result<Object, Error>>,
+    last_progress: Progress,
+}
+
+#[derive(Clone)]
+enum SourceSetting {
+    Path(PathBuf),
+    Open(Arc<dyn Source>),
+}
+
+#[derive(Clone)]
+struct Active {
+    id: JobId,
+    job: Arc<Job>,
+    /// Under `start` with a callback: over once the last call has returned.
+    completion: Option<Arc<Completion>>,
+}
+
+/// Whether the last callback of a run has returned.
+pub(super) struct Completion {
+    done: Mutex<bool>,
+    changed: Condvar,
+    abandoned: AtomicBool,
+}
+
+thread_local! {
+    static CALLBACKS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether the calling thread is inside one of this library's callbacks.
+pub fn is_inside_callback() -> bool {
+    CALLBACKS.get() > 0
+}
+
+/// Calls back; while it lasts, blocking calls of this library answer that they are not allowed.
+pub(crate) fn inside_callback<T>(call: impl FnOnce() -> T) -> T {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            CALLBACKS.set(CALLBACKS.get() - 1);
+        }
+    }
+    CALLBACKS.set(CALLBACKS.get() + 1);
+    let _leave = Leave;
+    call()
+}
+
+impl Completion {
+    fn new() -> Self {
+        Self {
+            done: Mutex::new(false),
+            changed: Condvar::new(),
+            abandoned: AtomicBool::new(false),
+        }
+    }
+
+    /// Makes a call, unless the handle is gone.
+    pub(super) fn inside(&self, call: impl FnOnce() -> i32) -> i32 {
+        if self.is_abandoned() {
+            0
+        } else {
+            inside_callback(call)
+        }
+    }
+
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
+    }
+
+    pub(super) fn complete(&self) {
+        *self.done.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    fn wait(&self) {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*done {
+            done = self.changed.wait(done).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Upload {
+    pub(super) fn new(client: Client, location: Location) -> Self {
+        let inner = Inner {
+            options: UploadOptions::default(),
+            source: None,
+            memory: Memory::default(),
+            remembered: None,
+            token: CancelToken::new(),
+            running: false,
+            active: None,
+            last: None,
+            last_progress: Progress::default(),
+        };
+        Self {
+            name: name_of(&location),
+            client,
+            location,
+            inner: Mutex::new(inner),
+        }
+    }
+
+    /// What error texts call the object: `cos://bucket/path`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Uploads a file; it is opened when the upload is run.
+    ///
+    /// # Errors
+    /// [`Status::Busy`] while the upload runs.
+    pub fn set_file(&self, path: impl Into<PathBuf>) -> Result<(), Error> {
+        self.set(|inner| inner.source = Some(SourceSetting::Path(path.into())))
+    }
+
+    /// Uploads what the source gives.
+    ///
+    /// # Errors
+    /// [`Status::Busy`] while the upload runs.
+    pub fn set_source(&self, source: Arc<dyn Source>) -> Result<(), Error> {
+        self.set(|inner| inner.source = Some(SourceSetting::Open(source)))
+    }
+
+    /// Changes the options; they are checked when the upload is run.
+    ///
+    /// # Errors
+    /// [`Status::Busy`] while the upload runs.
+    pub fn set_options(&self, change: impl FnOnce(&mut UploadOptions)) -> Result<(), Error> {
+        self.set(|inner| change(&mut inner.options))
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Inner)) -> Result<(), Error> {
+        let mut inner = self.lock();
+        if inner.running {
+            return Err(self.busy("settings can't be changed while the upload runs"));
+        }
+        change(&mut inner);
+        Ok(())
+    }
+
+    /// Runs the upload and blocks until it is over. `progress` is called on this thread.
+    ///
+    /// # Errors
+    /// Why it failed; [`Status::Busy`] where it is running already or this is a callback.
+    pub fn run(&self, mut progress: Option<&mut dyn FnMut(&Progress) -> i32>) -> Result<Object, Error> {
+        let active = self.begin(None)?;
+        let unwinding = StopAndWait {
+            upload: self,
+            active: &active,
+        };
+        let shared = self.client.shared();
+        let mut pace = Pace::default();
+        let mut state = shared.lock();
+        loop {
+            let (now, over) = (shared.now(), state.ended.contains_key(&active.id));
+            let snapshot = snapshot(&state, active.id);
+            let due = match &progress {
+                Some(_) => pace.due(&snapshot, over, now),
+                None => Due::Nothing,
+            };
+            state = match (due, &mut progress) {
+                (Due::Now, Some(callback)) => {
+                    drop(state);
+                    let value = inside_callback(|| callback(&snapshot));
+                    pace.told(snapshot, now);
+                    if value != 0 && !over {
+                        shared.stop(active.id, aborted(&self.name, value));
+                    }
+                    shared.lock()
+                }
+                _ if over => break,
+                (Due::At(at), _) => {
+                    let waited = active.job.changed.wait_timeout(state, at.saturating_sub(now));
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                _ => active
+                    .job
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        drop(state);
+        std::mem::forget(unwinding);
+        self.finish(&active)
+    }
+
+    /// Starts the upload and returns; [`Upload::wait`] tells how it ended. `progress` is called on the client's
+    /// callback thread.
+    ///
+    /// # Errors
+    /// Why it could not be started.
+    pub fn start(&self, progress: Option<Box<ProgressFn>>) -> Result<(), Error> {
+        self.begin(progress).map(drop)
+    }
+
+    /// Waits until a started upload is over and its last callback has returned; `None` waits without end. Once it
+    /// has told the result it tells the same again until the next run.
+    ///
+    /// # Errors
+    /// Why the upload failed; [`Status::StillRunning`] where the time was too short, [`Status::NotStarted`],
+    /// [`Status::Busy`] inside a callback.
+    pub fn wait(&self, timeout: Option<Duration>) -> Result<Object, Error> {
+        if is_inside_callback() {
+            return Err(self.busy("waiting inside a callback would never end"));
+        }
+        let active = {
+            let inner = self.lock();
+            match (&inner.active, &inner.last) {
+                (Some(active), _) => active.clone(),
+                (None, Some(last)) => return last.clone(),
+                (None, None) => {
+                    let text = format!("{}: there is nothing to wait for; start it first", self.name);
+                    return Err(Error::new(Status::NotStarted, text));
+                }
+            }
+        };
+        if !self.wait_for_end(&active, timeout) {
+            return Err(Error::new(
+                Status::StillRunning,
+                format!("{}: still running", self.name),
+            ));
+        }
+        self.finish(&active)
+    }
+
+    /// Stops the present run, or the next one if none is running. Any thread, any time, any number of times.
+    pub fn cancel(&self) {
+        let inner = self.lock();
+        inner.token.cancel();
+        if let Some(active) = &inner.active {
+            self.client.shared().stop(active.id, Error::cancelled(&self.name));
+        }
+    }
+
+    /// How far the present or last run is.
+    pub fn progress(&self) -> Progress {
+        let inner = self.lock();
+        match &inner.active {
+            Some(active) => snapshot(&self.client.shared().lock(), active.id),
+            None => inner.last_progress,
+        }
+    }
+
+    /// How the last run ended; `None` while running and before the first.
+    pub fn result(&self) -> Option<Result<Object, Error>> {
+        self.lock().last.clone()
+    }
+
+    fn begin(&self, progress: Option<Box<ProgressFn>>) -> Result<Active, Error> {
+        if is_inside_callback() {
+            return Err(self.busy("an upload can't be run inside a callback"));
+        }
+        let (options, source, remembered) = {
+            let mut inner = self.lock();
+            if inner.running {
+                return Err(self.busy("it is running already"));
+            }
+            inner
+                .options
+                .validate()
+                .map_err(|text| Error::invalid(format!("{}: {text}", self.name)))?;
+            let source = inner.source.clone().ok_or_else(|| {
+                Error::invalid(format!(
+                    "{}: source: nothing to upload was set; set a file first",
+                    self.name
+                ))
+            })?;
+            (inner.running, inner.last) = (true, None);
+            (inner.options.clone(), source, inner.remembered.clone())
+        };
+        // Opening may block, so it happens without the lock; cancel must always get through.
+        let begun = self
+            .open(source)
+            .and_then(|source| self.begin_job(options, source, remembered, progress));
+        if let Err(error) = &begun {
+            let mut inner = self.lock();
+            (inner.running, inner.last) = (false, Some(Err(error.clone())));
+            inner.token = CancelToken::new();
+        }
+        begun
+    }
+
+    fn open(&self, source: SourceSetting) -> Result<Arc<dyn Source>, Error> {
+        let source: Arc<dyn Source> = match source {
+            SourceSetting::Open(source) => source,
+            SourceSetting::Path(path) => {
+                Arc::new(FileSource::open(&path).map_err(|failure| self.file_error(&failure))?)
+            }
+        };
+        options::validate_size(source.size()).map_err(|text| Error {
+            status: Status::TooLarge,
+            ..Error::invalid(format!("{}: {text}", self.name))
+        })?;
+        Ok(source)
+    }
+
+    fn file_error(&self, failure: &SourceFailure) -> Error {
+        let text = format!("{}: {}", self.name, failure.detail);
+        Error {
+            os_errno: failure.os_errno,
+            ..Error::new(Status::FileOpen, text)
+        }
+    }
+
+    fn begin_job(
+        &self,
+        options: UploadOptions,
+        source: Arc<dyn Source>,
+        remembered: Option<Identity>,
+        progress: Option<Box<ProgressFn>>,
+    ) -> Result<Active, Error> {
+        let mut inner = self.lock();
+        if inner.token.is_cancelled() {
+            return Err(Error::cancelled(&self.name));
+        }
+        let identity = source.identity();
+        if identity.is_none() || identity != remembered {
+            inner.memory = inner.memory.for_other_content();
+        }
+        inner.remembered = identity;
+        let (size, memory) = (source.size(), inner.memory.clone());
+        let specification = Specification {
+            name: self.name.clone(),
+            size,
+            options,
+            memory,
+        };
+        let (location, token) = (self.location.clone(), inner.token.clone());
+        let job = Arc::new(Job {
+            location,
+            source,
+            token,
+            changed: Condvar::new(),
+        });
+        let shared = self.client.shared();
+        let id = shared.begin_upload(&job, specification)?;
+        let completion = progress.as_ref().map(|_| Arc::new(Completion::new()));
+        let active = Active {
+            id,
+            job,
+            completion: completion.clone(),
+        };
+        inner.active = Some(active.clone());
+        if let (Some(callback), Some(completion)) = (progress, completion) {
+            let (name, pace) = (self.name.clone(), Pace::default());
+            let listened = shared.listen(Listener { id, name, pace, callback, completion });
+            if let Err(error) = listened {
+                inner.active = None;
+                shared.abandon(id);
+                shared.stop(id, error.clone());
+                return Err(error);
+            }
+        }
+        Ok(active)
+    }
+
+    /// Whether the upload was over, and its last callback back, before the time ran out.
+    fn wait_for_end(&self, active: &Active, timeout: Option<Duration>) -> bool {
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let shared = self.client.shared();
+        let mut state = shared.lock();
+        while state.jobs.contains_key(&active.id) {
+            state = match until {
+                None => active
+                    .job
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    let waited = active.job.changed.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        drop(state);
+        if let Some(completion) = &active.completion {
+            completion.wait();
+        }
+        true
+    }
+
+    /// Takes what became of a run that is over. Of several threads that wait one takes it, the others are told.
+    fn finish(&self, active: &Active) -> Result<Object, Error> {
+        let mut inner = self.lock();
+        let Some(ended) = self.client.shared().lock().ended.remove(&active.id) else {
+            return inner
+                .last
+                .clone()
+                .unwrap_or_else(|| Err(self.busy("another run has begun meanwhile")));
+        };
+        (inner.running, inner.active, inner.token) = (false, None, CancelToken::new());
+        (inner.memory, inner.last_progress) = (ended.memory, ended.progress);
+        let result = match ended.result {
+            JobResult::Upload(result) => result,
+            JobResult::Call(_) => Err(Error::new(Status::Panic, "an upload ended as a call")),
+        };
+        inner.last = Some(result.clone());
+        result
+    }
+
+    fn busy(&self, why: &str) -> Error {
+        Error::new(Status::Busy, format!("{}: {why}", self.name))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn snapshot(state: &super::client::State, id: JobId) -> Progress {
+    let ended = state.ended.get(&id).map(|ended| ended.progress);
+    ended
+        .or_else(|| state.core.progress(id).copied())
+        .unwrap_or_default()
+}
+
+/// Ends a run whose caller unwinds out of its callback.
+struct StopAndWait<'a> {
+    upload: &'a Upload,
+    active: &'a Active,
+}
+
+impl Drop for StopAndWait<'_> {
+    fn drop(&mut self) {
+        self.upload.cancel();
+        self.upload.wait_for_end(self.active, None);
+        let _ = self.upload.finish(self.active);
+    }
+}
+
+impl Drop for Upload {
+    /// Cancels what is running and waits for it. Inside a callback it can't wait: then the run ends by itself,
+    /// without another call.
+    fn drop(&mut self) {
+        self.cancel();
+        let Some(active) = self.lock().active.take() else {
+            return;
+        };
+        let shared: &Arc<Shared> = self.client.shared();
+        if is_inside_callback() {
+            if let Some(completion) = &active.completion {
+                completion.abandoned.store(true, Ordering::Release);
+            }
+            shared.abandon(active.id);
+            return;
+        }
+        self.wait_for_end(&active, None);
+        shared.lock().ended.remove(&active.id);
+    }
+}

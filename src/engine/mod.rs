@@ -1,0 +1,25 @@
+//! Does it: threads, sockets, files and the clock, under the decisions of [`crate::upload`].
+//!
+//! | question | file |
+//! |---|---|
+//! | What can a program call? | [`client`], [`handle`] |
+//! | What does a worker do with a task? | `worker.rs` |
+//! | Who calls the progress callback, and when? | `report.rs` |
+//! | How does a request get over the wire? | [`transport`] (the only file that makes ureq calls), `socket.rs`, `resolver.rs`, `body.rs` |
+//! | How is cancel delivered? | [`cancel`] |
+//! | Where do the bytes come from? | [`source`] |
+//! | What differs between systems? | `sys.rs` |
+
+mod body;
+pub mod cancel;
+pub mod client;
+pub mod endpoint;
+pub mod handle;
+mod report;
+mod resolver;
+mod socket;
+pub mod source;
+#[allow(unsafe_code)]
+mod sys;
+pub mod transport;
+mod worker;

@@ -1,0 +1,520 @@
+//! Connections, as the HTTP library wants them: a [`Connector`] that opens them only when one is really
+//! needed, and a [`Connection`] whose waits are all bounded, cancellable and named by their phase.
+//!
+//! | question | file |
+//! |---|---|
+//! | How is a connection opened, read and written without blocking? | `socket/stream.rs` and what it names |
+//! | How long is waited, and what is an early answer? | here |
+//!
+//! The library's own time limits are all left unset, which means none: every wait is in this file or in those
+//! above.
+
+pub(super) mod buffers;
+pub(super) mod proxy;
+mod stream;
+mod tcp;
+pub(super) mod tls;
+
+use std::io;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
+use ureq::unversioned::transport::Transport as HttpTransport;
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector as HttpConnector, NextTimeout};
+
+use crate::upload::failure::{Cause, Phase, TaskFailure};
+
+use super::cancel::{Slot, Wait, lock};
+use super::endpoint::Endpoint;
+use super::resolver::Resolver;
+use super::sys::Interest;
+use super::transport::Timeouts;
+use super::transport::failure::{Stopped, network, network_io};
+use buffers::WireBuffers;
+use proxy::Proxy;
+use stream::Stream;
+use tcp::TcpSocket;
+use tls::TlsSocket;
+
+/// Where and how the workers of a client connect.
+#[derive(Debug)]
+pub struct Route {
+    /// The service.
+    pub endpoint: Endpoint,
+    /// The proxy to go through.
+    pub proxy: Option<Proxy>,
+    /// Look-ups, shared so that there is one at a time.
+    pub resolver: Resolver,
+    /// There for https.
+    pub tls: Option<Arc<ClientConfig>>,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+}
+
+/// What a worker's exchange and its connection tell each other. Only that worker's thread uses it; it is
+/// shared because the HTTP library stands between the two.
+#[derive(Debug)]
+pub struct Line {
+    /// Where the worker blocks.
+    pub slot: Slot,
+    state: Mutex<LineState>,
+}
+
+/// What happened in an exchange so far.
+#[derive(Debug)]
+pub struct LineState {
+    /// Whether a body follows the head, so that both can leave together.
+    has_body: bool,
+    /// How long the head of the answer may take after the last byte sent, and the rest of it after its head.
+    answer_limit: Duration,
+    /// When that is over, once it has begun.
+    answer_deadline: Option<Instant>,
+    /// Whether the answer's head is complete.
+    pub has_head: bool,
+    /// Whether a connection was opened, as against one that was kept.
+    pub opened: bool,
+    /// How many bytes of the answer have come.
+    pub received: u64,
+    /// Why the request was not sent whole, though the exchange went on to see whether there is an answer.
+    pub cut: Option<TaskFailure>,
+}
+
+impl LineState {
+    fn new(has_body: bool, answer_limit: Duration) -> Self {
+        Self {
+            has_body,
+            answer_limit,
+            answer_deadline: None,
+            has_head: false,
+            opened: false,
+            received: 0,
+            cut: None,
+        }
+    }
+
+    /// The answer's head is complete; the time for the rest begins.
+    pub fn head_is_complete(&mut self) {
+        self.has_head = true;
+        self.answer_deadline = Some(Instant::now() + self.answer_limit);
+    }
+
+    /// From now on the answer is only waited for this much longer.
+    pub fn wait_no_longer_than(&mut self, limit: Duration) {
+        self.answer_limit = limit;
+        self.answer_deadline = Some(Instant::now() + limit);
+    }
+}
+
+impl Line {
+    /// Takes two descriptors.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            slot: Slot::new()?,
+            state: Mutex::new(LineState::new(false, Duration::ZERO)),
+        })
+    }
+
+    /// A new exchange begins.
+    pub fn begin(&self, has_body: bool, answer_limit: Duration) {
+        *self.state() = LineState::new(has_body, answer_limit);
+    }
+
+    /// What happened so far.
+    pub fn state(&self) -> MutexGuard<'_, LineState> {
+        lock(&self.state)
+    }
+}
+
+/// Opens connections to the service for one worker.
+#[derive(Debug)]
+pub struct Connector {
+    /// Where to.
+    pub route: Arc<Route>,
+    /// For whom.
+    pub line: Arc<Line>,
+}
+
+impl HttpConnector for Connector {
+    type Out = Connection;
+
+    fn connect(&self, _: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Connection>, ureq::Error> {
+        self.line.state().opened = true;
+        let stream = self.open().map_err(Stopped::error)?;
+        Ok(Some(Connection {
+            stream,
+            buffers: WireBuffers::default(),
+            line: Arc::clone(&self.line),
+            stall: self.route.timeouts.stall,
+            is_broken: false,
+        }))
+    }
+}
+
+impl Connector {
+    fn open(&self) -> Result<Stream, TaskFailure> {
+        let Route {
+            endpoint,
+            proxy,
+            resolver,
+            tls,
+            timeouts,
+        } = &*self.route;
+        let slot = &self.line.slot;
+        let (host, port) = proxy
+            .as_ref()
+            .map_or((endpoint.host(), endpoint.port()), |proxy| {
+                (&*proxy.host, proxy.port)
+            });
+        let addresses = resolver.resolve(host, port, timeouts.resolve, slot)?;
+        let mut socket = TcpSocket::connect(&addresses, timeouts.connect, slot)?;
+        if let Some(proxy) = proxy {
+            proxy.tunnel(&mut socket, &endpoint.authority(), timeouts.connect, slot)?;
+        }
+        match tls {
+            None => Ok(Stream::Plain(socket)),
+            Some(config) => {
+                let tls = TlsSocket::handshake(socket, config, endpoint.host(), timeouts.tls, slot)?;
+                Ok(Stream::Tls(Box::new(tls)))
+            }
+        }
+    }
+}
+
+/// A connection to the service, with the buffers of the request and the answer.
+#[derive(Debug)]
+pub struct Connection {
+    stream: Stream,
+    buffers: WireBuffers,
+    line: Arc<Line>,
+    /// How long no byte may move while a request is sent.
+    stall: Duration,
+    /// Whether a request was not sent whole: the server would take the next one for the rest of it.
+    is_broken: bool,
+}
+
+impl HttpTransport for Connection {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
+        if self.is_broken {
+            return Ok(());
+        }
+        let amount = self.buffers.take_output(amount);
+        if mem::take(&mut self.line.state().has_body) {
+            // The head: it leaves with the first piece of the body, which follows at once.
+            self.buffers.hold_output(amount);
+            return Ok(());
+        }
+        self.send(amount)
+            .map_err(|failure| Stopped::error(failure).into())
+    }
+
+    fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
+        self.receive().map_err(|failure| Stopped::error(failure).into())
+    }
+
+    fn is_open(&mut self) -> bool {
+        !self.is_broken && self.stream.is_quiet()
+    }
+
+    fn is_tls(&self) -> bool {
+        matches!(self.stream, Stream::Tls(_))
+    }
+}
+
+/// Whether to go on sending.
+enum Verdict {
+    GoOn,
+    /// There is no room for more input: only output is to be waited for.
+    GoOnUnwatched,
+    Stop(TaskFailure),
+}
+
+impl Connection {
+    /// Sends the first `amount` bytes of the output buffer, as long as the server takes some within each
+    /// stall limit. There is no limit for all of them.
+    ///
+    /// A server may answer before it has the whole request, and go: then the rest is dropped without an
+    /// error, so that the answer gets read. Why the request was cut is kept, for the case that there is none.
+    fn send(&mut self, amount: usize) -> Result<(), TaskFailure> {
+        if self.line.slot.is_cancelled() {
+            // Between two pieces, for the case that only reading the source takes time.
+            return Err(TaskFailure::Cancelled);
+        }
+        let mut sent = 0;
+        let mut written = self.stream.socket().written();
+        let mut deadline = None;
+        let mut interest = Interest::Both;
+        while sent < amount || self.stream.has_unsent() {
+            let error = match self.stream.write(&self.buffers.output_bytes()[sent..amount]) {
+                Ok(count) => {
+                    sent += count;
+                    continue;
+                }
+                Err(error) => error,
+            };
+            match error.kind() {
+                io::ErrorKind::Interrupted => continue,
+                io::ErrorKind::WouldBlock => {}
+                io::ErrorKind::BrokenPipe
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted => {
+                    self.cut(network_io(Phase::Send, Cause::Broken, &error));
+                    return Ok(());
+                }
+                _ => return Err(network_io(Phase::Send, Cause::Broken, &error)),
+            }
+            if mem::replace(&mut written, self.stream.socket().written()) != written {
+                deadline = None;
+            }
+            let until = *deadline.get_or_insert_with(|| Instant::now() + self.stall);
+            match self.await_room(interest, until)? {
+                Verdict::GoOn => {}
+                Verdict::GoOnUnwatched => interest = Interest::Write,
+                Verdict::Stop(reason) => {
+                    self.cut(reason);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn await_room(&mut self, interest: Interest, deadline: Instant) -> Result<Verdict, TaskFailure> {
+        match self.stream.socket().wait(interest, deadline, &self.line.slot) {
+            Ok(Wait::Ready { readable: true, .. }) if interest == Interest::Both => Ok(self.look_at_input()),
+            Ok(Wait::Ready { .. }) => Ok(Verdict::GoOn),
+            Ok(Wait::Cancelled) => Err(TaskFailure::Cancelled),
+            Ok(Wait::TimedOut) => {
+                let detail = format!("the server took no byte for {:?}", self.stall);
+                Err(network(Phase::Send, Cause::TimedOut, detail))
+            }
+            Err(error) => Err(network_io(Phase::Send, Cause::Broken, &error)),
+        }
+    }
+
+    /// Looks at what came while the request is being sent.
+    fn look_at_input(&mut self) -> Verdict {
+        let room = self.buffers.input_append_buf();
+        if room.is_empty() {
+            return Verdict::GoOnUnwatched;
+        }
+        match self.stream.read(room) {
+            Ok(0) => Verdict::Stop(network(
+                Phase::Send,
+                Cause::Broken,
+                "the server closed the connection before it had the whole request",
+            )),
+            Ok(count) => {
+                self.line.state().received += count as u64;
+                self.buffers.input_appended(count);
+                match is_refusal(self.buffers.input()) {
+                    true => Verdict::Stop(network(
+                        Phase::Send,
+                        Cause::Broken,
+                        "the server answered before it had the whole request",
+                    )),
+                    false => Verdict::GoOn,
+                }
+            }
+            // Session tickets, say, or the first bytes of a record.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Verdict::GoOn,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Verdict::GoOn,
+            Err(error) => Verdict::Stop(network_io(Phase::Send, Cause::Broken, &error)),
+        }
+    }
+
+    fn cut(&mut self, reason: TaskFailure) {
+        self.is_broken = true;
+        self.line.state().cut.get_or_insert(reason);
+    }
+
+    /// Waits for the next bytes of the answer. False at its end, where an answer may end.
+    fn receive(&mut self) -> Result<bool, TaskFailure> {
+        let (deadline, limit) = {
+            let mut state = self.line.state();
+            let limit = state.answer_limit;
+            (
+                *state
+                    .answer_deadline
+                    .get_or_insert_with(|| Instant::now() + limit),
+                limit,
+            )
+        };
+        loop {
+            if !self.stream.has_input() {
+                match self
+                    .stream
+                    .socket()
+                    .wait(Interest::Read, deadline, &self.line.slot)
+                {
+                    Ok(Wait::Ready { .. }) => {}
+                    Ok(Wait::Cancelled) => return Err(TaskFailure::Cancelled),
+                    Ok(Wait::TimedOut) => {
+                        let what = if self.line.state().has_head {
+                            "not complete"
+                        } else {
+                            "no answer"
+                        };
+                        let detail = format!("{what} within {limit:?}");
+                        return Err(network(Phase::Answer, Cause::TimedOut, detail));
+                    }
+                    Err(error) => return Err(network_io(Phase::Answer, Cause::Broken, &error)),
+                }
+            }
+            let room = self.buffers.input_append_buf();
+            if room.is_empty() {
+                return Err(network(
+                    Phase::Answer,
+                    Cause::TooLarge,
+                    "the head of the answer is too large",
+                ));
+            }
+            match self.stream.read(room) {
+                Ok(0) => return self.end_of_input(None),
+                Ok(count) => {
+                    self.line.state().received += count as u64;
+                    self.buffers.input_appended(count);
+                    return Ok(true);
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => {}
+                    _ => return self.end_of_input(Some(error)),
+                },
+            }
+        }
+    }
+
+    /// The end of the connection. An answer without a length ends with it; whether this one may, the HTTP
+    /// library knows.
+    fn end_of_input(&self, error: Option<io::Error>) -> Result<bool, TaskFailure> {
+        let state = self.line.state();
+        match (&state.cut, error) {
+            (_, None) if state.has_head => Ok(false),
+            (Some(reason), _) => Err(reason.clone()),
+            (None, Some(error)) => Err(network_io(Phase::Answer, Cause::Broken, &error)),
+            (None, None) => {
+                let detail = match state.received {
+                    0 => "the server closed the connection without an answer",
+                    _ => "the server closed the connection in the middle of the answer's head",
+                };
+                Err(network(Phase::Answer, Cause::Broken, detail))
+            }
+        }
+    }
+}
+
+/// Whether the beginning of an answer is neither an interim nor a successful one, nor may become one. A server
+/// that says one of those reads on; after any other the rest of the request would be sent for nothing.
+fn is_refusal(mut input: &[u8]) -> bool {
+    let version = b"HTTP/1.";
+    loop {
+        match input.get(version.len() + 2) {
+            None => return !version.starts_with(&input[..input.len().min(version.len())]),
+            Some(b'1') if input.starts_with(version) => {
+                let end = input.windows(4).position(|window| window == b"\r\n\r\n");
+                let Some(end) = end else { return false };
+                input = &input[end + 4..];
+            }
+            Some(class) => return !input.starts_with(version) || *class != b'2',
+        }
+    }
+}
+
+/// Gives the HTTP library no addresses: it would look them up for every request, even where a connection is
+/// kept.
+#[derive(Debug)]
+pub struct NoResolver;
+
+impl ureq::unversioned::resolver::Resolver for NoResolver {
+    fn resolve(
+        &self,
+        _: &ureq::http::Uri,
+        _: &ureq::config::Config,
+        _: NextTimeout,
+    ) -> Result<ureq::unversioned::resolver::ResolvedSocketAddrs, ureq::Error> {
+        Ok(self.empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+    use std::sync::mpsc;
+    use std::thread;
+
+    use socket2::SockRef;
+
+    use super::*;
+
+    #[test]
+    fn each_byte_that_moves_renews_the_stall_limit() {
+        const STALL: Duration = Duration::from_millis(800);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        SockRef::from(&listener).set_recv_buffer_size(4 << 10).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let (_never_used, time) = mpsc::channel::<()>();
+            let mut stream = listener.accept().unwrap().0;
+            while stream.read(&mut [0; 4 << 10]).unwrap() > 0 {
+                time.recv_timeout(STALL / 8).unwrap_err();
+            }
+        });
+        let line = Arc::new(Line::new().unwrap());
+        let socket = TcpSocket::connect(&[address], STALL, &line.slot).unwrap();
+        SockRef::from(&socket).set_send_buffer_size(4 << 10).unwrap();
+        let mut connection = Connection {
+            stream: Stream::Plain(socket),
+            buffers: WireBuffers::default(),
+            line,
+            stall: STALL,
+            is_broken: false,
+        };
+        let begun = Instant::now();
+        let amount = connection.buffers.output().len();
+        connection.send(amount).unwrap();
+        assert!(
+            begun.elapsed() > STALL,
+            "one piece took longer than the limit, or this shows nothing"
+        );
+        drop(connection);
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn interim_and_successful_answers_are_no_refusals() {
+        for input in [
+            "",
+            "H",
+            "HTTP/1.1",
+            "HTTP/1.1 ",
+            "HTTP/1.1 1",
+            "HTTP/1.1 100 Continue\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\n",
+            "HTTP/1.1 102 Processing\r\nX: y\r\n\r\nHTTP/1.1 2",
+            "HTTP/1.0 200 OK",
+        ] {
+            assert!(!is_refusal(input.as_bytes()), "{input}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_one() {
+        for input in [
+            "x",
+            "HTTP/2",
+            "HTTP/1.1 3",
+            "HTTP/1.1 403 Forbidden",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 500",
+            "HTTP/1.1 100 Continue\r\n\r\n<html>",
+            "SSH-2.0-server",
+        ] {
+            assert!(is_refusal(input.as_bytes()), "{input}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The buffers of a connection, as the HTTP library asks for them.
+
+use ureq::unversioned::transport::Buffers;
+
+/// The output buffer, in bytes. Of 128 KiB and more glibc makes a mapping of its own, and copying files to
+/// the place where that begins runs at a quarter of the speed; 64 KiB measured best.
+pub const OUTPUT: usize = 64 << 10;
+
+/// The input buffer, in bytes: replies are short.
+const INPUT: usize = 4 << 10;
+
+/// How far the input buffer may grow, which is as long as the head of an answer may be, in bytes.
+pub const MAX_INPUT: usize = 64 << 10;
+
+/// Buffers that take no memory before they are used.
+#[derive(Debug, Default)]
+pub struct WireBuffers {
+    output: Vec<u8>,
+    /// How much of the output is kept back to be sent with what follows.
+    held: usize,
+    input: Vec<u8>,
+    consumed: usize,
+    filled: usize,
+    has_progress: bool,
+}
+
+impl WireBuffers {
+    /// The output that is due when `amount` bytes were added to it, in bytes from the start of the buffer.
+    pub fn take_output(&mut self, amount: usize) -> usize {
+        std::mem::take(&mut self.held) + amount
+    }
+
+    /// Keeps the first `amount` bytes of the output back.
+    pub fn hold_output(&mut self, amount: usize) {
+        self.held = amount;
+    }
+
+    /// The output from its start on.
+    pub fn output_bytes(&self) -> &[u8] {
+        &self.output
+    }
+}
+
+impl Buffers for WireBuffers {
+    fn output(&mut self) -> &mut [u8] {
+        if self.output.is_empty() {
+            self.output = vec![0; OUTPUT];
+        }
+        &mut self.output[self.held..]
+    }
+
+    fn input(&self) -> &[u8] {
+        &self.input[self.consumed..self.filled]
+    }
+
+    /// Room for input, empty only where the unconsumed input is as long as it may be.
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        if self.consumed > 0 {
+            self.input.copy_within(self.consumed..self.filled, 0);
+            self.filled -= self.consumed;
+            self.consumed = 0;
+        }
+        if self.filled == self.input.len() {
+            self.input.resize((2 * self.filled).clamp(INPUT, MAX_INPUT), 0);
+        }
+        &mut self.input[self.filled..]
+    }
+
+    /// What is new can be used: also where it came while a request was sent, and nobody had asked for it.
+    fn input_appended(&mut self, amount: usize) {
+        self.has_progress = amount > 0;
+        self.filled += amount;
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.has_progress = amount > 0;
+        self.consumed += amount;
+    }
+
+    /// The scratch buffer is for chunked bodies alone, which are never sent.
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        (&mut [], self.output())
+    }
+
+    fn can_use_input(&self) -> bool {
+        self.has_progress && self.filled > self.consumed
+    }
+}

@@ -1,0 +1,308 @@
+//! What differs between systems, and the only `unsafe` of the engine: waiting for a socket, waking that wait,
+//! threads that take no signals, and what a file is.
+//!
+//! This file is for Unix. Another system needs the same items over its own calls.
+
+use std::fs::{File, FileType, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::ptr;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+pub use std::os::fd::{AsFd as AsSocket, BorrowedFd as BorrowedSocket};
+
+use super::source::Identity;
+
+/// The flags of every send: a peer that is gone must be an error of the call, not a signal to the host
+/// program. Apple's systems have no such flag; there the socket itself is told so when it is made.
+#[cfg(not(target_vendor = "apple"))]
+pub const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL;
+/// See above.
+#[cfg(target_vendor = "apple")]
+pub const SEND_FLAGS: i32 = 0;
+
+/// What a socket is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Input, the end of input, or an error.
+    Read,
+    /// Room for output, or an error.
+    Write,
+    /// Either.
+    Both,
+}
+
+impl Interest {
+    fn events(self) -> libc::c_short {
+        match self {
+            Self::Read => libc::POLLIN,
+            Self::Write => libc::POLLOUT,
+            Self::Both => libc::POLLIN | libc::POLLOUT,
+        }
+    }
+}
+
+/// What a wait ended with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// A read would not block: there is input, its end, or an error.
+    pub readable: bool,
+    /// A write would not block: there is room, or an error.
+    pub writable: bool,
+    /// The [`Waker`] was used.
+    pub woken: bool,
+}
+
+/// Waits for a socket, where one is given, for the waker, or for the deadline, whichever is first. Nothing
+/// ready means that the deadline has passed.
+pub fn poll(
+    socket: Option<(BorrowedSocket<'_>, Interest)>,
+    waker: &Waker,
+    deadline: Instant,
+) -> io::Result<Ready> {
+    // A negative descriptor is one that poll passes over.
+    let (descriptor, events) = socket.map_or((-1, 0), |(socket, interest)| {
+        (socket.as_raw_fd(), interest.events())
+    });
+    let mut entries = [
+        libc::pollfd {
+            fd: waker.receiver.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        },
+        libc::pollfd {
+            fd: descriptor,
+            events,
+            revents: 0,
+        },
+    ];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // SAFETY: the array lives across the call, its length is the count given, and both descriptors are
+        // open for that long, because they are borrowed.
+        let count = unsafe { libc::poll(entries.as_mut_ptr(), 2, milliseconds(left)) };
+        if count < 0 {
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        } else if count > 0 || left.is_zero() {
+            break;
+        }
+    }
+    let [wake, socket] = entries.map(|entry| entry.revents);
+    // Errors and hang-ups are reported whatever was asked for; the read or write that follows tells which.
+    let failed = socket & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0;
+    Ok(Ready {
+        readable: failed || socket & libc::POLLIN != 0,
+        writable: failed || socket & libc::POLLOUT != 0,
+        woken: wake != 0,
+    })
+}
+
+/// Rounded up: rounding down would wait zero milliseconds over and over until the deadline.
+fn milliseconds(duration: Duration) -> libc::c_int {
+    libc::c_int::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX)
+}
+
+/// Whether the error of a connect that doesn't block means that it goes on by itself.
+pub fn is_connecting(error: &io::Error) -> bool {
+    // An interrupted connect goes on too.
+    error.raw_os_error() == Some(libc::EINPROGRESS) || error.kind() == io::ErrorKind::Interrupted
+}
+
+/// Ends another thread's [`poll`], or its next one if it is in none. Any number of uses until
+/// [`Waker::reset`] are one.
+#[derive(Debug)]
+pub struct Waker {
+    sender: UnixStream,
+    receiver: UnixStream,
+}
+
+impl Waker {
+    /// Takes two descriptors.
+    pub fn new() -> io::Result<Self> {
+        let (sender, receiver) = UnixStream::pair()?;
+        sender.set_nonblocking(true)?;
+        receiver.set_nonblocking(true)?;
+        Ok(Self { sender, receiver })
+    }
+
+    /// Never blocks; from any thread.
+    pub fn wake(&self) {
+        // The only failure is a full channel, which is as awake as can be.
+        let _ = (&self.sender).write(&[1]);
+    }
+
+    /// Forgets the wakes so far. What they announced must be looked at after this, not before.
+    pub fn reset(&self) {
+        let mut sink = [0; 64];
+        loop {
+            match (&self.receiver).read(&mut sink) {
+                Ok(count) if count == sink.len() => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                _ => return,
+            }
+        }
+    }
+}
+
+/// Blocks all signals in the calling thread: the host program's handlers must run on its own threads. The
+/// signals that a fault of the thread itself raises stay, since a crash handler wants them.
+pub fn block_signals() {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigfillset initialises the set before it is used; the numbers are signals; the null pointer
+    // says that the old mask isn't wanted. The calls can't fail with these arguments.
+    unsafe {
+        libc::sigfillset(set.as_mut_ptr());
+        for fault in [
+            libc::SIGSEGV,
+            libc::SIGBUS,
+            libc::SIGFPE,
+            libc::SIGILL,
+            libc::SIGTRAP,
+            libc::SIGABRT,
+            libc::SIGSYS,
+        ] {
+            libc::sigdelset(set.as_mut_ptr(), fault);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut());
+    }
+}
+
+/// Starts a thread that blocks all signals. The name is cut after 15 bytes by Linux.
+pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        block_signals();
+        body();
+    })
+}
+
+/// What a path can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A file with content of its own.
+    Regular,
+    /// A folder.
+    Directory,
+    /// A named pipe.
+    Fifo,
+    /// A local socket.
+    Socket,
+    /// A terminal, a disk, and whatever else there is.
+    Device,
+}
+
+impl From<FileType> for FileKind {
+    fn from(kind: FileType) -> Self {
+        match kind {
+            kind if kind.is_file() => Self::Regular,
+            kind if kind.is_dir() => Self::Directory,
+            kind if kind.is_fifo() => Self::Fifo,
+            kind if kind.is_socket() => Self::Socket,
+            _ => Self::Device,
+        }
+    }
+}
+
+/// Opens a file for reading; doesn't block where the path names a FIFO, and makes no terminal the process's
+/// own.
+pub fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+}
+
+/// Reads at a place in a file without moving its position, so that threads can share it.
+pub fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read_at(buffer, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// What the system says of a file.
+pub fn identity(metadata: &Metadata) -> Identity {
+    let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+    Identity {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        size: metadata.size(),
+        mtime_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+        ctime_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_without_anything_ready_ends_at_its_deadline() {
+        let waker = Waker::new().unwrap();
+        let begun = Instant::now();
+        let ready = poll(None, &waker, begun + Duration::from_millis(20)).unwrap();
+        assert_eq!(ready, Ready::default());
+        assert!(begun.elapsed() >= Duration::from_millis(20));
+    }
+
+    #[test]
+    fn a_wake_before_the_wait_ends_it_until_it_is_reset() {
+        let waker = Waker::new().unwrap();
+        waker.wake();
+        waker.wake();
+        let hang_guard = Instant::now() + Duration::from_secs(60);
+        assert!(poll(None, &waker, hang_guard).unwrap().woken);
+        assert!(poll(None, &waker, hang_guard).unwrap().woken);
+        waker.reset();
+        assert!(!poll(None, &waker, Instant::now()).unwrap().woken);
+    }
+
+    #[test]
+    fn more_wakes_than_the_channel_holds_neither_block_nor_are_lost() {
+        let waker = Waker::new().unwrap();
+        for _ in 0..100_000 {
+            waker.wake();
+        }
+        assert!(poll(None, &waker, Instant::now()).unwrap().woken);
+        waker.reset();
+        assert!(!poll(None, &waker, Instant::now()).unwrap().woken);
+    }
+
+    #[test]
+    fn waits_are_rounded_up_to_whole_milliseconds() {
+        assert_eq!(milliseconds(Duration::ZERO), 0);
+        assert_eq!(milliseconds(Duration::from_nanos(1)), 1);
+        assert_eq!(milliseconds(Duration::from_millis(7)), 7);
+        assert_eq!(milliseconds(Duration::MAX), libc::c_int::MAX);
+    }
+
+    #[test]
+    fn a_spawned_thread_takes_no_signals_but_keeps_faults() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        spawn("mask", move || {
+            let mut mask = MaybeUninit::<libc::sigset_t>::zeroed();
+            // SAFETY: with a null set the call only writes the current mask to the place given.
+            unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), mask.as_mut_ptr()) };
+            // SAFETY: written by the call above.
+            let blocked = |signal| unsafe { libc::sigismember(mask.as_ptr(), signal) } == 1;
+            let _ = sender.send((
+                blocked(libc::SIGTERM),
+                blocked(libc::SIGALRM),
+                blocked(libc::SIGSEGV),
+            ));
+        })
+        .unwrap()
+        .join()
+        .unwrap();
+        assert_eq!(receiver.recv().unwrap(), (true, true, false));
+    }
+}

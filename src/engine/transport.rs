@@ -1,0 +1,474 @@
+//! One HTTP exchange: a request out, its answer in, and what went wrong in the terms of the state machine.
+//!
+//! This file and `socket.rs` with its parts are the only ones that know the HTTP library. It is used as a
+//! leaf: it retries nothing, follows no redirect, looks up no name, reads no environment and waits for
+//! nothing by itself.
+
+pub(super) mod failure;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use ureq::config::AutoHeaderValue;
+use ureq::http::{HeaderMap, HeaderValue, header};
+use ureq::{Agent, SendBody};
+
+use crate::protocol::Request;
+use crate::protocol::reply::{Head, ReplyError, TooLong};
+use crate::upload::failure::{Cause, NetworkFailure, Phase, TaskFailure};
+
+use super::body::BodyReader;
+use super::cancel::CancelToken;
+use super::endpoint::Endpoint;
+use super::resolver::Resolver;
+use super::socket::proxy::Proxy;
+use super::socket::{Connector, Line, LineState, NoResolver, Route, tls};
+use super::source::Source;
+use failure::{from_http, from_io, network};
+
+/// How long a kept connection may have been idle to be used once more. Servers close them after some time,
+/// often 15 seconds.
+const MAX_IDLE: Duration = Duration::from_secs(10);
+
+/// The longest head of an answer, in bytes.
+const MAX_HEAD: usize = 64 << 10;
+
+/// How much of a reply that was not read to its end is read for the connection's sake, and for how long.
+const MAX_DRAIN: (u64, Duration) = (64 << 10, Duration::from_secs(1));
+
+/// The longest authorization and target together, in bytes: the head of a request must fit into the output buffer
+/// and leave room there for the beginning of the body.
+const MAX_REQUEST_TEXT: usize = 32 << 10;
+
+/// The longest user agent, in bytes.
+const MAX_USER_AGENT: usize = 1 << 10;
+
+/// How many bytes a reply may have.
+pub const MAX_REPLY: u64 = 1 << 20;
+
+/// How many bytes the reply to a list may have: each slice that the server has is an entry.
+pub const MAX_LIST_REPLY: u64 = 8 << 20;
+
+/// How long each phase of an exchange may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Looking up the host's addresses.
+    pub resolve: Duration,
+    /// Opening the connection, to all addresses together; a proxy's tunnel has as much again.
+    pub connect: Duration,
+    /// The TLS handshake.
+    pub tls: Duration,
+    /// While a request is sent: how long no byte may move. There is no limit for the whole.
+    pub stall: Duration,
+    /// The head of the answer after the last byte sent, and the rest of the answer after its head.
+    pub answer: Duration,
+    /// The same for a finish, which has the server put the object together.
+    pub finish_answer: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            resolve: seconds(10),
+            connect: seconds(10),
+            tls: seconds(10),
+            stall: seconds(30),
+            answer: seconds(60),
+            finish_answer: seconds(120),
+        }
+    }
+}
+
+/// Where to connect, and how.
+#[derive(Clone)]
+pub struct TransportConfig {
+    /// The service.
+    pub endpoint: Endpoint,
+    /// How long each phase may take.
+    pub timeouts: Timeouts,
+    /// The only certificates to trust, in PEM; `None` for those of the platform.
+    pub ca_pem: Option<Vec<u8>>,
+    /// An HTTP proxy, `http://[user:password@]host[:port]`. Everything goes through its tunnels (`CONNECT`).
+    pub proxy: Option<String>,
+    /// Without `proxy`: whether to take one from `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY`, except for the
+    /// hosts in `NO_PROXY`.
+    pub use_env_proxy: bool,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+}
+
+/// What the transports of one client share. It has no thread and no connection of its own.
+#[derive(Debug)]
+pub struct SharedTransport {
+    route: Arc<Route>,
+    user_agent: String,
+}
+
+impl SharedTransport {
+    /// Checks the configuration, and reads the trusted certificates for https.
+    ///
+    /// # Errors
+    /// An argument is wrong, or there are no certificates; the text says which and what to do, and has no
+    /// secret.
+    pub fn new(config: TransportConfig) -> Result<Self, String> {
+        Self::with_resolver(config, Resolver::system())
+    }
+
+    fn with_resolver(config: TransportConfig, resolver: Resolver) -> Result<Self, String> {
+        let TransportConfig {
+            endpoint,
+            timeouts,
+            ca_pem,
+            proxy,
+            use_env_proxy,
+            user_agent,
+        } = config;
+        let is_header = HeaderValue::from_str(&user_agent).is_ok_and(|value| value.to_str().is_ok());
+        if !is_header || user_agent.is_empty() || user_agent.len() > MAX_USER_AGENT {
+            return Err("the user agent must have 1 to 1024 visible ASCII characters".to_owned());
+        }
+        let proxy = match proxy {
+            Some(address) => Some(parse_proxy(&address)?),
+            None if use_env_proxy => proxy_of_environment(&endpoint)?,
+            None => None,
+        };
+        let tls = match endpoint.is_https() {
+            true => Some(tls::client_config(ca_pem.as_deref())?),
+            false => None,
+        };
+        Ok(Self {
+            route: Arc::new(Route {
+                endpoint,
+                proxy,
+                resolver,
+                tls,
+                timeouts,
+            }),
+            user_agent,
+        })
+    }
+
+    /// How long each phase may take.
+    pub fn timeouts(&self) -> &Timeouts {
+        &self.route.timeouts
+    }
+
+    /// The service.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.route.endpoint
+    }
+}
+
+fn parse_proxy(address: &str) -> Result<Proxy, String> {
+    let wrong = "the proxy must look like \"http://host:port\" or \"http://user:password@host:port\"";
+    let proxy = ureq::Proxy::new(address).map_err(|_| wrong.to_owned())?;
+    to_proxy(&proxy).ok_or_else(|| format!("{wrong}; other kinds of proxies are not supported"))
+}
+
+fn proxy_of_environment(endpoint: &Endpoint) -> Result<Option<Proxy>, String> {
+    let Some(proxy) = ureq::Proxy::try_from_env() else {
+        return Ok(None);
+    };
+    let uri = endpoint
+        .uri("/")
+        .parse()
+        .map_err(|_| "the endpoint is no valid address".to_owned())?;
+    match proxy.is_no_proxy(&uri) {
+        true => Ok(None),
+        false => to_proxy(&proxy).map(Some).ok_or_else(|| {
+            "the proxy in the environment is of an unsupported kind; it must be an \"http://\" one".to_owned()
+        }),
+    }
+}
+
+fn to_proxy(proxy: &ureq::Proxy) -> Option<Proxy> {
+    if !matches!(proxy.protocol(), ureq::ProxyProtocol::Http) {
+        return None;
+    }
+    let login = proxy
+        .username()
+        .map(|user| (user.to_owned(), proxy.password().unwrap_or_default().to_owned()));
+    let host = proxy.host().trim_matches(['[', ']']).to_owned();
+    Some(Proxy {
+        host,
+        port: proxy.port(),
+        login,
+    })
+}
+
+/// What an answer may take.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerLimits {
+    /// The head of the answer after the last byte sent, and the rest after its head.
+    pub time: Duration,
+    /// The answer's body, in bytes.
+    pub size: u64,
+}
+
+/// The time, with [`MAX_REPLY`].
+impl From<Duration> for AnswerLimits {
+    fn from(time: Duration) -> Self {
+        Self {
+            time,
+            size: MAX_REPLY,
+        }
+    }
+}
+
+/// How an answer becomes a value: its head, and its body as it arrives.
+pub type Decode<'a, T> = dyn FnMut(&Head, &mut dyn Read) -> Result<T, ReplyError> + 'a;
+
+/// One worker's way to the service: at most one connection, kept between exchanges.
+pub struct Transport {
+    shared: Arc<SharedTransport>,
+    /// Made by the first exchange.
+    agent: Option<(Agent, Arc<Line>)>,
+    server_date: Option<u64>,
+}
+
+impl Transport {
+    /// A transport without a connection.
+    pub fn new(shared: &Arc<SharedTransport>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            agent: None,
+            server_date: None,
+        }
+    }
+
+    /// The `Date` header of the last exchange's answer, in seconds since 1970; `None` where there was no
+    /// answer, or its date was not in the form that names its time zone.
+    pub fn server_date(&self) -> Option<u64> {
+        self.server_date
+    }
+
+    /// Does one exchange, without any retry. Blocks for no longer than the limits of all phases, and returns
+    /// soon after the token was cancelled.
+    ///
+    /// An answer to a request that could not be sent whole counts where it is a refusal. Where it is a
+    /// success, the failure to send is returned as an ambiguous one.
+    pub fn exchange<T>(
+        &mut self,
+        request: &Request,
+        authorization: &str,
+        source: &dyn Source,
+        limits: impl Into<AnswerLimits>,
+        token: &CancelToken,
+        decode: &mut Decode<'_, T>,
+    ) -> Result<T, TaskFailure> {
+        self.server_date = None;
+        if token.is_cancelled() {
+            return Err(TaskFailure::Cancelled);
+        }
+        let limits = limits.into();
+        let head = self.write_head(request, authorization)?;
+        let (agent, line) = self.agent()?;
+        let _serving = line.slot.serve(token);
+        line.begin(!request.body.is_empty(), limits.time);
+        let abandoned = || line.state().cut.is_some();
+        let mut reader = BodyReader::new(&request.body, source, &abandoned);
+        let answered = match request.body.is_empty() {
+            true => agent.run(head),
+            false => agent.run(head.map(|()| SendBody::from_reader(&mut reader))),
+        };
+        let result = match answered {
+            Ok(response) => self.read_answer(response, &line, limits, decode),
+            Err(error) => Err(from_http(error)),
+        };
+        result.map_err(|failure| match failure {
+            TaskFailure::Network(_) if token.is_cancelled() => TaskFailure::Cancelled,
+            TaskFailure::Network(failure) => TaskFailure::Network(judge(failure, &line.state())),
+            failure => failure,
+        })
+    }
+
+    fn agent(&mut self) -> Result<(Agent, Arc<Line>), TaskFailure> {
+        if let Some((agent, line)) = &self.agent {
+            return Ok((agent.clone(), Arc::clone(line)));
+        }
+        let line = Line::new().map_err(|error| {
+            TaskFailure::Local(format!(
+                "the system gives no descriptors for a connection: {error}"
+            ))
+        })?;
+        let (route, line) = (Arc::clone(&self.shared.route), Arc::new(line));
+        let connector = Connector {
+            route,
+            line: Arc::clone(&line),
+        };
+        let agent = Agent::with_parts(settings(&self.shared.user_agent), connector, NoResolver);
+        Ok(self.agent.insert((agent, line)).clone())
+    }
+
+    fn write_head(
+        &self,
+        request: &Request,
+        authorization: &str,
+    ) -> Result<ureq::http::Request<()>, TaskFailure> {
+        if authorization.len() + request.target.len() > MAX_REQUEST_TEXT {
+            return Err(TaskFailure::Local(format!(
+                "the authorization ({} bytes) and the path ({}) are longer than {MAX_REQUEST_TEXT} bytes",
+                authorization.len(),
+                request.target.len()
+            )));
+        }
+        let mut authorization = HeaderValue::from_str(authorization).map_err(|_| {
+            TaskFailure::Local(
+                "the authorization has characters that a header can't have, a line break perhaps".into(),
+            )
+        })?;
+        authorization.set_sensitive(true);
+        let mut head = ureq::http::Request::builder()
+            .method(request.method)
+            .uri(self.shared.route.endpoint.uri(&request.target))
+            .header(header::AUTHORIZATION, authorization);
+        if let Some(content_type) = &request.content_type {
+            head = head.header(header::CONTENT_TYPE, content_type);
+        }
+        if !request.body.is_empty() {
+            head = head.header(header::CONTENT_LENGTH, request.body.len());
+        }
+        head.body(())
+            .map_err(|error| TaskFailure::Local(format!("the request can't be written down: {error}")))
+    }
+
+    fn read_answer<T>(
+        &mut self,
+        response: ureq::http::Response<ureq::Body>,
+        line: &Line,
+        limits: AnswerLimits,
+        decode: &mut Decode<'_, T>,
+    ) -> Result<T, TaskFailure> {
+        line.state().head_is_complete();
+        let (parts, body) = response.into_parts();
+        self.server_date = text(&parts.headers, header::DATE).and_then(|date| parse_date(&date));
+        let head = Head {
+            http_status: parts.status.as_u16(),
+            request_id: text(&parts.headers, "x-cos-request-id"),
+            retry_after: text(&parts.headers, header::RETRY_AFTER).and_then(|delay| parse_delay(&delay)),
+            content_type: text(&parts.headers, header::CONTENT_TYPE),
+        };
+        let mut reply = Capped {
+            body: body.into_reader(),
+            left: limits.size,
+            limit: limits.size,
+        };
+        let value = match decode(&head, &mut reply) {
+            Ok(value) => Ok(value),
+            Err(ReplyError::Refused(refusal)) => Err(TaskFailure::Refused(refusal)),
+            Err(ReplyError::Read(error)) if TooLong::is_cause_of(&error) => {
+                return Err(network(Phase::Answer, Cause::TooLarge, error.to_string()));
+            }
+            Err(ReplyError::Read(error)) => return Err(from_io(error)),
+        }?;
+        let cut = line.state().cut.clone();
+        match cut {
+            // A refusal of what the server saw of the request is one of the whole.
+            Some(_) if head.http_status >= 400 => Ok(value),
+            Some(TaskFailure::Network(failure)) => {
+                let detail = format!(
+                    "HTTP {} though the request was not sent whole: {}",
+                    head.http_status, failure.detail
+                );
+                Err(TaskFailure::Network(NetworkFailure {
+                    ambiguous: true,
+                    detail,
+                    ..failure
+                }))
+            }
+            Some(failure) => Err(failure),
+            None => {
+                drain(reply.body, line);
+                Ok(value)
+            }
+        }
+    }
+}
+
+/// The HTTP library's settings. Its time limits stay unset, which means none: `socket.rs` has those that
+/// count.
+fn settings(user_agent: &str) -> ureq::config::Config {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .proxy(None)
+        .timeout_await_100(None)
+        .user_agent(user_agent)
+        .accept_encoding(AutoHeaderValue::None)
+        .max_response_header_size(MAX_HEAD)
+        .max_idle_connections(1)
+        .max_idle_connections_per_host(1)
+        .max_idle_age(MAX_IDLE)
+        .build()
+}
+
+/// Decides what follows from a failure: whether the server may have acted, and whether the connection was
+/// just too old.
+fn judge(failure: NetworkFailure, state: &LineState) -> NetworkFailure {
+    let is_whole = failure.phase == Phase::Answer && state.cut.is_none();
+    let is_stale = !state.opened && state.received == 0 && failure.cause == Cause::Broken;
+    NetworkFailure {
+        ambiguous: failure.ambiguous || is_whole,
+        stale: is_stale,
+        ..failure
+    }
+}
+
+/// Reads what is left of a reply, if that is little, so that the connection can be kept. If it can't, nothing
+/// is lost.
+fn drain(mut reply: impl Read, line: &Line) {
+    let (size, time) = MAX_DRAIN;
+    line.state().wait_no_longer_than(time);
+    let _ = io::copy(&mut reply.by_ref().take(size), &mut io::sink());
+}
+
+/// A header's value, where it is text.
+fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<String> {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
+}
+
+/// Only the form that names its time zone: the service has been seen to send local times without one.
+fn parse_date(date: &str) -> Option<u64> {
+    let time = date
+        .ends_with("GMT")
+        .then(|| httpdate::parse_http_date(date).ok())??;
+    time.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
+}
+
+/// Only the form that counts seconds.
+fn parse_delay(delay: &str) -> Option<Duration> {
+    delay.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// A reply's body up to its limit; one byte more is the error [`TooLong`].
+struct Capped<R> {
+    body: R,
+    left: u64,
+    limit: u64,
+}
+
+impl<R: Read> Read for Capped<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        if self.left == 0 {
+            return match self.body.read(&mut [0])? {
+                0 => Ok(0),
+                _ => Err(TooLong { limit: self.limit }.into()),
+            };
+        }
+        let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = self.body.read(&mut buffer[..room])?;
+        self.left -= count as u64;
+        Ok(count)
+    }
+}

@@ -1,0 +1,254 @@
+//! A worker: asks the core for a task, does it, reports. It decides nothing.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::protocol::digest::Hasher;
+use crate::protocol::{Operation, OperationKind, json_v2, signature};
+use crate::upload::Next;
+use crate::upload::failure::{SourceFailure, TaskFailure};
+use crate::upload::task::{Done, Task, Work};
+
+use super::client::{Job, Shared, State};
+use super::socket::buffers;
+use super::sys;
+use super::transport::{AnswerLimits, MAX_LIST_REPLY, Transport};
+
+/// How long a signature made for one attempt is good for: long enough for a slow slice.
+const SIGNATURE_LIFETIME: Duration = Duration::from_secs(600);
+
+/// How much is read at once for hashing. Larger blocks are slower where the allocator maps them.
+const HASH_BUFFER: usize = 64 << 10;
+
+/// The most that one more connection adds to a client's memory, in bytes: the block that is hashed, the connection's output and
+/// its input at its longest, and as much again of these two for the records of TLS, beside which the stack in use is small.
+pub const MEMORY_PER_CONNECTION: usize = HASH_BUFFER + 2 * (buffers::OUTPUT + buffers::MAX_INPUT);
+
+/// The life of a worker thread.
+pub(super) fn work(shared: &Arc<Shared>) {
+    if catch_unwind(AssertUnwindSafe(|| serve(shared))).is_err() {
+        shared.collapse();
+    }
+}
+
+fn serve(shared: &Arc<Shared>) {
+    sys::block_signals();
+    let mut worker = Worker {
+        transport: Transport::new(&shared.transport),
+        buffer: vec![0; HASH_BUFFER],
+    };
+    let mut state = shared.lock();
+    while !state.shutdown {
+        match state.core.next(shared.now()) {
+            Next::Task(task) => state = worker.serve(shared, state, task),
+            Next::WakeAt(at) => {
+                shared.settle(&mut state);
+                state = wait(shared, state, Some(at));
+            }
+            Next::Idle => {
+                shared.settle(&mut state);
+                state = wait(shared, state, None);
+            }
+        }
+    }
+}
+
+/// Waits for work. Of the idle workers only one watches the clock, so that a moment wakes one and not all.
+fn wait<'a>(
+    shared: &Shared,
+    mut state: MutexGuard<'a, State>,
+    until: Option<Duration>,
+) -> MutexGuard<'a, State> {
+    state.idle += 1;
+    state = match until {
+        Some(at) if !state.timekeeper => {
+            state.timekeeper = true;
+            let timeout = at.saturating_sub(shared.now());
+            let waited = shared.work.wait_timeout(state, timeout);
+            let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.timekeeper = false;
+            state
+        }
+        _ => shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+    };
+    state.idle -= 1;
+    state
+}
+
+struct Worker {
+    transport: Transport,
+    buffer: Vec<u8>,
+}
+
+impl Worker {
+    fn serve<'a>(
+        &mut self,
+        shared: &'a Arc<Shared>,
+        mut state: MutexGuard<'a, State>,
+        task: Task,
+    ) -> MutexGuard<'a, State> {
+        let job = state.jobs.get(&task.job).cloned();
+        // There may be more to do, and the clock may need another watcher. Without another worker this one goes on.
+        let _ = shared.provide_worker(&mut state);
+        shared.settle(&mut state);
+        drop(state);
+
+        let mut task = task;
+        let id = task.job;
+        let result = match &job {
+            Some(job) => self.perform(shared, job, &mut task.work),
+            None => Err(TaskFailure::Cancelled),
+        };
+
+        let mut state = shared.lock();
+        state.core.report(task, result, shared.now());
+        shared.settle(&mut state);
+        shared.hand_over(&mut state, id);
+        if let Some(job) = job {
+            job.changed.notify_all();
+        }
+        shared.news.notify_one();
+        state
+    }
+
+    /// A defect in one task fails that task's upload and no other.
+    fn perform(&mut self, shared: &Shared, job: &Job, work: &mut Work) -> Result<Done, TaskFailure> {
+        let performed = catch_unwind(AssertUnwindSafe(|| match work {
+            Work::Hash { hasher, length } => self.hash(job, hasher, *length),
+            Work::Request(operation) => self.request(shared, job, operation),
+        }));
+        performed.unwrap_or_else(|_| {
+            Err(TaskFailure::Local(
+                "a defect of this library was caught in a worker".into(),
+            ))
+        })
+    }
+
+    fn hash(&mut self, job: &Job, hasher: &mut Hasher, length: u64) -> Result<Done, TaskFailure> {
+        let end = hasher.position() + length;
+        while hasher.position() < end {
+            if job.token.is_cancelled() {
+                return Err(TaskFailure::Cancelled);
+            }
+            let left = usize::try_from(end - hasher.position()).unwrap_or(usize::MAX);
+            let room = left.min(self.buffer.len());
+            let got = job.source.read_at(hasher.position(), &mut self.buffer[..room]);
+            let got = got.map_err(|error| {
+                TaskFailure::Source(SourceFailure {
+                    changed: false,
+                    detail: format!(
+                        "reading the source at offset {} failed: {error}",
+                        hasher.position()
+                    ),
+                    os_errno: error.raw_os_error(),
+                })
+            })?;
+            if got == 0 {
+                return Err(TaskFailure::Source(SourceFailure {
+                    changed: true,
+                    detail: format!("the source ends at offset {}, before its size", hasher.position()),
+                    os_errno: None,
+                }));
+            }
+            hasher.update(&self.buffer[..got]);
+        }
+        job.source.verify_unchanged().map_err(TaskFailure::Source)?;
+        Ok(Done::Hashed)
+    }
+
+    fn request(&mut self, shared: &Shared, job: &Job, operation: &Operation) -> Result<Done, TaskFailure> {
+        let request = json_v2::encode(operation, &job.location, random_u128()?);
+        let authorization = signature::sign(
+            &shared.secret_key,
+            job.location.bucket(),
+            request.signature,
+            &job.location.file_id(),
+            unix_seconds(),
+            SIGNATURE_LIFETIME,
+            random_u32()?,
+        );
+        let timeouts = shared.transport.timeouts();
+        let limits = match operation.kind() {
+            OperationKind::Finish | OperationKind::Upload => AnswerLimits::from(timeouts.finish_answer),
+            OperationKind::List => AnswerLimits {
+                time: timeouts.answer,
+                size: MAX_LIST_REPLY,
+            },
+            _ => AnswerLimits::from(timeouts.answer),
+        };
+        let answer = self.transport.exchange(
+            &request,
+            &authorization,
+            &*job.source,
+            limits,
+            &job.token,
+            &mut |head, body| json_v2::decode(operation, head, body),
+        );
+        let answer = answer.map_err(|failure| without_echo(failure, &authorization))?;
+        Ok(Done::Answered(answer))
+    }
+}
+
+/// An error page may quote the request's headers, and an error's text is shown to people: it ends where the
+/// authorization begins.
+fn without_echo(failure: TaskFailure, authorization: &str) -> TaskFailure {
+    const TELLING: usize = 16;
+    let TaskFailure::Refused(mut refusal) = failure else {
+        return failure;
+    };
+    let start = authorization.get(..TELLING).unwrap_or(authorization);
+    if let Some(position) = refusal.message.find(start) {
+        refusal.message.truncate(position);
+        refusal.message.push_str("[authorization]");
+    }
+    TaskFailure::Refused(refusal)
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+fn random_u128() -> Result<u128, TaskFailure> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(no_randomness)?;
+    Ok(u128::from_ne_bytes(bytes))
+}
+
+fn random_u32() -> Result<u32, TaskFailure> {
+    getrandom::u32().map_err(no_randomness)
+}
+
+fn no_randomness(error: getrandom::Error) -> TaskFailure {
+    TaskFailure::Local(format!("the system gives no random numbers: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Refusal;
+    use crate::protocol::codes::Class;
+
+    #[test]
+    fn an_echoed_authorization_is_cut_out_of_the_servers_words() {
+        let refusal = Refusal {
+            http_status: 400,
+            code: None,
+            message: "bad header \"uusZlBVdpHf800YuKImvK5zvw75hPTEwMDU1".into(),
+            request_id: None,
+            class: Class::Final,
+            retry_after: None,
+            ambiguous: false,
+        };
+        let failure = without_echo(
+            TaskFailure::Refused(refusal),
+            "uusZlBVdpHf800YuKImvK5zvw75hPTEwMDU1MDA0",
+        );
+        let TaskFailure::Refused(refusal) = failure else {
+            unreachable!()
+        };
+        assert_eq!(refusal.message, "bad header \"[authorization]");
+    }
+}

@@ -1,0 +1,307 @@
+//! Clients as C sees them: settings until the first upload runs, from then on the engine's client.
+
+use std::ffi::c_char;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::engine;
+use crate::engine::client::ClientConfig;
+use crate::engine::endpoint::Endpoint;
+use crate::engine::source::{FileSource, Source};
+use crate::engine::transport::Timeouts;
+use crate::protocol::signature::SecretKey;
+use crate::upload::error::Error;
+use crate::upload::options::DEFAULT_CONNECTIONS;
+use crate::upload::status::Status;
+
+use super::boundary::{Defect, Failures, Handle, caught, enter, into_handle, take_back, text};
+use super::numbers;
+
+/// The largest file of certificates that is read, in bytes; the systems' own have about 220 KB.
+const MAX_CA_FILE: usize = 4 << 20;
+
+/// What uploads share: where the service is, who signs, the connections and the threads. Reference counted: it may be
+/// freed before its uploads, which then keep what they need.
+#[expect(non_camel_case_types, reason = "the name in the C header")]
+pub struct cos_slice_client {
+    state: Mutex<State>,
+    defect: Defect,
+}
+
+struct State {
+    settings: Settings,
+    failures: Failures,
+    /// Made when the first upload runs.
+    engine: Option<engine::client::Client>,
+}
+
+struct Settings {
+    endpoint: Option<Endpoint>,
+    secret_key: Option<SecretKey>,
+    connections: u32,
+    timeouts: Timeouts,
+    ca_pem: Option<Vec<u8>>,
+}
+
+impl Handle for cos_slice_client {
+    const ARGUMENT: &'static str = "client";
+
+    fn defect(&self) -> &Defect {
+        &self.defect
+    }
+}
+
+impl cos_slice_client {
+    fn new() -> Self {
+        let settings = Settings {
+            endpoint: None,
+            secret_key: None,
+            connections: DEFAULT_CONNECTIONS,
+            timeouts: Timeouts::default(),
+            ca_pem: None,
+        };
+        let state = State {
+            settings,
+            failures: Failures::default(),
+            engine: None,
+        };
+        Self {
+            state: Mutex::new(state),
+            defect: Defect::default(),
+        }
+    }
+
+    /// Takes a setting, or notes why it is not acceptable, for the uploads to report.
+    fn set<V>(
+        &self,
+        setting: &'static str,
+        value: Result<V, Error>,
+        apply: impl FnOnce(&mut Settings, V),
+    ) -> Result<(), Error> {
+        let mut state = self.lock();
+        if state.engine.is_some() {
+            let text = format!("client: {setting} can't be set once an upload was run; make another client");
+            return Err(Error::new(Status::Busy, text));
+        }
+        let value = state.failures.note(setting, value)?;
+        apply(&mut state.settings, value);
+        Ok(())
+    }
+
+    fn set_timeout(
+        &self,
+        setting: &'static str,
+        ms: i64,
+        field: fn(&mut Timeouts) -> &mut Duration,
+    ) -> Result<(), Error> {
+        let limit = numbers::time_limit(setting, ms);
+        self.set(setting, limit, |settings, limit| {
+            *field(&mut settings.timeouts) = limit
+        })
+    }
+
+    /// The client of the engine; the first call makes it, and no setting can be changed from then on.
+    pub(super) fn engine(&self) -> Result<engine::client::Client, Error> {
+        let mut state = self.lock();
+        if let Some(engine) = &state.engine {
+            return Ok(engine.clone());
+        }
+        state.failures.check()?;
+        let engine = engine::client::Client::new(state.settings.config()?)?;
+        state.engine = Some(engine.clone());
+        Ok(engine)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Settings {
+    fn config(&self) -> Result<ClientConfig, Error> {
+        let endpoint = self.endpoint.clone().ok_or_else(|| {
+            Error::invalid("endpoint: none was set; call cos_slice_client_set_endpoint or _set_region")
+        })?;
+        let secret_key = self.secret_key.clone().ok_or_else(|| {
+            Error::invalid("secret_key: none was set; call cos_slice_client_set_secret_key")
+        })?;
+        Ok(ClientConfig {
+            connections: self.connections,
+            timeouts: self.timeouts.clone(),
+            ca_pem: self.ca_pem.clone(),
+            ..ClientConfig::new(endpoint, secret_key)
+        })
+    }
+}
+
+fn invalid(error: impl std::fmt::Display) -> Error {
+    Error::invalid(error.to_string())
+}
+
+/// A file of certificates, bounded; only a regular file, since another kind might never end.
+fn read_ca_file(path: &str) -> Result<Vec<u8>, Error> {
+    let refuse = |detail: &str| Error::invalid(format!("ca_file: {detail}"));
+    let source = FileSource::open(Path::new(path)).map_err(|failure| refuse(&failure.detail))?;
+    let size = usize::try_from(source.size())
+        .ok()
+        .filter(|size| *size <= MAX_CA_FILE);
+    let size = size.ok_or_else(|| refuse(&format!("{path} has more than {MAX_CA_FILE} bytes")))?;
+    let mut pem = vec![0; size];
+    let mut filled = 0;
+    while filled < size {
+        let got = source.read_at(filled as u64, &mut pem[filled..]);
+        match got.map_err(|error| refuse(&format!("reading {path} failed: {error}")))? {
+            0 => return Err(refuse(&format!("{path} changed while it was read"))),
+            got => filled += got,
+        }
+    }
+    Ok(pem)
+}
+
+/// A new client with the defaults. It has no thread and no connection before its first upload is run. Owned by the caller:
+/// free it with cos_slice_client_free. NULL only if a defect of the library was caught, and every function takes NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn cos_slice_client_new() -> *mut cos_slice_client {
+    caught(|| into_handle(cos_slice_client::new())).unwrap_or(std::ptr::null_mut())
+}
+
+/// Frees a client. It may still have uploads, running ones too: they go on, and the threads end with the last of them. With
+/// none left it waits for the threads, which have nothing to do then. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_client_free(client: *mut cos_slice_client) {
+    // SAFETY: the caller of an entry point keeps the header's rules; see the head of boundary.rs.
+    caught(|| drop(unsafe { take_back(client) }));
+}
+
+/// Where the service is: "https://host", "http://host:port" or either with a path that goes before each request's.
+/// Copied. This or cos_slice_client_set_region is needed; the last call counts.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_client_set_endpoint(
+    client: *mut cos_slice_client,
+    endpoint: *const c_char,
+) -> i32 {
+    enter!(client).call(|client| {
+        let endpoint = text!("endpoint", endpoint).and_then(|text| Endpoint::parse(text).map_err(invalid));
+        client.set("endpoint", endpoint, |settings, endpoint| {
+            settings.endpoint = Some(endpoint)
+        })
+    })
+}
+
+/// The service's own endpoint in a region, by https: "gz" is https://gz.file.myqcloud.com. Copied.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_client_set_region(
+    client: *mut cos_slice_client,
+    region: *const c_char,
+) -> i32 {
+    enter!(client).call(|client| {
+        let endpoint = text!("region", region).and_then(|text| Endpoint::region(text).map_err(invalid));
+        client.set("endpoint", endpoint, |settings, endpoint| {
+            settings.endpoint = Some(endpoint)
+        })
+    })
+}
+
+/// The account that signs requests: its app id (decimal digits), secret id and secret key. Copied; the library's copy of
+/// the secret key is overwritten when it is no longer needed, and no message ever shows it. Needed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_client_set_secret_key(
+    client: *mut cos_slice_client,
+    app_id: *const c_char,
+    secret_id: *const c_char,
+    secret_key: *const c_char,
+) -> i32 {
+    enter!(client).call(|client| {
+        let take = || {
+            let (app_id, secret_id) = (text!("app_id", app_id)?, text!("secret_id", secret_id)?);
+            SecretKey::new(app_id, secret_id, text!("secret_key", secret_key)?).map_err(invalid)
+        };
+        client.set("secret_key", take(), |settings, key| {
+            settings.secret_key = Some(key)
+        })
+    })
+}
+
+/// How many requests may be in flight at once, for all uploads of the client together, and so how many worker threads
+/// there are at most: 1 to 256.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_client_set_connections(
+    client: *mut cos_slice_client,
+    connections: i32,
+) -> i32 {
+    enter!(client).call(|client| {
+        let connections = numbers::connections(connections);
+        client.set("connections", connections, |settings, connections| {
+            settings.connections = connections
+        })
+    })
+}
+
+/// The longest that looking up the host's name may take: 1 to 86400000 milliseconds (a day).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_client_set_resolve_timeout_ms(
+    client: *mut cos_slice_client,
+    ms: i64,
+) -> i32 {
+    enter!(client)
+        .call(|client| client.set_timeout("resolve_timeout_ms", ms, |timeouts| &mut timeouts.resolve))
+}
+
+/// The longest that opening a connection may take, all of the host's addresses together: 1 to 86400000 milliseconds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_client_set_connect_timeout_ms(
+    client: *mut cos_slice_client,
+    ms: i64,
+) -> i32 {
+    enter!(client)
+        .call(|client| client.set_timeout("connect_timeout_ms", ms, |timeouts| &mut timeouts.connect))
+}
+
+/// The longest that the TLS handshake may take: 1 to 86400000 milliseconds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_client_set_tls_timeout_ms(client: *mut cos_slice_client, ms: i64) -> i32 {
+    enter!(client).call(|client| client.set_timeout("tls_timeout_ms", ms, |timeouts| &mut timeouts.tls))
+}
+
+/// The longest that a request may be sent without a byte being taken by the network: 1 to 86400000 milliseconds. There is no
+/// limit on how long a slice takes while bytes move, so slow lines work.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_client_set_stall_timeout_ms(
+    client: *mut cos_slice_client,
+    ms: i64,
+) -> i32 {
+    enter!(client).call(|client| client.set_timeout("stall_timeout_ms", ms, |timeouts| &mut timeouts.stall))
+}
+
+/// The longest that the server may take to answer after a request's last byte: 1 to 86400000 milliseconds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_client_set_answer_timeout_ms(
+    client: *mut cos_slice_client,
+    ms: i64,
+) -> i32 {
+    enter!(client).call(|client| client.set_timeout("answer_timeout_ms", ms, |timeouts| &mut timeouts.answer))
+}
+
+/// The same for the requests that make the object, which takes the server longer: 1 to 86400000 milliseconds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_client_set_finish_timeout_ms(
+    client: *mut cos_slice_client,
+    ms: i64,
+) -> i32 {
+    enter!(client)
+        .call(|client| client.set_timeout("finish_timeout_ms", ms, |timeouts| &mut timeouts.finish_answer))
+}
+
+/// Trusts the certificates of a PEM file in place of the system's; the path is UTF-8. The file is read at once, so it may be
+/// removed afterwards; whether its certificates are sound shows when the first upload is run.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_client_set_ca_file(
+    client: *mut cos_slice_client,
+    path: *const c_char,
+) -> i32 {
+    enter!(client).call(|client| {
+        let pem = text!("ca_file", path).and_then(read_ca_file);
+        client.set("ca_file", pem, |settings, pem| settings.ca_pem = Some(pem))
+    })
+}

@@ -1,0 +1,25 @@
+//! The C boundary: pointers in, pointers out, no upload logic. `include/cos_slice.h` is generated from here.
+//!
+//! | question | file |
+//! |---|---|
+//! | What happens on NULL, on a panic, on an error? | `boundary.rs` |
+//! | How do texts and numbers cross? | `strings.rs`, `numbers.rs` |
+//! | What can be done with a client, an upload, an error? | `client.rs`; `upload.rs` and `result.rs`; `error.rs` |
+//! | How is a callback held, and when is it dropped? | `progress.rs` |
+//! | What are the versions? | `version.rs` |
+//!
+//! Handles are reference counted: C holds one reference, and each entry point takes another while it lasts. So a handle
+//! that is freed inside its own callback, or used from two threads against the rules, is never a dangling pointer; its
+//! state is behind a lock, and entry points only ever have shared references.
+
+mod boundary;
+mod client;
+mod error;
+mod numbers;
+mod progress;
+mod result;
+mod strings;
+mod upload;
+mod version;
+
+pub use version::{ABI_VERSION, VERSION_NUMBER};

@@ -1,0 +1,124 @@
+//! Numbers that C passes: signed, so that a negative one is refused as what it is and not taken for a huge one.
+
+use std::time::Duration;
+
+use crate::upload::error::Error;
+use crate::upload::options::{self, ClientOptions, MAX_CONNECTIONS, MAX_TIME_LIMIT, UploadOptions};
+
+/// The longest deadline for a whole upload: a year, which the largest object takes at 17 kbit/s.
+pub(super) const MAX_DEADLINE: Duration = Duration::from_secs(365 * 86_400);
+
+/// A time limit for one phase of a request.
+pub(super) fn time_limit(setting: &str, ms: i64) -> Result<Duration, Error> {
+    milliseconds(setting, ms, MAX_TIME_LIMIT)
+}
+
+/// A time limit for a whole upload.
+pub(super) fn deadline(ms: i64) -> Result<Duration, Error> {
+    milliseconds("deadline_ms", ms, MAX_DEADLINE)
+}
+
+fn milliseconds(setting: &str, ms: i64, most: Duration) -> Result<Duration, Error> {
+    let limit = u64::try_from(ms).ok().map(Duration::from_millis);
+    limit
+        .filter(|limit| !limit.is_zero() && *limit <= most)
+        .ok_or_else(|| {
+            Error::invalid(format!(
+                "{setting}: {ms} is not within 1 to {} milliseconds",
+                most.as_millis()
+            ))
+        })
+}
+
+/// How many requests may be in flight.
+pub(super) fn connections(connections: i32) -> Result<u32, Error> {
+    let refuse = || {
+        Error::invalid(format!(
+            "connections: {connections} is not within 1 to {MAX_CONNECTIONS}"
+        ))
+    };
+    let connections = u32::try_from(connections).map_err(|_| refuse())?;
+    let options = ClientOptions {
+        connections,
+        ..ClientOptions::default()
+    };
+    options.validate().map_err(Error::invalid)?;
+    Ok(connections)
+}
+
+/// A slice size; whether hashing allows it is known when the upload is run.
+pub(super) fn slice_size(bytes: i64) -> Result<u64, Error> {
+    let size = unsigned("slice_size", bytes)?;
+    options::validate_slice_size(size).map_err(Error::invalid)?;
+    Ok(size)
+}
+
+/// Up to which size a source goes in one request.
+pub(super) fn single_request_limit(bytes: i64) -> Result<u64, Error> {
+    let single_request_limit = unsigned("single_request_limit", bytes)?;
+    let options = UploadOptions {
+        single_request_limit,
+        ..UploadOptions::default()
+    };
+    options.validate().map_err(Error::invalid)?;
+    Ok(single_request_limit)
+}
+
+fn unsigned(setting: &str, bytes: i64) -> Result<u64, Error> {
+    u64::try_from(bytes).map_err(|_| Error::invalid(format!("{setting}: {bytes} is negative; give bytes")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_outside_their_range_are_refused_by_the_setting_s_name() {
+        for ms in [i64::MIN, -1, 0, 86_400_001, i64::MAX] {
+            let text = time_limit("stall_timeout_ms", ms).unwrap_err().message;
+            assert_eq!(
+                text,
+                format!("stall_timeout_ms: {ms} is not within 1 to 86400000 milliseconds")
+            );
+        }
+        for ms in [i64::MIN, -1, 0, 31_536_000_001, i64::MAX] {
+            assert!(
+                deadline(ms).unwrap_err().message.starts_with("deadline_ms: "),
+                "{ms}"
+            );
+        }
+        for count in [i32::MIN, -1, 0, 257, i32::MAX] {
+            let text = connections(count).unwrap_err().message;
+            assert_eq!(text, format!("connections: {count} is not within 1 to 256"));
+        }
+        for bytes in [i64::MIN, -1, 0, 1, 1 << 19 | 1, 4 << 20, i64::MAX] {
+            assert!(
+                slice_size(bytes).unwrap_err().message.starts_with("slice_size: "),
+                "{bytes}"
+            );
+        }
+        for bytes in [i64::MIN, -1, (20 << 20) + 1, i64::MAX] {
+            let text = single_request_limit(bytes).unwrap_err().message;
+            assert!(text.starts_with("single_request_limit: "), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_at_the_ends_of_their_range_are_taken() {
+        assert_eq!(time_limit("x", 1).unwrap(), Duration::from_millis(1));
+        assert_eq!(time_limit("x", 86_400_000).unwrap(), MAX_TIME_LIMIT);
+        assert_eq!(deadline(31_536_000_000).unwrap(), MAX_DEADLINE);
+        assert_eq!((connections(1).unwrap(), connections(256).unwrap()), (1, 256));
+        assert_eq!(
+            (slice_size(1 << 19).unwrap(), slice_size(3 << 20).unwrap()),
+            (1 << 19, 3 << 20)
+        );
+        assert_eq!(
+            (
+                single_request_limit(0).unwrap(),
+                single_request_limit(20 << 20).unwrap()
+            ),
+            (0, 20 << 20)
+        );
+    }
+}

@@ -1,0 +1,498 @@
+//! Uploads as C sees them: settings, and the engine's upload from the first run on.
+
+use std::ffi::{c_char, c_void};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::engine::handle::{ProgressFn, Upload};
+use crate::engine::source::{MemorySource, Source};
+use crate::upload::error::Error;
+use crate::upload::machine::Object;
+use crate::upload::options::{UploadOptions, validate_biz_attr};
+use crate::upload::progress::Progress;
+use crate::upload::status::Status;
+
+use super::boundary::{Defect, Failures, Handle, borrow, caught, enter, into_handle, take_back, text};
+use super::client::cos_slice_client;
+use super::error::cos_slice_error;
+use super::numbers;
+use super::progress::{ProgressCallback, cos_slice_drop_fn, cos_slice_progress, cos_slice_progress_fn};
+use super::result::Told;
+
+/// One file, or other content, on its way to one object.
+#[expect(non_camel_case_types, reason = "the name in the C header")]
+pub struct cos_slice_upload {
+    client: Option<Arc<cos_slice_client>>,
+    bucket: String,
+    path: String,
+    state: Mutex<State>,
+    defect: Defect,
+}
+
+struct State {
+    /// Made when the upload is run for the first time; goes before the settings, whose callback it may still call.
+    engine: Option<Arc<Upload>>,
+    settings: Settings,
+    failures: Failures,
+    /// Cancelled before there was an engine to tell.
+    cancelled: bool,
+    /// What the last run brought.
+    told: Option<Told>,
+}
+
+#[derive(Default)]
+struct Settings {
+    options: UploadOptions,
+    content: Option<Content>,
+    progress: Option<Arc<ProgressCallback>>,
+}
+
+enum Content {
+    File(PathBuf),
+    Memory(Arc<dyn Source>),
+}
+
+impl Handle for cos_slice_upload {
+    const ARGUMENT: &'static str = "upload";
+
+    fn defect(&self) -> &Defect {
+        &self.defect
+    }
+}
+
+impl cos_slice_upload {
+    /// An upload of arguments that may be unacceptable, which its runs then report.
+    fn new(
+        client: Option<Arc<cos_slice_client>>,
+        bucket: Result<&str, Error>,
+        path: Result<&str, Error>,
+    ) -> Self {
+        let mut failures = Failures::default();
+        if client.is_none() {
+            let _ = failures.note("client", Err::<(), _>(Error::invalid("client: it is NULL")));
+        }
+        let bucket = failures.note("bucket", bucket).unwrap_or_default().to_owned();
+        let path = failures.note("path", path).unwrap_or_default().to_owned();
+        let state = State {
+            engine: None,
+            settings: Settings::default(),
+            failures,
+            cancelled: false,
+            told: None,
+        };
+        Self {
+            client,
+            bucket,
+            path,
+            state: Mutex::new(state),
+            defect: Defect::default(),
+        }
+    }
+
+    /// Takes a setting, or notes why it is not acceptable, for the next run to report. `apply` returns what the setting
+    /// was: dropping it may call back, which is not to happen under the lock.
+    fn set<V, Old>(
+        &self,
+        setting: &'static str,
+        value: Result<V, Error>,
+        apply: impl FnOnce(&mut Settings, V) -> Old,
+    ) -> Result<(), Error> {
+        let mut state = self.lock();
+        if let Some(engine) = &state.engine {
+            engine.set_options(|_| ())?;
+        }
+        let value = state.failures.note(setting, value)?;
+        let old = apply(&mut state.settings, value);
+        drop(state);
+        drop(old);
+        Ok(())
+    }
+
+    fn set_option<V>(
+        &self,
+        setting: &'static str,
+        value: Result<V, Error>,
+        apply: impl FnOnce(&mut UploadOptions, V),
+    ) -> Result<(), Error> {
+        self.set(setting, value, |settings, value| {
+            apply(&mut settings.options, value)
+        })
+    }
+
+    fn run(&self) -> Result<(), Error> {
+        let (engine, callback) = self.prepare()?;
+        let result = match callback {
+            Some(callback) => engine.run(Some(&mut |progress| callback.call(progress))),
+            None => engine.run(None),
+        };
+        self.keep(result)
+    }
+
+    fn start(&self) -> Result<(), Error> {
+        let (engine, callback) = self.prepare()?;
+        engine.start(
+            callback.map(|callback| -> Box<ProgressFn> { Box::new(move |progress| callback.call(progress)) }),
+        )
+    }
+
+    fn wait(&self, timeout: Option<Duration>) -> Result<(), Error> {
+        let engine = self.lock().engine.clone();
+        let not_started = || {
+            Error::new(
+                Status::NotStarted,
+                "upload: there is nothing to wait for; start it first",
+            )
+        };
+        self.keep(engine.ok_or_else(not_started)?.wait(timeout))
+    }
+
+    /// The engine's upload with the settings of now, and what it is to call.
+    fn prepare(&self) -> Result<(Arc<Upload>, Option<Arc<ProgressCallback>>), Error> {
+        let mut state = self.lock();
+        state.told = None;
+        state.failures.check()?;
+        let engine = match &state.engine {
+            Some(engine) => engine.clone(),
+            None => self.make_engine(&mut state)?,
+        };
+        let options = state.settings.options.clone();
+        // Where it runs already nothing is set, and the engine itself answers that it is busy.
+        if engine.set_options(|current| *current = options).is_ok() {
+            match &state.settings.content {
+                Some(Content::File(path)) => engine.set_file(path)?,
+                Some(Content::Memory(source)) => engine.set_source(source.clone())?,
+                None => {}
+            }
+        }
+        Ok((engine, state.settings.progress.clone()))
+    }
+
+    fn make_engine(&self, state: &mut State) -> Result<Arc<Upload>, Error> {
+        let client = self
+            .client
+            .as_ref()
+            .ok_or_else(|| Error::invalid("client: it is NULL"))?;
+        let engine = Arc::new(client.engine()?.upload(&self.bucket, &self.path)?);
+        if std::mem::take(&mut state.cancelled) {
+            engine.cancel();
+        }
+        state.engine = Some(engine.clone());
+        Ok(engine)
+    }
+
+    /// Keeps what a run brought. What is there already stays: C may have borrowed its texts.
+    fn keep(&self, result: Result<Object, Error>) -> Result<(), Error> {
+        let object = result?;
+        self.lock().told.get_or_insert_with(|| Told::new(&object));
+        Ok(())
+    }
+
+    fn cancel(&self) {
+        let mut state = self.lock();
+        match &state.engine {
+            Some(engine) => engine.cancel(),
+            None => state.cancelled = true,
+        }
+    }
+
+    /// Ends what runs, and its calls: the handle is being freed, perhaps inside one of them.
+    fn abandon(&self) {
+        if let Some(callback) = &self.lock().settings.progress {
+            callback.silence();
+        }
+        self.cancel();
+    }
+
+    fn progress(&self) -> Progress {
+        let engine = self.lock().engine.clone();
+        engine.map(|engine| engine.progress()).unwrap_or_default()
+    }
+
+    /// What `body` says of the last run's result, or `neutral` where there is none.
+    pub(super) fn told<R>(&self, neutral: R, body: impl FnOnce(&Told) -> R) -> R {
+        self.lock().told.as_ref().map_or(neutral, body)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A copy of bytes in memory; C may do with its own what it likes.
+fn copy(data: *const c_void, size: usize) -> Result<Vec<u8>, Error> {
+    if data.is_null() && size > 0 {
+        return Err(Error::invalid(format!(
+            "memory: the address is NULL, but the size {size}"
+        )));
+    }
+    if isize::try_from(size).is_err() {
+        return Err(Error::invalid(format!(
+            "memory: the size {size} is more than there can be"
+        )));
+    }
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(size).map_err(|_| {
+        Error::new(
+            Status::Resources,
+            format!("memory: the system has no {size} bytes for the copy; use a file"),
+        )
+    })?;
+    if size > 0 {
+        // SAFETY: not NULL, and the caller promised that so many bytes can be read.
+        bytes.extend_from_slice(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), size) });
+    }
+    Ok(bytes)
+}
+
+/// A new upload to a path of a bucket, such as "videos" and "/2026/big.mp4"; the leading slash makes no difference. The texts
+/// are copied. Owned by the caller: free it with cos_slice_upload_free, before or after the client. The client may be
+/// used by several threads at once.
+///
+/// Arguments that are not acceptable, NULL among them, are reported by run and start: the bucket must not be empty; the path
+/// must have 1 to 850 bytes, no empty, "." or ".." segment, no control character and no slash at its end. NULL only if
+/// a defect of the library was caught, and every function takes NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_new(
+    client: *const cos_slice_client,
+    bucket: *const c_char,
+    path: *const c_char,
+) -> *mut cos_slice_upload {
+    let new = || {
+        // SAFETY: the caller of an entry point keeps the header's rules; see the head of boundary.rs.
+        let client = unsafe { borrow(client) };
+        into_handle(cos_slice_upload::new(
+            client,
+            text!("bucket", bucket),
+            text!("path", path),
+        ))
+    };
+    caught(new).unwrap_or(std::ptr::null_mut())
+}
+
+/// Frees an upload. One that runs is cancelled and waited for; what the server has of it stays there, and another upload of
+/// the same content resumes it. Inside a callback it does not wait: the run ends by itself, without another call. Not
+/// while another thread is inside cos_slice_upload_run or _wait for it. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_free(upload: *mut cos_slice_upload) {
+    caught(|| {
+        // SAFETY: the caller of an entry point keeps the header's rules; see the head of boundary.rs.
+        if let Some(upload) = unsafe { take_back(upload) } {
+            upload.abandon();
+        }
+    });
+}
+
+/// Uploads a regular file; symbolic links are followed. The path is UTF-8, and copied. The file is opened when the upload is
+/// run, and must not change until it is over: a change is noticed and ends the upload with COS_SLICE_ERR_SOURCE_CHANGED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_set_file(
+    upload: *mut cos_slice_upload,
+    path: *const c_char,
+) -> i32 {
+    enter!(upload).call(|upload| {
+        let path = text!("file", path).and_then(|path| match path {
+            "" => Err(Error::invalid("file: the path is empty")),
+            path => Ok(PathBuf::from(path)),
+        });
+        upload.set("source", path, |settings, path| {
+            settings.content.replace(Content::File(path))
+        })
+    })
+}
+
+/// Uploads bytes in memory. They are copied during the call and the copy is kept until another source is set or the upload
+/// is freed: use a file for what is large. NULL is allowed where the size is 0. COS_SLICE_ERR_RESOURCES where the
+/// system has no memory for the copy.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_set_memory(
+    upload: *mut cos_slice_upload,
+    data: *const c_void,
+    size: usize,
+) -> i32 {
+    enter!(upload).call(|upload| {
+        let source = copy(data, size).map(|bytes| Arc::new(MemorySource::new(bytes)));
+        upload.set("source", source, |settings, source| {
+            settings.content.replace(Content::Memory(source))
+        })
+    })
+}
+
+/// Sets what is told of the progress: at the beginning, at most ten times a second, and at the end. Under
+/// cos_slice_upload_run it is called on the thread that runs, under cos_slice_upload_start on the one callback thread
+/// of the client; never two calls at once, and none after run or wait has told the end. NULL for callback: none.
+///
+/// user_data is passed through. drop, which may be NULL, is called exactly once with it: when the callback is replaced or the
+/// upload freed, or at once where this call fails; on any thread, after the last call of callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_set_progress(
+    upload: *mut cos_slice_upload,
+    callback: cos_slice_progress_fn,
+    user_data: *mut c_void,
+    drop: cos_slice_drop_fn,
+) -> i32 {
+    // Made before anything can fail, so that the data is dropped in every case.
+    let callback = Some(Arc::new(ProgressCallback::new(callback, user_data, drop)));
+    enter!(upload).call(|upload| {
+        upload.set("progress", Ok(callback), |settings, callback| {
+            std::mem::replace(
+                &mut settings.progress,
+                callback.filter(|callback| callback.is_set()),
+            )
+        })
+    })
+}
+
+/// The slice size to ask for, in bytes; the server may choose another. With hashing on, 524288 or 1048576; with hashing off
+/// 2097152 and 3145728 too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_set_slice_size(upload: *mut cos_slice_upload, bytes: i64) -> i32 {
+    enter!(upload).call(|upload| {
+        upload.set_option("slice_size", numbers::slice_size(bytes), |options, size| {
+            options.slice_size = size
+        })
+    })
+}
+
+/// Whether to take the source's SHA-1 before it is sent: anything but 0 is on. It buys the instant upload of content that the
+/// server has already, the server's own verification, and the proof on resumption that its slices are of this very
+/// content; it costs one reading of the source.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_set_hash(upload: *mut cos_slice_upload, on: i32) -> i32 {
+    enter!(upload).call(|upload| upload.set_option("hash", Ok(on != 0), |options, on| options.hash = on))
+}
+
+/// Whether an object of other content at the path is replaced: anything but 0 is on. Off, it is left alone, and the upload
+/// fails with COS_SLICE_ERR_OBJECT_EXISTS.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_set_overwrite(upload: *mut cos_slice_upload, on: i32) -> i32 {
+    enter!(upload)
+        .call(|upload| upload.set_option("overwrite", Ok(on != 0), |options, on| options.overwrite = on))
+}
+
+/// Whether an unfinished upload at the path that is not of this content is thrown away: anything but 0 is on. Off, the
+/// upload fails with COS_SLICE_ERR_OTHER_UPLOAD. Turn it on only where nobody else uploads to the path.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_set_discard_unfinished(
+    upload: *mut cos_slice_upload,
+    on: i32,
+) -> i32 {
+    enter!(upload).call(|upload| {
+        upload.set_option("discard_unfinished", Ok(on != 0), |options, on| {
+            options.discard_unfinished = on
+        })
+    })
+}
+
+/// Whether the server's record of the object is compared with the source at the end: anything but 0 is on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_set_verify(upload: *mut cos_slice_upload, on: i32) -> i32 {
+    enter!(upload).call(|upload| upload.set_option("verify", Ok(on != 0), |options, on| options.verify = on))
+}
+
+/// An attribute that the service keeps with the object for the application: UTF-8 without control characters, at most 4096
+/// bytes; copied. NULL: none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_set_biz_attr(
+    upload: *mut cos_slice_upload,
+    biz_attr: *const c_char,
+) -> i32 {
+    enter!(upload).call(|upload| {
+        let take = || {
+            if biz_attr.is_null() {
+                return Ok(None);
+            }
+            let biz_attr = text!("biz_attr", biz_attr)?;
+            validate_biz_attr(biz_attr).map_err(Error::invalid)?;
+            Ok(Some(biz_attr.into()))
+        };
+        upload.set_option("biz_attr", take(), |options, biz_attr| {
+            options.biz_attr = biz_attr
+        })
+    })
+}
+
+/// Sources up to this many bytes go in one request instead of slices, 0 to 20971520; such an upload can't be resumed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_set_single_request_limit(
+    upload: *mut cos_slice_upload,
+    bytes: i64,
+) -> i32 {
+    enter!(upload).call(|upload| {
+        let limit = numbers::single_request_limit(bytes);
+        upload.set_option("single_request_limit", limit, |options, limit| {
+            options.single_request_limit = limit
+        })
+    })
+}
+
+/// The longest that the whole upload may take, in milliseconds, 1 to 31536000000 (a year); then it ends with
+/// COS_SLICE_ERR_DEADLINE and can be run again. Without this call there is no such limit.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_set_deadline_ms(upload: *mut cos_slice_upload, ms: i64) -> i32 {
+    enter!(upload).call(|upload| {
+        upload.set_option("deadline_ms", numbers::deadline(ms), |options, limit| {
+            options.deadline = Some(limit)
+        })
+    })
+}
+
+/// Runs the upload and returns when it is over: COS_SLICE_OK, or why not, which is the first setting that was not acceptable
+/// where there is one. An upload may be run again, after a failure too, and then goes on with what the server has.
+///
+/// error, which may be NULL, receives an error that the caller frees, or NULL with COS_SLICE_OK; what it held before is not
+/// read. COS_SLICE_ERR_BUSY while it runs and inside a callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_run(
+    upload: *mut cos_slice_upload,
+    error: *mut *mut cos_slice_error,
+) -> i32 {
+    enter!(upload, error).call(|upload| upload.run())
+}
+
+/// Begins to run the upload and returns; cos_slice_upload_wait tells how it ended. Errors and error as of
+/// cos_slice_upload_run, for what can be known at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_start(
+    upload: *mut cos_slice_upload,
+    error: *mut *mut cos_slice_error,
+) -> i32 {
+    enter!(upload, error).call(|upload| upload.start())
+}
+
+/// Waits until a started upload is over, at most timeout_ms milliseconds; a negative number waits without end, 0 only asks.
+/// Then it returns what cos_slice_upload_run would have, and the same again if called again, until the next run.
+/// COS_SLICE_ERR_STILL_RUNNING where it is not over, COS_SLICE_ERR_NOT_STARTED, COS_SLICE_ERR_BUSY inside a callback.
+/// error as of cos_slice_upload_run.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_wait(
+    upload: *mut cos_slice_upload,
+    timeout_ms: i64,
+    error: *mut *mut cos_slice_error,
+) -> i32 {
+    let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
+    enter!(upload, error).call(|upload| upload.wait(timeout))
+}
+
+/// Stops the present run, or the next one where none is running, which then ends with COS_SLICE_ERR_CANCELLED; what the
+/// server has stays there, and a later run resumes. Returns at once; NULL is allowed. Any thread, at any time, any
+/// number of times, inside callbacks too; not in a signal handler.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_cancel(upload: *const cos_slice_upload) {
+    enter!(upload).get((), cos_slice_upload::cancel)
+}
+
+/// How far the present run is, or the last one was. Set progress->struct_size to sizeof(cos_slice_progress) first; on return
+/// it is the number of bytes filled in. COS_SLICE_ERR_INVALID_ARGUMENT, and nothing is written, where a pointer is NULL or
+/// the size is too small. Any thread, at any time, inside callbacks too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_progress(
+    upload: *const cos_slice_upload,
+    progress: *mut cos_slice_progress,
+) -> i32 {
+    enter!(upload).call(|upload| {
+        let now = cos_slice_progress::from(&upload.progress());
+        // SAFETY: the caller of an entry point keeps the header's rules; see the head of boundary.rs.
+        unsafe { now.write(progress) }
+    })
+}

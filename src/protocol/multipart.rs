@@ -1,0 +1,108 @@
+//! `multipart/form-data` bodies whose length is known before they are sent.
+//!
+//! Each field is framed as in the documentation's printed examples: a `Content-Disposition` with the name and
+//! nothing else, CRLF line ends, and a CRLF after the closing delimiter.
+
+use std::sync::Arc;
+
+use super::digest::Digests;
+use super::{Body, Segment};
+
+/// The delimiter between fields. It must not occur in any field, and contents are not read in advance; so it
+/// holds 128 random bits, which nobody can guess or meet by chance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Boundary(String);
+
+impl Boundary {
+    /// The boundary made of 128 random bits.
+    pub fn from_nonce(nonce: u128) -> Self {
+        Self(format!("----------------------------{nonce:032x}"))
+    }
+
+    /// A given boundary: 1 to 70 letters, digits and `-` (RFC 2046 allows more, but those need quoting). The caller
+    /// vouches that no field contains it.
+    pub fn new(text: &str) -> Option<Self> {
+        let plain = text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        ((1..=70).contains(&text.len()) && plain).then(|| Self(text.to_owned()))
+    }
+
+    /// The boundary's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A form under construction.
+#[derive(Debug)]
+pub struct Form {
+    boundary: Boundary,
+    segments: Vec<Segment>,
+    /// The text since the last segment that is none.
+    text: Vec<u8>,
+}
+
+impl Form {
+    /// An empty form.
+    pub fn new(boundary: Boundary) -> Self {
+        Self {
+            boundary,
+            segments: Vec::new(),
+            text: Vec::new(),
+        }
+    }
+
+    /// The media type to send with the body.
+    pub fn content_type(&self) -> String {
+        format!("multipart/form-data; boundary={}", self.boundary.as_str())
+    }
+
+    /// Adds a field with a text of any content.
+    pub fn text(mut self, name: &'static str, value: &str) -> Self {
+        self.begin(name);
+        self.text.extend_from_slice(value.as_bytes());
+        self.end()
+    }
+
+    /// Adds a field with the `uploadparts` array of an object.
+    pub fn parts(mut self, name: &'static str, digests: Arc<Digests>) -> Self {
+        self.begin(name);
+        self.push(Segment::Parts(digests));
+        self.end()
+    }
+
+    /// Adds a field with `length` bytes of the source from `offset` on.
+    pub fn source(mut self, name: &'static str, offset: u64, length: u64) -> Self {
+        self.begin(name);
+        self.push(Segment::Source { offset, length });
+        self.end()
+    }
+
+    /// Closes the form.
+    pub fn finish(mut self) -> Body {
+        let close = format!("--{}--\r\n", self.boundary.as_str());
+        self.text.extend_from_slice(close.as_bytes());
+        self.segments.push(Segment::Text(self.text));
+        Body {
+            segments: self.segments,
+        }
+    }
+
+    /// Names are constants of this program, so that nothing foreign can reach a part's head.
+    fn begin(&mut self, name: &'static str) {
+        let boundary = self.boundary.as_str();
+        let head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+        self.text.extend_from_slice(head.as_bytes());
+    }
+
+    fn push(&mut self, segment: Segment) {
+        self.segments.push(Segment::Text(std::mem::take(&mut self.text)));
+        self.segments.push(segment);
+    }
+
+    fn end(mut self) -> Self {
+        self.text.extend_from_slice(b"\r\n");
+        self
+    }
+}

@@ -1,0 +1,240 @@
+//! The service's signature: who may do what with which bucket, until when.
+//!
+//! A signature is the HMAC-SHA1 of a line of fields followed by that very line, in Base64 (the signature page).
+//! It covers neither the request's method nor its body: whoever holds one can use it. Treat it as a secret.
+
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
+use zeroize::Zeroizing;
+
+/// The longest life of a multi-effect signature: "three months" (the signature page), taken as 90 days.
+pub const MAX_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// The two kinds of signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Good for any number of requests until it expires; for everything but delete.
+    MultiEffect,
+    /// Good for one request on one object; delete demands it.
+    OneTime,
+}
+
+/// The account's key. Debug output shows nothing but the app id; the secret is overwritten when it is dropped.
+#[derive(Clone)]
+pub struct SecretKey {
+    app_id: String,
+    secret_id: String,
+    secret_key: Zeroizing<String>,
+}
+
+/// Why three texts are no [`SecretKey`]; never shows their values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecretKeyError {
+    /// The argument at fault: `app_id`, `secret_id` or `secret_key`.
+    pub argument: &'static str,
+    /// What is wrong with it, and what to do.
+    pub problem: &'static str,
+}
+
+impl fmt::Display for SecretKeyError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.argument, self.problem)
+    }
+}
+
+impl std::error::Error for SecretKeyError {}
+
+impl SecretKey {
+    /// The key of an account.
+    ///
+    /// # Errors
+    ///
+    /// Names the argument that is empty or has characters that no key has; a secret id with `&` could otherwise
+    /// forge fields of the signature.
+    pub fn new(app_id: &str, secret_id: &str, secret_key: &str) -> Result<Self, SecretKeyError> {
+        let refuse = |argument, problem| Err(SecretKeyError { argument, problem });
+        if app_id.is_empty() || !app_id.bytes().all(|byte| byte.is_ascii_digit()) {
+            return refuse("app_id", "an app id is decimal digits; give the account's");
+        }
+        for (argument, text) in [("secret_id", secret_id), ("secret_key", secret_key)] {
+            if text.is_empty() {
+                return refuse(argument, "it is empty; give the account's");
+            }
+            if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return refuse(
+                    argument,
+                    "it has a space, a line end or a character that no key has; check it",
+                );
+            }
+        }
+        if secret_id.contains(['&', '=']) {
+            return refuse("secret_id", "it has '&' or '=', which no secret id has; check it");
+        }
+        let secret_key = Zeroizing::new(secret_key.to_owned());
+        Ok(Self {
+            app_id: app_id.to_owned(),
+            secret_id: secret_id.to_owned(),
+            secret_key,
+        })
+    }
+
+    /// The account's app id, decimal digits.
+    pub fn app_id(&self) -> &str {
+        &self.app_id
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("SecretKey")
+            .field("app_id", &self.app_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The value of the `Authorization` header.
+///
+/// `file_id` is [`Location::file_id`](super::location::Location::file_id), or empty for a signature that is bound
+/// to no object; a one-time signature needs one. `lifetime` is for multi-effect signatures and is brought between
+/// one second and [`MAX_LIFETIME`]. `random` makes signatures of the same second differ.
+pub fn sign(
+    key: &SecretKey,
+    bucket: &str,
+    kind: Kind,
+    file_id: &str,
+    now_unix_seconds: u64,
+    lifetime: Duration,
+    random: u32,
+) -> String {
+    let expiry = match kind {
+        Kind::MultiEffect => {
+            let lifetime = lifetime.clamp(Duration::from_secs(1), MAX_LIFETIME);
+            now_unix_seconds.saturating_add(lifetime.as_secs())
+        }
+        Kind::OneTime => 0,
+    };
+    let SecretKey {
+        app_id,
+        secret_id,
+        secret_key,
+    } = key;
+    // The order of most clients in use; the service takes any.
+    let fields =
+        format!("a={app_id}&k={secret_id}&e={expiry}&t={now_unix_seconds}&r={random}&f={file_id}&b={bucket}");
+    seal(secret_key.as_bytes(), &fields)
+}
+
+/// Base64 of the fields' HMAC-SHA1 and the fields.
+fn seal(secret_key: &[u8], fields: &str) -> String {
+    let mut mac = Hmac::<Sha1>::new_from_slice(secret_key).expect("HMAC takes a key of any length");
+    mac.update(fields.as_bytes());
+    let mac = mac.finalize().into_bytes();
+    let mut sealed = Zeroizing::new(Vec::with_capacity(mac.len() + fields.len()));
+    sealed.extend_from_slice(&mac);
+    sealed.extend_from_slice(fields.as_bytes());
+    STANDARD.encode(&*sealed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The key of the signature page's worked example.
+    const SECRET_ID: &str = "AKIDUfLUEUigQiXqm7CVSspKJnuaiIKtxqAv";
+    const SECRET_KEY: &str = "bLcPnl88WU30VY57ipRhSePfPdOfSruK";
+    const FILE_ID: &str = "/200001/newbucket/tencent_test.jpg";
+
+    fn key() -> SecretKey {
+        SecretKey::new("200001", SECRET_ID, SECRET_KEY).unwrap()
+    }
+
+    fn signed(kind: Kind, file_id: &str, now: u64, seconds: u64, random: u32) -> String {
+        sign(
+            &key(),
+            "newbucket",
+            kind,
+            file_id,
+            now,
+            Duration::from_secs(seconds),
+            random,
+        )
+    }
+
+    fn fields(signature: &str) -> String {
+        String::from_utf8(STANDARD.decode(signature).unwrap().split_off(20)).unwrap()
+    }
+
+    #[test]
+    fn the_multi_effect_signature_of_the_signature_page_comes_out() {
+        assert_eq!(
+            signed(Kind::MultiEffect, "", 1437995644, 60, 2081660421),
+            "vxzLR6vzMNhBMUVzMTWKUB+LMeVhPTIwMDAwMSZrPUFLSURVZkxVRVVpZ1FpWHFtN0NWU3NwS0pudWFpSUt0eHFBdiZlPTE0Mzc5OTU3\
+             MDQmdD0xNDM3OTk1NjQ0JnI9MjA4MTY2MDQyMSZmPSZiPW5ld2J1Y2tldA=="
+        );
+    }
+
+    #[test]
+    fn the_one_time_signature_of_the_signature_page_comes_out() {
+        assert_eq!(
+            signed(Kind::OneTime, FILE_ID, 1437995645, 60, 1166710792),
+            "f11dDSuw86CR02Ko1INzsZstbRlhPTIwMDAwMSZrPUFLSURVZkxVRVVpZ1FpWHFtN0NWU3NwS0pudWFpSUt0eHFBdiZlPTAmdD0xNDM3\
+             OTk1NjQ1JnI9MTE2NjcxMDc5MiZmPS8yMDAwMDEvbmV3YnVja2V0L3RlbmNlbnRfdGVzdC5qcGcmYj1uZXdidWNrZXQ="
+        );
+    }
+
+    #[test]
+    fn the_same_signatures_with_the_bucket_second_come_out() {
+        let multi_effect =
+            format!("a=200001&b=newbucket&k={SECRET_ID}&e=1437995704&t=1437995644&r=2081660421&f=");
+        assert_eq!(
+            seal(SECRET_KEY.as_bytes(), &multi_effect),
+            "wHgvVkXpcZ3d+G0rOkAJml3R5NdhPTIwMDAwMSZiPW5ld2J1Y2tldCZrPUFLSURVZkxVRVVpZ1FpWHFtN0NWU3NwS0pudWFpSUt0eHFB\
+             diZlPTE0Mzc5OTU3MDQmdD0xNDM3OTk1NjQ0JnI9MjA4MTY2MDQyMSZmPQ=="
+        );
+        let one_time =
+            format!("a=200001&b=newbucket&k={SECRET_ID}&e=0&t=1437995644&r=2081660421&f={FILE_ID}");
+        assert_eq!(
+            seal(SECRET_KEY.as_bytes(), &one_time),
+            "rUbXBVKcp4tdZKkm5wz6//DqLIdhPTIwMDAwMSZiPW5ld2J1Y2tldCZrPUFLSURVZkxVRVVpZ1FpWHFtN0NWU3NwS0pudWFpSUt0eHFB\
+             diZlPTAmdD0xNDM3OTk1NjQ0JnI9MjA4MTY2MDQyMSZmPS8yMDAwMDEvbmV3YnVja2V0L3RlbmNlbnRfdGVzdC5qcGc="
+        );
+    }
+
+    #[test]
+    fn a_multi_effect_signature_lives_at_least_a_second_and_at_most_ninety_days() {
+        assert!(fields(&signed(Kind::MultiEffect, "", 1000, 0, 1)).contains("&e=1001&t=1000&"));
+        assert!(fields(&signed(Kind::MultiEffect, "", 1000, u64::MAX, 1)).contains("&e=7777000&t=1000&"));
+        assert!(fields(&signed(Kind::MultiEffect, "", u64::MAX, 60, 1)).contains("&e=18446744073709551615&"));
+    }
+
+    #[test]
+    fn a_key_that_could_break_a_signature_is_refused_by_the_argument_s_name() {
+        let argument = |app_id, id, key| SecretKey::new(app_id, id, key).unwrap_err().argument;
+        assert_eq!(argument("", "id", "key"), "app_id");
+        assert_eq!(argument("1&b=other", "id", "key"), "app_id");
+        for id in ["", "a&b=other", "a=b", "a b", "a\n", "\u{e9}"] {
+            assert_eq!(argument("1", id, "key"), "secret_id", "{id:?}");
+        }
+        for key in ["", "secret\n", "sec ret", "\u{e9}"] {
+            assert_eq!(argument("1", "id", key), "secret_key", "{key:?}");
+        }
+    }
+
+    #[test]
+    fn neither_debug_output_nor_errors_show_the_key() {
+        let shown = format!(
+            "{:?} {:?}",
+            key(),
+            SecretKey::new("1", "id", "my secret").unwrap_err()
+        );
+        assert!(
+            !shown.contains(SECRET_KEY) && !shown.contains(SECRET_ID) && !shown.contains("my secret"),
+            "{shown}"
+        );
+    }
+}

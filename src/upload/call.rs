@@ -1,0 +1,100 @@
+//! One operation by itself, with the retries of any other request: for callers that have a flow of their own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::{Answer, Operation, Refusal};
+
+use super::error::{Error, Place};
+use super::failure::TaskFailure;
+use super::machine::{Want, kind_of_network, kind_of_refusal};
+use super::retry::{Attempts, Context, Kind, Next};
+use super::status::Status;
+use super::task::{Done, Work};
+
+pub(crate) struct Call {
+    name: Arc<str>,
+    operation: Operation,
+    attempts: Attempts,
+    ready_at: Duration,
+    in_flight: bool,
+    result: Option<Result<Answer, Error>>,
+}
+
+impl Call {
+    pub(crate) fn new(name: Arc<str>, operation: Operation) -> Self {
+        let (attempts, ready_at) = (Attempts::default(), Duration::ZERO);
+        Self {
+            name,
+            operation,
+            attempts,
+            ready_at,
+            in_flight: false,
+            result: None,
+        }
+    }
+
+    pub(crate) fn result(&self) -> Option<&Result<Answer, Error>> {
+        self.result.as_ref()
+    }
+
+    pub(crate) fn want(&mut self, now: Duration) -> Want {
+        if self.in_flight || self.result.is_some() {
+            return Want::Reports;
+        }
+        if self.ready_at > now {
+            return Want::WaitUntil(self.ready_at);
+        }
+        self.in_flight = true;
+        self.attempts.begun += 1;
+        Want::Task(Work::Request(self.operation.clone()), self.attempts.begun)
+    }
+
+    pub(crate) fn report(&mut self, done: Result<Done, TaskFailure>, context: &mut Context) {
+        self.in_flight = false;
+        if self.result.is_some() {
+            return;
+        }
+        match done {
+            Ok(Done::Answered(answer)) => self.result = Some(Ok(answer)),
+            Ok(Done::Hashed) => self.stop(Error::new(Status::Panic, "a call was reported as hashing")),
+            Err(TaskFailure::Refused(refusal)) => self.refused(&refusal, context),
+            Err(TaskFailure::Network(failure)) => {
+                let error = Error::network(&self.name, self.place(), &failure);
+                self.again(kind_of_network(&failure), None, error, context);
+            }
+            Err(failure) => self.stop(Error::without_request(&self.name, failure)),
+        }
+    }
+
+    fn refused(&mut self, refusal: &Refusal, context: &mut Context) {
+        let error = Error::refused(&self.name, self.place(), refusal);
+        self.again(kind_of_refusal(refusal), refusal.retry_after, error, context);
+    }
+
+    fn again(
+        &mut self,
+        kind: Option<Kind>,
+        retry_after: Option<Duration>,
+        error: Error,
+        context: &mut Context,
+    ) {
+        match kind.map(|kind| self.attempts.failed(kind, retry_after, context)) {
+            Some(Next::At(at)) => self.ready_at = at,
+            Some(Next::GiveUp) | None => self.stop(error),
+        }
+    }
+
+    fn place(&self) -> Place {
+        let operation = Some(self.operation.kind());
+        Place {
+            operation,
+            offset: self.operation.offset(),
+            attempts: self.attempts.begun,
+        }
+    }
+
+    pub(crate) fn stop(&mut self, error: Error) {
+        self.result.get_or_insert(Err(error));
+    }
+}

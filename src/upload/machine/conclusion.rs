@@ -1,0 +1,163 @@
+//! How an upload ends: success only on proof, and failure in words that say what is known.
+
+use super::*;
+
+impl Machine {
+    /// Decides whether the object at the path is this upload's content. This is the only place where success is
+    /// concluded without an answer that says so.
+    pub(super) fn compared(&mut self, status: &ObjectStatus) {
+        let outcome = match (self.commit_sent, self.progress.resumed > 0) {
+            (false, _) => Outcome::Instant,
+            (true, false) => Outcome::Uploaded,
+            (true, true) => Outcome::Resumed,
+        };
+        if status.received.is_some_and(|received| received < status.size) {
+            return self.ask_for_list();
+        }
+        let same = match (status.sha, self.sha()) {
+            _ if status.size != self.size => Some(false),
+            (Some(theirs), Some(ours)) => Some(theirs == ours),
+            // Nothing equals nothing.
+            _ if self.size == 0 => Some(true),
+            // What was not there before our finish, and has our size after it, is ours.
+            _ if self.commit_sent && self.absent_before => Some(true),
+            _ => None,
+        };
+        match same {
+            Some(true) => self.finished(outcome, status.links.clone(), true),
+            Some(false) if self.options.overwrite => self.restart(false),
+            None if self.commit_sent => {
+                let text = format!(
+                    "{}: the answer to the request that completes the object was lost. An object of the same size is there, \
+                     but one was to be overwritten and there is no digest to tell them apart",
+                    self.name
+                );
+                let advice = "Compare its content before relying on it, or run again with hashing on.";
+                self.end(Err(Error::new(Status::OutcomeUnknown, text).with_note(advice)));
+            }
+            _ => {
+                if let Some(conflict) = self.conflict.take() {
+                    return self.end(Err(conflict));
+                }
+                let what = if same.is_none() {
+                    "content that can't be compared"
+                } else {
+                    "other content"
+                };
+                let text = format!("{}: an object with {what} is already there", self.name);
+                let advice = "Choose another path, or turn overwriting on.";
+                self.end(Err(Error::new(Status::ObjectExists, text).with_note(advice)));
+            }
+        }
+    }
+
+    pub(super) fn complete(&mut self, outcome: Outcome, links: Links) {
+        self.progress.acknowledge(self.size);
+        (self.commit_unanswered, self.memory.began) = (false, false);
+        if self.options.verify {
+            self.control(Goal::Verify(outcome, links));
+        } else {
+            self.finished(outcome, links, false);
+        }
+    }
+
+    pub(super) fn verified(&mut self, status: Option<&ObjectStatus>, context: &mut Context) {
+        let sha = self.sha();
+        let agrees = status.is_some_and(|status| {
+            let complete = status.received.is_none_or(|received| received == status.size);
+            let same_sha = status.sha.zip(sha).is_none_or(|(theirs, ours)| theirs == ours);
+            status.size == self.size && complete && same_sha
+        });
+        let Step::Control(Control {
+            goal: Goal::Verify(outcome, links),
+            contradictions,
+            ..
+        }) = &mut self.step
+        else {
+            return;
+        };
+        let (outcome, links) = (*outcome, links.clone());
+        if agrees {
+            return self.finished(outcome, links, true);
+        }
+        *contradictions += 1;
+        if *contradictions < MAX_CONTRADICTIONS {
+            if let retry::Next::At(at) = self.try_again(Kind::Again, None, context) {
+                return self.wait_until(at);
+            }
+        }
+        let found = match status {
+            None => "no object".to_string(),
+            Some(status) => match status.sha {
+                Some(theirs) => format!("{} bytes with SHA-1 {theirs}", status.size),
+                None => format!("{} bytes", status.size),
+            },
+        };
+        let sent = sha.map_or_else(String::new, |sha| format!(" with SHA-1 {sha}"));
+        let text = format!(
+            "{}: the server reported success, but stat shows {found} where {} bytes{sent} were sent",
+            self.name, self.size
+        );
+        let advice = "Do not rely on the object; upload it again with overwriting on.";
+        self.end(Err(Error::new(Status::VerifyFailed, text).with_note(advice)));
+    }
+
+    pub(super) fn place(&self) -> Place {
+        let Step::Control(control) = &self.step else {
+            return Place::NOWHERE;
+        };
+        let operation = Some(self.control_operation().kind());
+        Place {
+            operation,
+            offset: None,
+            attempts: control.attempts.begun,
+        }
+    }
+
+    pub(super) fn fail_without_request(&mut self, failure: TaskFailure) {
+        self.fail(Error::without_request(&self.name, failure));
+    }
+
+    /// Ends the upload as failed; where the object may be complete all the same, that is what must be said.
+    pub(super) fn fail(&mut self, error: Error) {
+        if !self.commit_unanswered || error.status == Status::Cancelled {
+            return self.end(Err(error));
+        }
+        let text = format!(
+            "{}: the answer to the request that completes the object was lost, and whether it had its effect could not be \
+             found out. The last thing that happened: {}",
+            self.name, error.message
+        );
+        let unknown = Error {
+            status: Status::OutcomeUnknown,
+            message: text,
+            ..error
+        };
+        self.end(Err(unknown.with_note(
+            "Check the object's size and content before relying on it or sending it again.",
+        )));
+    }
+
+    pub(super) fn finished(&mut self, outcome: Outcome, links: Links, verified: bool) {
+        self.progress.acknowledge(self.size);
+        self.memory.began = false;
+        let object = Object {
+            outcome,
+            links,
+            size: self.size,
+            sha: self.sha(),
+            bytes_sent: self.bytes_sent,
+            bytes_resumed: self.progress.resumed,
+            slices_sent: self.slices_sent,
+            retries: self.progress.retries,
+            verified,
+        };
+        self.end(Ok(object));
+    }
+
+    pub(super) fn end(&mut self, result: Result<Object, Error>) {
+        self.step = Step::Over;
+        self.progress.phase = Phase::Done;
+        self.result = Some(result);
+    }
+}

@@ -1,0 +1,295 @@
+//! Requests that are made alone: what follows from their answers, and from the lack of one.
+
+use super::*;
+
+impl Machine {
+    pub(super) fn answered(&mut self, answer: Answer, context: &mut Context) {
+        let Step::Control(control) = &self.step else {
+            return;
+        };
+        match (&control.goal, answer) {
+            (Goal::Init, Answer::Session(session)) => {
+                self.absent_before = !self.options.overwrite;
+                (self.init_unanswered, self.distrust) = (false, false);
+                (self.commit_unanswered, self.commit_sent) = (false, false);
+                (self.memory.began, self.memory.sent) = (true, Ranges::default());
+                self.memory.serial = session.serial;
+                let serial = session.serial.unwrap_or(false);
+                self.send_slices(session.session, session.slice_size, &Ranges::default(), serial);
+            }
+            (Goal::Init, Answer::Complete(links)) if self.options.hash => {
+                self.complete(Outcome::Instant, links);
+            }
+            (Goal::Init | Goal::List, Answer::Complete(_)) => self.control(Goal::Compare),
+            (Goal::List, Answer::Unfinished(listed)) => self.listed(listed),
+            (Goal::List, Answer::Absent) if self.commit_unanswered => self.control(Goal::Compare),
+            (Goal::List, Answer::Absent) => self.restart(false),
+            (Goal::Finish(_), Answer::Complete(links)) => {
+                let resumed = self.progress.resumed > 0;
+                self.complete(
+                    if resumed {
+                        Outcome::Resumed
+                    } else {
+                        Outcome::Uploaded
+                    },
+                    links,
+                );
+            }
+            (Goal::Upload, Answer::Complete(links)) => {
+                (self.bytes_sent, self.progress.phase) = (self.size, Phase::Finishing);
+                self.complete(Outcome::Uploaded, links);
+            }
+            (Goal::Compare, Answer::Status(status)) => self.compared(&status),
+            (Goal::Compare, Answer::Absent) => self.restart(false),
+            (Goal::BeforeDiscard, Answer::Status(status)) => self.weigh_discard(&status),
+            (Goal::BeforeDiscard, Answer::Absent) => self.control(Goal::Discard),
+            (Goal::Discard, Answer::Deleted | Answer::Absent) => {
+                self.memory = Memory {
+                    digests: self.memory.digests.take(),
+                    ..Memory::default()
+                };
+                self.distrust = false;
+                self.control(Goal::Init);
+            }
+            (Goal::Verify(..), Answer::Status(status)) => self.verified(Some(&status), context),
+            (Goal::Verify(..), Answer::Absent) => self.verified(None, context),
+            (_, answer) => {
+                let text = format!(
+                    "{}: the server's answer does not fit the request: {answer:?}",
+                    self.name
+                );
+                self.fail(Error::new(Status::BadReply, text));
+            }
+        }
+    }
+
+    pub(super) fn send_slices(&mut self, session: Arc<str>, slice_size: u64, present: &Ranges, serial: bool) {
+        let Some(plan) = Plan::new(self.size, slice_size, present) else {
+            let text = format!(
+                "{}: the server answered a slice size of {slice_size}, which is absurd (more than {MAX_SLICES} slices)",
+                self.name
+            );
+            return self.fail(Error::new(Status::BadReply, text));
+        };
+        self.progress.phase = Phase::Sending;
+        self.step = Step::Send(Sending::new(session, plan, serial, self.window));
+        self.note_plan();
+    }
+
+    pub(super) fn note_plan(&mut self) {
+        let Step::Send(sending) = &self.step else { return };
+        self.progress.slices_total = sending.plan.count();
+        self.progress.slices_done = sending.plan.done_count();
+        self.progress.acknowledge(sending.plan.done_bytes());
+        if sending.plan.done_bytes() > self.best_done_bytes {
+            self.best_done_bytes = sending.plan.done_bytes();
+            self.fruitless_lists = 0;
+        }
+    }
+
+    pub(super) fn ask_for_list(&mut self) {
+        self.fruitless_lists += 1;
+        if self.fruitless_lists > MAX_FRUITLESS_LISTS {
+            let text = format!(
+                "{}: the server lists the upload as unfinished again and again, and takes none of what it lacks. {}",
+                self.name, "Run it again later to resume."
+            );
+            return self.fail(Error::new(Status::ServerFailed, text));
+        }
+        self.control(Goal::List);
+    }
+
+    pub(super) fn listed(&mut self, listed: Unfinished) {
+        if self.distrust {
+            return self.control(Goal::BeforeDiscard);
+        }
+        let (size, sha, memory) = (self.size, self.sha(), &self.memory);
+        let ours = Ours {
+            size,
+            sha,
+            memory,
+            init_unanswered: self.init_unanswered,
+        };
+        match resume::decide(&listed, &ours) {
+            Verdict::Adopt(present) => self.adopt(listed, &present),
+            Verdict::Other(why) => self.other_upload(&why, None),
+        }
+    }
+
+    pub(super) fn adopt(&mut self, listed: Unfinished, present: &Ranges) {
+        (self.init_unanswered, self.memory.began) = (false, true);
+        // Not known means together: a server that wants slices in order says so with a bad-offset code.
+        self.memory.serial = listed.serial.or(self.memory.serial);
+        let serial = self.memory.serial.unwrap_or(false);
+        for range in present.iter() {
+            self.memory.sent.insert(range);
+        }
+        self.send_slices(listed.session, listed.slice_size, present, serial);
+        if let (Step::Send(sending), false) = (&self.step, self.tried_slices) {
+            self.progress.resumed = sending.plan.done_bytes();
+        }
+    }
+
+    pub(super) fn other_upload(&mut self, why: &str, refusal: Option<&Refusal>) {
+        if self.options.discard_unfinished || self.memory.began {
+            return self.control(Goal::BeforeDiscard);
+        }
+        let mut error = match refusal {
+            Some(refusal) => Error::refused(&self.name, self.place(), refusal),
+            None => {
+                let text = format!("{}: an unfinished upload is in the way: {why}", self.name);
+                let advice = "Wait for it, choose another path, or turn discarding of unfinished uploads on.";
+                Error::new(Status::OtherUpload, text).with_note(advice)
+            }
+        };
+        error.status = Status::OtherUpload;
+        self.fail(error);
+    }
+
+    pub(super) fn weigh_discard(&mut self, status: &ObjectStatus) {
+        // A stat that can't tell a complete object from an unfinished one counts as a complete one.
+        let unfinished = status.received.is_some_and(|received| received < status.size);
+        let none_before = self.absent_before && !self.commit_unanswered;
+        if unfinished || none_before || self.options.overwrite {
+            return self.control(Goal::Discard);
+        }
+        let text = format!(
+            "{}: an unfinished upload is to be discarded, but a complete object may be there too, and overwriting is off",
+            self.name
+        );
+        self.fail(
+            Error::new(Status::ObjectExists, text).with_note("Choose another path, or turn overwriting on."),
+        );
+    }
+
+    /// Begins anew at init; `clean` where the bytes on the server are wrong, so that they must go and the source
+    /// be read again.
+    pub(super) fn restart(&mut self, clean: bool) {
+        self.restarts += 1;
+        if self.restarts > MAX_RESTARTS {
+            let text = format!(
+                "{}: the server lost the upload {MAX_RESTARTS} times over",
+                self.name
+            );
+            return self.fail(Error::new(Status::ServerFailed, text).with_note("Run it again later."));
+        }
+        self.commit_unanswered = false;
+        self.best_done_bytes = 0;
+        if clean {
+            (self.distrust, self.cleaned) = (true, true);
+            self.hashed_before = self.digests.take().map(|digests| digests.whole());
+            self.memory.digests = None;
+            return self.begin();
+        }
+        self.begin_sending();
+    }
+
+    pub(super) fn control_failed(&mut self, failure: TaskFailure, context: &mut Context) {
+        match failure {
+            TaskFailure::Refused(refusal) => self.control_refused(refusal, context),
+            TaskFailure::Network(failure) => self.control_unanswered(failure, context),
+            TaskFailure::Source(_) | TaskFailure::Local(_) | TaskFailure::Cancelled => {
+                self.fail_without_request(failure);
+            }
+        }
+    }
+
+    pub(super) fn control_refused(&mut self, refusal: Refusal, context: &mut Context) {
+        if refusal.ambiguous {
+            self.note_unanswered();
+        }
+        let Step::Control(control) = &self.step else {
+            return;
+        };
+        match (&control.goal, refusal.class) {
+            (_, Class::Retry) => self.control_again(Kind::Again, &refusal, context),
+            (_, Class::Overload) => self.control_again(Kind::Overload, &refusal, context),
+            (_, Class::Resign) => self.control_again(Kind::Resign, &refusal, context),
+            (Goal::Init, Class::Relist) => self.ask_for_list(),
+            (Goal::Init, Class::OtherUpload) => {
+                let why = "it is of other content";
+                self.other_upload(why, Some(&refusal));
+            }
+            // Without a digest nothing could show that the object is the same, so the refusal is the answer.
+            (Goal::Init | Goal::Upload, Class::Exists)
+                if self.options.hash || self.size == 0 || self.commit_unanswered =>
+            {
+                self.conflict = Some(Error::refused(&self.name, self.place(), &refusal));
+                self.control(Goal::Compare);
+            }
+            (Goal::Init, Class::SliceSize) if self.slice_size != MAX_HASHED_SLICE_SIZE => {
+                self.slice_size = MAX_HASHED_SLICE_SIZE;
+                self.control(Goal::Init);
+            }
+            (Goal::Finish(_), Class::Relist | Class::BadOffset | Class::Absent | Class::Delivered) => {
+                self.ask_for_list();
+            }
+            (Goal::Finish(_), Class::Exists) => self.control(Goal::Compare),
+            (Goal::Finish(_), Class::Restart) if !self.cleaned => self.restart(true),
+            _ => self.give_up(Error::refused(&self.name, self.place(), &refusal)),
+        }
+    }
+
+    pub(super) fn control_again(&mut self, kind: Kind, refusal: &Refusal, context: &mut Context) {
+        match self.try_again(kind, refusal.retry_after, context) {
+            retry::Next::At(at) => self.wait_until(at),
+            retry::Next::GiveUp => self.give_up(Error::refused(&self.name, self.place(), refusal)),
+        }
+    }
+
+    pub(super) fn control_unanswered(&mut self, failure: NetworkFailure, context: &mut Context) {
+        if failure.ambiguous {
+            self.note_unanswered();
+        }
+        let next = match kind_of_network(&failure) {
+            Some(kind) => self.try_again(kind, None, context),
+            None => retry::Next::GiveUp,
+        };
+        match next {
+            retry::Next::At(at) => self.wait_until(at),
+            retry::Next::GiveUp => self.give_up(Error::network(&self.name, self.place(), &failure)),
+        }
+    }
+
+    pub(super) fn note_unanswered(&mut self) {
+        let Step::Control(control) = &self.step else {
+            return;
+        };
+        match control.goal {
+            Goal::Init => self.init_unanswered = true,
+            Goal::Finish(_) | Goal::Upload => self.commit_unanswered = true,
+            _ => {}
+        }
+    }
+
+    pub(super) fn try_again(
+        &mut self,
+        kind: Kind,
+        retry_after: Option<Duration>,
+        context: &mut Context,
+    ) -> retry::Next {
+        let Step::Control(control) = &mut self.step else {
+            return retry::Next::GiveUp;
+        };
+        control.attempts.failed(kind, retry_after, context)
+    }
+
+    pub(super) fn wait_until(&mut self, at: Duration) {
+        if let Step::Control(control) = &mut self.step {
+            (control.in_flight, control.ready_at) = (false, at);
+        }
+    }
+
+    /// A control request can't be had. A verification that can't be had leaves success standing.
+    pub(super) fn give_up(&mut self, error: Error) {
+        match std::mem::replace(&mut self.step, Step::Over) {
+            Step::Control(Control {
+                goal: Goal::Verify(outcome, links),
+                ..
+            }) => {
+                self.finished(outcome, links, false);
+            }
+            _ => self.fail(error),
+        }
+    }
+}

@@ -1,0 +1,488 @@
+//! One upload as a state machine: what follows from what happened.
+//!
+//! ```text
+//! hash ─► init ─┬─ instant hit ─────────────────────────────────────────────► verify ─► done
+//!               ├─ session ─► slices ─► finish ─┬─ answered ─────────────────────┘
+//!               ├─ −4019 ─► list ─► adopt ─► slices …   └─ answer lost ─► finish again ─► list ─► compare
+//!               ├─ another upload ─► stat ─► delete ─► init   (only where that was allowed, or it was ours)
+//!               └─ exists ─► compare: the same content is success, other content is an error
+//! ```
+//!
+//! Success is only ever concluded from an answer to a finish (or to a one-shot upload or an init with a digest)
+//! or from a comparison of the server's own record with the source; see `Machine::compared`.
+
+mod conclusion;
+mod control;
+mod slices;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::codes::Class;
+use crate::protocol::digest::{Digests, Hasher, Sha1Digest};
+use crate::protocol::ranges::Ranges;
+use crate::protocol::{
+    Answer, Finish, Init, Links, MAX_SINGLE_REQUEST_SIZE, ObjectStatus, Operation, OperationKind, Refusal,
+    SingleUpload, Slice, Stored, Unfinished,
+};
+
+use crate::upload::error::{Error, Place};
+use crate::upload::failure::{NetworkFailure, TaskFailure};
+use crate::upload::numbers::numbered;
+use crate::upload::options::{MAX_HASHED_SLICE_SIZE, UploadOptions};
+use crate::upload::plan::{MAX_SLICES, Plan};
+use crate::upload::progress::{Phase, Progress};
+use crate::upload::resume::{self, Ours, Verdict};
+use crate::upload::retry::{self, Attempts, Context, Kind};
+use crate::upload::sending::{Leave, Need, Sending};
+use crate::upload::status::Status;
+use crate::upload::task::{Done, Memory, Specification, Work};
+
+/// How much is hashed in one task: long enough to be cheap, short enough to let cancel and others in.
+pub const HASH_PIECE: u64 = 8 << 20;
+/// How often an upload may begin anew: once because the server lost it, once because digests did not match,
+/// and once more for both.
+const MAX_RESTARTS: u32 = 3;
+/// Lists in a row that did not lead to a single new byte on the server.
+const MAX_FRUITLESS_LISTS: u32 = 5;
+/// Comparisons at the end that may contradict the answer before it is believed: records can lag.
+const MAX_CONTRADICTIONS: u32 = 3;
+
+/// What a finished upload has to tell.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// How the object came to be there.
+    pub outcome: Outcome,
+    /// Its addresses, as the server told them.
+    pub links: Links,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-1, where hashing was on.
+    pub sha: Option<Sha1Digest>,
+    /// Bytes of slices acknowledged in this run.
+    pub bytes_sent: u64,
+    /// Bytes that were there before this run.
+    pub bytes_resumed: u64,
+    /// Slices acknowledged in this run.
+    pub slices_sent: u64,
+    /// Requests that were repeated.
+    pub retries: u64,
+    /// Whether a stat at the end confirmed the size, and the SHA-1 where both sides have one.
+    pub verified: bool,
+}
+
+numbered! {
+    /// How an object came to be there.
+    pub enum Outcome {
+        Uploaded = 1, "uploaded", "All of it was sent in this run.";
+        Resumed = 2, "resumed", "Part of it was there from an unfinished upload.";
+        Instant = 3, "instant", "The server had the same content; no slice was sent.";
+    }
+}
+
+/// What an upload wants now.
+pub(crate) enum Want {
+    /// This to be done.
+    Task(Work, u32),
+    /// To hash, but no hashing task is free.
+    Hasher,
+    /// Nothing before then.
+    WaitUntil(Duration),
+    /// Nothing until a task comes back.
+    Reports,
+}
+
+enum Step {
+    Hash { hasher: Option<Box<Hasher>> },
+    Control(Control),
+    Send(Sending),
+    Over,
+}
+
+/// A request that is made alone.
+struct Control {
+    goal: Goal,
+    attempts: Attempts,
+    ready_at: Duration,
+    in_flight: bool,
+    contradictions: u32,
+}
+
+enum Goal {
+    Init,
+    Upload,
+    List,
+    /// Is the object at the path ours?
+    Compare,
+    /// Would a delete remove a complete object?
+    BeforeDiscard,
+    Discard,
+    Finish(Arc<str>),
+    /// Does the server's record agree with its answer?
+    Verify(Outcome, Links),
+}
+
+pub(crate) struct Machine {
+    name: Arc<str>,
+    size: u64,
+    options: UploadOptions,
+    window: u32,
+    memory: Memory,
+    step: Step,
+    progress: Progress,
+    deadline_at: Option<Duration>,
+    digests: Option<Arc<Digests>>,
+    /// The digest that a clean restart must find again.
+    hashed_before: Option<Sha1Digest>,
+    slice_size: u64,
+    /// An init was sent and its answer lost.
+    init_unanswered: bool,
+    /// A finish or one-shot upload may have had its effect without an answer.
+    commit_unanswered: bool,
+    /// A finish or one-shot upload was sent, whatever came of it: a proxy may have sent it twice.
+    commit_sent: bool,
+    /// The server said, before anything of ours was finished, that no object was there.
+    absent_before: bool,
+    /// The server's words about an object that is in the way.
+    conflict: Option<Error>,
+    /// The unfinished upload at the path is ours and its bytes are wrong.
+    distrust: bool,
+    /// The one clean restart was made.
+    cleaned: bool,
+    /// A slice was sent in this run.
+    tried_slices: bool,
+    restarts: u32,
+    fruitless_lists: u32,
+    best_done_bytes: u64,
+    bytes_sent: u64,
+    slices_sent: u64,
+    result: Option<Result<Object, Error>>,
+}
+
+impl Machine {
+    pub(crate) fn new(specification: Specification, window: u32, now: Duration) -> Self {
+        let Specification {
+            name,
+            size,
+            options,
+            memory,
+        } = specification;
+        let digests = memory
+            .digests
+            .clone()
+            .filter(|digests| options.hash && digests.size() == size);
+        let mut machine = Self {
+            name,
+            size,
+            slice_size: options.slice_size,
+            deadline_at: options.deadline.map(|deadline| now + deadline),
+            options,
+            window,
+            memory,
+            step: Step::Over,
+            progress: Progress {
+                total: size,
+                ..Progress::default()
+            },
+            digests,
+            hashed_before: None,
+            init_unanswered: false,
+            commit_unanswered: false,
+            commit_sent: false,
+            absent_before: false,
+            conflict: None,
+            distrust: false,
+            cleaned: false,
+            tried_slices: false,
+            restarts: 0,
+            fruitless_lists: 0,
+            best_done_bytes: 0,
+            bytes_sent: 0,
+            slices_sent: 0,
+            result: None,
+        };
+        machine.begin();
+        machine
+    }
+
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    pub(crate) fn result(&self) -> Option<&Result<Object, Error>> {
+        self.result.as_ref()
+    }
+
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    pub(crate) fn deadline_at(&self) -> Option<Duration> {
+        self.deadline_at
+    }
+
+    /// Ends the upload if its time is over.
+    pub(crate) fn check_deadline(&mut self, now: Duration) {
+        if self.deadline_at.is_some_and(|deadline| now >= deadline) {
+            let text = format!(
+                "{}: the deadline for the whole upload passed. Run it again to resume.",
+                self.name
+            );
+            self.stop(Error::new(Status::Deadline, text));
+        }
+    }
+
+    /// Ends the upload from outside.
+    pub(crate) fn stop(&mut self, error: Error) {
+        if self.result.is_none() {
+            let committing = matches!(
+                &self.step,
+                Step::Control(Control {
+                    goal: Goal::Finish(_),
+                    ..
+                })
+            );
+            let note = if self.commit_unanswered || committing {
+                "The request that completes the object had been sent; it may be complete."
+            } else {
+                ""
+            };
+            self.end(Err(error.with_note(note)));
+        }
+    }
+
+    fn begin(&mut self) {
+        let wants_digest = self.options.hash && self.digests.is_none();
+        if wants_digest {
+            let granularity = self.options.slice_size.min(MAX_HASHED_SLICE_SIZE);
+            self.progress.phase = Phase::Hashing;
+            self.progress.hashed = 0;
+            self.step = Step::Hash {
+                hasher: Some(Box::new(Hasher::new(granularity))),
+            };
+            if self.size == 0 {
+                self.hashed();
+            }
+        } else {
+            self.progress.hashed = if self.options.hash { self.size } else { 0 };
+            self.begin_sending();
+        }
+    }
+
+    fn begin_sending(&mut self) {
+        self.progress.phase = Phase::Sending;
+        let alone = self.options.single_request_limit.min(MAX_SINGLE_REQUEST_SIZE);
+        // The protocol has no slice upload of nothing: init refuses a size of 0.
+        if self.size <= alone {
+            self.control(Goal::Upload);
+        } else {
+            self.control(Goal::Init);
+        }
+    }
+
+    fn control(&mut self, goal: Goal) {
+        self.progress.phase = match &goal {
+            Goal::Finish(_) => Phase::Finishing,
+            Goal::Verify(..) => Phase::Verifying,
+            _ => self.progress.phase,
+        };
+        self.step = Step::Control(Control {
+            goal,
+            attempts: Attempts::default(),
+            ready_at: Duration::ZERO,
+            in_flight: false,
+            contradictions: 0,
+        });
+    }
+
+    /// What to do now. A task that is handed out counts as in flight until it is reported.
+    pub(crate) fn want(&mut self, now: Duration, hasher_is_free: bool) -> Want {
+        self.check_deadline(now);
+        match &mut self.step {
+            Step::Over => Want::Reports,
+            Step::Hash { hasher } => match hasher.take_if(|_| hasher_is_free) {
+                Some(taken) => {
+                    let length = HASH_PIECE.min(self.size - taken.position());
+                    Want::Task(
+                        Work::Hash {
+                            hasher: taken,
+                            length,
+                        },
+                        1,
+                    )
+                }
+                None if hasher.is_some() => Want::Hasher,
+                None => Want::Reports,
+            },
+            Step::Control(control) => {
+                if control.in_flight {
+                    return Want::Reports;
+                }
+                if control.ready_at > now {
+                    return Want::WaitUntil(control.ready_at);
+                }
+                control.in_flight = true;
+                control.attempts.begun += 1;
+                let attempt = control.attempts.begun;
+                self.commit_sent |= matches!(control.goal, Goal::Finish(_) | Goal::Upload);
+                self.progress.retries += u64::from(attempt > 1);
+                Want::Task(Work::Request(self.control_operation()), attempt)
+            }
+            Step::Send(_) => self.want_of_slices(now),
+        }
+    }
+
+    fn want_of_slices(&mut self, now: Duration) -> Want {
+        let Step::Send(sending) = &mut self.step else {
+            return Want::Reports;
+        };
+        match sending.need(now) {
+            Need::Send { index, attempt } => {
+                let (offset, length) = (sending.plan.offset(index), sending.plan.length(index));
+                let session = sending.session.clone();
+                self.memory.sent.insert(offset..offset + length);
+                self.tried_slices = true;
+                self.progress.retries += u64::from(attempt > 1);
+                let slice = Slice {
+                    session,
+                    offset,
+                    length,
+                    sha: self.sha(),
+                };
+                Want::Task(Work::Request(Operation::Slice(slice)), attempt)
+            }
+            Need::WaitUntil(at) => Want::WaitUntil(at),
+            Need::Answers => Want::Reports,
+            Need::Leave(leave) => {
+                match leave {
+                    Leave::List => self.ask_for_list(),
+                    Leave::Restart => self.restart(true),
+                }
+                // The hashing of a restart waits for the next call, which says whether a hasher is free.
+                self.want(now, false)
+            }
+            Need::Finish => {
+                let session = sending.session.clone();
+                self.control(Goal::Finish(session));
+                self.want(now, false)
+            }
+        }
+    }
+
+    fn control_operation(&self) -> Operation {
+        let Step::Control(control) = &self.step else {
+            return Operation::Stat;
+        };
+        let (size, sha) = (self.size, self.sha());
+        let (biz_attr, overwrite) = (self.options.biz_attr.clone(), self.options.overwrite);
+        match &control.goal {
+            Goal::Init => Operation::Init(Init {
+                size,
+                slice_size: self.slice_size,
+                digests: self.digests.clone(),
+                biz_attr,
+                overwrite,
+            }),
+            Goal::Upload => Operation::Upload(SingleUpload {
+                size,
+                sha,
+                biz_attr,
+                overwrite,
+            }),
+            Goal::List => Operation::List,
+            Goal::Compare | Goal::BeforeDiscard | Goal::Verify(..) => Operation::Stat,
+            Goal::Discard => Operation::Delete,
+            Goal::Finish(session) => Operation::Finish(Finish {
+                session: session.clone(),
+                size,
+                sha,
+            }),
+        }
+    }
+
+    fn sha(&self) -> Option<Sha1Digest> {
+        self.digests.as_ref().map(|digests| digests.whole())
+    }
+
+    /// Takes what came of a task that this upload handed out.
+    pub(crate) fn report(&mut self, work: Work, done: Result<Done, TaskFailure>, context: &mut Context) {
+        if self.result.is_some() {
+            return;
+        }
+        match (work, done) {
+            (Work::Hash { hasher, .. }, Ok(Done::Hashed)) => self.hashed_piece(hasher),
+            (Work::Hash { .. }, Err(failure)) => self.fail_without_request(failure),
+            (Work::Request(Operation::Slice(slice)), Ok(Done::Answered(Answer::Stored(stored)))) => {
+                self.slice_stored(&slice, &stored, context);
+            }
+            (Work::Request(Operation::Slice(slice)), Err(failure)) => {
+                self.slice_failed(&slice, failure, context);
+            }
+            (Work::Request(_), Ok(Done::Answered(answer))) => self.answered(answer, context),
+            (Work::Request(_), Err(failure)) => self.control_failed(failure, context),
+            (Work::Hash { .. }, Ok(Done::Answered(_))) | (Work::Request(_), Ok(Done::Hashed)) => {
+                self.fail(Error::new(
+                    Status::Panic,
+                    "a task was reported with another task's result",
+                ));
+            }
+        }
+    }
+
+    fn hashed_piece(&mut self, finished: Box<Hasher>) {
+        self.progress.hashed = finished.position();
+        self.step = Step::Hash {
+            hasher: Some(finished),
+        };
+        if self.progress.hashed >= self.size {
+            self.hashed();
+        }
+    }
+
+    fn hashed(&mut self) {
+        let Step::Hash { hasher: Some(hasher) } = std::mem::replace(&mut self.step, Step::Over) else {
+            return;
+        };
+        let digests = Arc::new(hasher.finish());
+        if self.hashed_before.is_some_and(|before| before != digests.whole()) {
+            let text = "the source's content is not what it was when the upload began";
+            let failure = crate::upload::failure::SourceFailure {
+                changed: true,
+                detail: text.into(),
+                os_errno: None,
+            };
+            return self.fail(Error::source(&self.name, &failure));
+        }
+        self.memory.digests = Some(digests.clone());
+        self.digests = Some(digests);
+        self.begin_sending();
+    }
+}
+
+/// How a request without an answer is repeated; `None` where repeating can't help.
+pub(crate) fn kind_of_network(failure: &NetworkFailure) -> Option<Kind> {
+    use crate::upload::failure::Cause;
+    match failure.cause {
+        _ if failure.stale => Some(Kind::Stale),
+        Cause::TimedOut => Some(Kind::Overload),
+        Cause::NoAddress | Cause::Broken | Cause::Malformed => Some(Kind::Again),
+        Cause::Untrusted | Cause::TooLarge => None,
+    }
+}
+/// How a refused request is repeated; `None` where the refusal stands, or asks for something else.
+pub(crate) fn kind_of_refusal(refusal: &Refusal) -> Option<Kind> {
+    match refusal.class {
+        Class::Retry => Some(Kind::Again),
+        Class::Overload => Some(Kind::Overload),
+        Class::Resign => Some(Kind::Resign),
+        Class::Relist
+        | Class::BadOffset
+        | Class::OtherUpload
+        | Class::Exists
+        | Class::Absent
+        | Class::SliceSize
+        | Class::Delivered
+        | Class::Restart
+        | Class::Final => None,
+    }
+}

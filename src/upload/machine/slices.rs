@@ -1,0 +1,111 @@
+//! What follows from what came of a slice.
+
+use super::*;
+
+impl Machine {
+    pub(super) fn slice_stored(&mut self, slice: &Slice, stored: &Stored, context: &mut Context) {
+        let other_offset = stored.offset.is_some_and(|offset| offset != slice.offset);
+        let other_length = stored.length.is_some_and(|length| length != slice.length);
+        if other_offset || other_length {
+            let text = format!(
+                "the answer is about offset {:?}, length {:?}",
+                stored.offset, stored.length
+            );
+            let refusal = Refusal {
+                http_status: 200,
+                code: None,
+                message: text,
+                request_id: None,
+                class: Class::Retry,
+                retry_after: None,
+                ambiguous: true,
+            };
+            return self.slice_failed(slice, TaskFailure::Refused(refusal), context);
+        }
+        self.slice_is_there(slice, true);
+        self.bytes_sent += slice.length;
+        self.slices_sent += 1;
+    }
+
+    pub(super) fn slice_is_there(&mut self, slice: &Slice, proven: bool) {
+        let Step::Send(sending) = &mut self.step else {
+            return;
+        };
+        let Some(index) = sending.plan.index_at(slice.offset) else {
+            return;
+        };
+        sending.land(index);
+        sending.plan.mark_done(index);
+        sending.unproven |= !proven;
+        if proven {
+            self.note_plan();
+        }
+    }
+
+    pub(super) fn slice_failed(&mut self, slice: &Slice, failure: TaskFailure, context: &mut Context) {
+        let (kind, retry_after, error): (Option<Kind>, _, _) = match failure {
+            TaskFailure::Refused(refusal) => {
+                let error = Error::refused(&self.name, self.slice_place(slice), &refusal);
+                match refusal.class {
+                    Class::Retry => (Some(Kind::Again), refusal.retry_after, error),
+                    Class::Overload => (Some(Kind::Overload), refusal.retry_after, error),
+                    Class::Resign => (Some(Kind::Resign), refusal.retry_after, error),
+                    Class::Delivered => return self.slice_is_there(slice, false),
+                    Class::Relist | Class::Absent | Class::Exists | Class::OtherUpload => {
+                        return self.leave(slice, Leave::List);
+                    }
+                    Class::BadOffset => {
+                        self.memory.serial = Some(true);
+                        return self.leave(slice, Leave::List);
+                    }
+                    Class::Restart if !self.cleaned => return self.leave(slice, Leave::Restart),
+                    Class::Restart | Class::SliceSize | Class::Final => (None, None, error),
+                }
+            }
+            TaskFailure::Network(failure) => {
+                let error = Error::network(&self.name, self.slice_place(slice), &failure);
+                (kind_of_network(&failure), None, error)
+            }
+            failure => return self.fail_without_request(failure),
+        };
+        let Step::Send(sending) = &mut self.step else {
+            return;
+        };
+        let Some(index) = sending.plan.index_at(slice.offset) else {
+            return;
+        };
+        let Some(mut attempts) = sending.land(index) else {
+            return;
+        };
+        match kind.map(|kind| attempts.failed(kind, retry_after, context)) {
+            Some(retry::Next::At(at)) => sending.retry_at(index, attempts, at),
+            Some(retry::Next::GiveUp) | None => self.fail(error),
+        }
+    }
+
+    /// No more slices: once those in flight have come back, something else follows.
+    pub(super) fn leave(&mut self, slice: &Slice, leave: Leave) {
+        let Step::Send(sending) = &mut self.step else {
+            return;
+        };
+        if let Some(index) = sending.plan.index_at(slice.offset) {
+            sending.land(index);
+        }
+        sending.leave = Some(sending.leave.map_or(leave, |before| before.max(leave)));
+    }
+
+    pub(super) fn slice_place(&self, slice: &Slice) -> Place {
+        let attempts = match &self.step {
+            Step::Send(sending) => sending
+                .plan
+                .index_at(slice.offset)
+                .map_or(0, |index| sending.attempts(index)),
+            _ => 0,
+        };
+        Place {
+            operation: Some(OperationKind::Slice),
+            offset: Some(slice.offset),
+            attempts,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What to do next: a client with many uploads as one state machine, without effects.
+//!
+//! [`Client::next`] gives a worker a task or the time to wake; [`Client::report`] takes what came of it.
+//! Time is a [`std::time::Duration`] since any fixed moment and must not run backwards; randomness comes from
+//! the seed. So the same calls give the same decisions, and whole uploads, faults included, run in
+//! microseconds in a test.
+//!
+//! | question | file |
+//! |---|---|
+//! | Which upload is served next? | [`client`] |
+//! | What follows from this answer? | [`machine`], for a request alone `call.rs` |
+//! | Is the server's unfinished upload ours? | [`resume`] |
+//! | Which slice is next? | [`plan`] |
+//! | When is it tried again, and when is enough? | [`retry`] |
+//! | What does the caller see? | [`progress`], [`status`], [`error`] |
+//! | What can be set, and what if it is not? | [`options`] |
+
+mod call;
+pub mod client;
+pub mod error;
+pub mod failure;
+pub mod machine;
+mod numbers;
+pub mod options;
+pub mod plan;
+pub mod progress;
+pub mod random;
+pub mod resume;
+pub mod retry;
+mod sending;
+pub mod status;
+pub mod task;
+
+pub use client::{Client, Next};

@@ -1,0 +1,183 @@
+//! What can be set, the range of each value, and the defaults: the one place for these facts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::{MAX_OBJECT_SIZE, MAX_SINGLE_REQUEST_SIZE};
+
+/// Requests in flight per client unless set; also the number of worker threads.
+pub const DEFAULT_CONNECTIONS: u32 = 8;
+/// The most connections that a client may have.
+pub const MAX_CONNECTIONS: u32 = 256;
+/// The slice size asked for unless set, in bytes.
+pub const DEFAULT_SLICE_SIZE: u64 = 1 << 20;
+/// The slice sizes that the documentation of `upload_slice_init` lists, in bytes.
+pub const SLICE_SIZES: [u64; 4] = [512 << 10, 1 << 20, 2 << 20, 3 << 20];
+/// The largest step of the running digests, in bytes, and so the largest slice size while hashing is on.
+pub const MAX_HASHED_SLICE_SIZE: u64 = 1 << 20;
+/// The longest `biz_attr`, in bytes; the service documents no limit, and this keeps requests small.
+pub const MAX_BIZ_ATTR: usize = 4096;
+/// The longest waiting time that can be set: a day.
+pub const MAX_TIME_LIMIT: Duration = Duration::from_secs(86_400);
+
+/// How failed requests are repeated.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryPolicy {
+    /// The upper bound of the first wait; each further failure doubles it.
+    pub first_delay: Duration,
+    /// Where the doubling ends.
+    pub longest_delay: Duration,
+    /// A request is given up after this many attempts …
+    pub attempts: u32,
+    /// … or when it has been failing for so long.
+    pub failing_for: Duration,
+    /// The attempts while the server has never answered anything: a wrong endpoint should not take minutes.
+    pub attempts_unanswered: u32,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            first_delay: Duration::from_millis(200),
+            longest_delay: Duration::from_secs(15),
+            attempts: 10,
+            failing_for: Duration::from_secs(120),
+            attempts_unanswered: 4,
+        }
+    }
+}
+
+/// What holds for all uploads of a client.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientOptions {
+    /// Requests in flight at once, 1 to [`MAX_CONNECTIONS`].
+    pub connections: u32,
+    /// Hashing tasks in flight at once; at least 1.
+    pub hashers: u32,
+    /// How failed requests are repeated.
+    pub retry: RetryPolicy,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            connections: DEFAULT_CONNECTIONS,
+            hashers: 1,
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+/// What holds for one upload.
+#[derive(Clone, Debug)]
+pub struct UploadOptions {
+    /// The slice size to ask for, one of [`SLICE_SIZES`], in bytes; the server's answer is obeyed.
+    pub slice_size: u64,
+    /// Whether to take the SHA-1 first: instant upload, verification by the server, safe resumption.
+    pub hash: bool,
+    /// Whether an object of this name may be replaced.
+    pub overwrite: bool,
+    /// Whether somebody else's unfinished upload at this path may be thrown away.
+    pub discard_unfinished: bool,
+    /// Whether to compare the server's record with the source at the end.
+    pub verify: bool,
+    /// An attribute that the service keeps for the application.
+    pub biz_attr: Option<Arc<str>>,
+    /// Sources up to this many bytes go in one `upload` request instead of slices; at most 20 MiB.
+    pub single_request_limit: u64,
+    /// The most time that the whole upload may take.
+    pub deadline: Option<Duration>,
+}
+
+impl Default for UploadOptions {
+    fn default() -> Self {
+        Self {
+            slice_size: DEFAULT_SLICE_SIZE,
+            hash: true,
+            overwrite: false,
+            discard_unfinished: false,
+            verify: true,
+            biz_attr: None,
+            single_request_limit: 0,
+            deadline: None,
+        }
+    }
+}
+
+/// A setting that is not acceptable: which, and what would be.
+pub type OptionError = String;
+
+impl ClientOptions {
+    /// Checks the ranges.
+    pub fn validate(&self) -> Result<(), OptionError> {
+        if self.connections == 0 || self.connections > MAX_CONNECTIONS {
+            return Err(format!(
+                "connections: {} is not within 1 to {MAX_CONNECTIONS}",
+                self.connections
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl UploadOptions {
+    /// Checks the ranges, and what the settings demand of each other.
+    pub fn validate(&self) -> Result<(), OptionError> {
+        validate_slice_size(self.slice_size)?;
+        if self.hash && self.slice_size > MAX_HASHED_SLICE_SIZE {
+            return Err(format!(
+                "slice_size: {} is only possible with hashing off; with it the largest is {MAX_HASHED_SLICE_SIZE}",
+                self.slice_size
+            ));
+        }
+        if self.single_request_limit > MAX_SINGLE_REQUEST_SIZE {
+            return Err(format!(
+                "single_request_limit: {} is above the service's {MAX_SINGLE_REQUEST_SIZE} bytes",
+                self.single_request_limit
+            ));
+        }
+        if let Some(biz_attr) = &self.biz_attr {
+            validate_biz_attr(biz_attr)?;
+        }
+        if let Some(deadline) = self.deadline {
+            if deadline.is_zero() {
+                return Err("deadline: must be more than 0".into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks a slice size against the documented values.
+pub fn validate_slice_size(bytes: u64) -> Result<(), OptionError> {
+    if SLICE_SIZES.contains(&bytes) {
+        return Ok(());
+    }
+    Err(format!(
+        "slice_size: {bytes} is not one of 524288, 1048576, 2097152, 3145728"
+    ))
+}
+
+/// Checks a `biz_attr`.
+pub fn validate_biz_attr(biz_attr: &str) -> Result<(), OptionError> {
+    if biz_attr.len() > MAX_BIZ_ATTR {
+        return Err(format!(
+            "biz_attr: {} bytes are more than {MAX_BIZ_ATTR}",
+            biz_attr.len()
+        ));
+    }
+    if biz_attr.chars().any(char::is_control) {
+        return Err("biz_attr: control characters are not accepted".into());
+    }
+    Ok(())
+}
+
+/// Checks a source's size against the service's limit.
+pub fn validate_size(bytes: u64) -> Result<(), OptionError> {
+    if bytes > MAX_OBJECT_SIZE {
+        return Err(format!(
+            "the source has {bytes} bytes, and the service takes at most {MAX_OBJECT_SIZE}"
+        ));
+    }
+    Ok(())
+}

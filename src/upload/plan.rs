@@ -1,0 +1,198 @@
+//! Which slices there are, which are done, and which is next.
+
+use crate::protocol::ranges::Ranges;
+
+/// The most slices that a plan may have. The service's own limits give 131,072 (64 GiB in 512 KiB); a server
+/// that answers an absurdly small slice size must not cost memory without bound.
+pub const MAX_SLICES: u64 = 1 << 22;
+
+/// The slices of one object. A slice is named by its index.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    size: u64,
+    slice_size: u64,
+    count: u64,
+    done: Vec<u64>,
+    done_count: u64,
+    done_bytes: u64,
+    /// No slice below this index is still to be handed out.
+    cursor: u64,
+}
+
+impl Plan {
+    /// A plan for `size` bytes in slices of `slice_size`, with the slices done that lie wholly in `present`.
+    /// `None` where the numbers are absurd: no bytes, no slice size, or more than [`MAX_SLICES`] slices.
+    pub fn new(size: u64, slice_size: u64, present: &Ranges) -> Option<Self> {
+        if size == 0 || slice_size == 0 {
+            return None;
+        }
+        let count = size.div_ceil(slice_size);
+        if count > MAX_SLICES {
+            return None;
+        }
+        let words = usize::try_from(count.div_ceil(64)).ok()?;
+        let mut plan = Self {
+            size,
+            slice_size,
+            count,
+            done: vec![0; words],
+            done_count: 0,
+            done_bytes: 0,
+            cursor: 0,
+        };
+        for range in present.iter() {
+            let mut index = range.start.div_ceil(slice_size);
+            while index < count && plan.end(index) <= range.end {
+                plan.mark_done(index);
+                index += 1;
+            }
+        }
+        Some(plan)
+    }
+
+    /// Where a slice begins.
+    pub fn offset(&self, index: u64) -> u64 {
+        index * self.slice_size
+    }
+
+    /// How long a slice is: the slice size, but for the last.
+    pub fn length(&self, index: u64) -> u64 {
+        self.end(index) - self.offset(index)
+    }
+
+    fn end(&self, index: u64) -> u64 {
+        self.size.min((index + 1).saturating_mul(self.slice_size))
+    }
+
+    /// The slice that begins at `offset`, if one does.
+    pub fn index_at(&self, offset: u64) -> Option<u64> {
+        (offset % self.slice_size == 0 && offset < self.size).then_some(offset / self.slice_size)
+    }
+
+    /// Hands out the lowest slice that is not done and was not handed out before.
+    pub fn hand_out(&mut self) -> Option<u64> {
+        while self.cursor < self.count {
+            let index = self.cursor;
+            self.cursor += 1;
+            if !self.is_done(index) {
+                return Some(index);
+            }
+        }
+        None
+    }
+
+    /// Whether the server has this slice.
+    pub fn is_done(&self, index: u64) -> bool {
+        match self.done.get((index / 64) as usize) {
+            Some(word) => word >> (index % 64) & 1 == 1,
+            None => false,
+        }
+    }
+
+    /// Takes note that the server has this slice; saying it twice does no harm.
+    pub fn mark_done(&mut self, index: u64) {
+        if index < self.count && !self.is_done(index) {
+            self.done[(index / 64) as usize] |= 1 << (index % 64);
+            self.done_count += 1;
+            self.done_bytes += self.length(index);
+        }
+    }
+
+    /// Whether the server has every slice.
+    pub fn is_complete(&self) -> bool {
+        self.done_count == self.count
+    }
+
+    /// How many slices there are.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// How many slices the server has.
+    pub fn done_count(&self) -> u64 {
+        self.done_count
+    }
+
+    /// How many bytes the server has.
+    pub fn done_bytes(&self) -> u64 {
+        self.done_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ranges(list: &[(u64, u64)]) -> Ranges {
+        Ranges::from_unsorted(list.to_vec())
+    }
+
+    #[test]
+    fn the_last_slice_is_what_is_left() {
+        let mut plan = Plan::new(2_621_440, 1_048_576, &Ranges::default()).unwrap();
+        let indexes: Vec<_> = std::iter::from_fn(|| plan.hand_out()).collect();
+        let slices: Vec<_> = indexes
+            .iter()
+            .map(|&index| (plan.offset(index), plan.length(index)))
+            .collect();
+        assert_eq!(
+            slices,
+            [(0, 1_048_576), (1_048_576, 1_048_576), (2_097_152, 524_288)]
+        );
+    }
+
+    #[test]
+    fn an_exact_multiple_has_no_empty_slice() {
+        let plan = Plan::new(2 << 20, 1 << 20, &Ranges::default()).unwrap();
+        assert_eq!((plan.count(), plan.length(1)), (2, 1 << 20));
+    }
+
+    #[test]
+    fn only_slices_that_are_there_whole_are_skipped() {
+        let mut plan = Plan::new(350, 100, &ranges(&[(0, 150), (250, 350)])).unwrap();
+        assert_eq!((plan.done_count(), plan.done_bytes()), (2, 150));
+        assert_eq!(std::iter::from_fn(|| plan.hand_out()).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn absurd_numbers_make_no_plan() {
+        assert!(Plan::new(0, 1, &Ranges::default()).is_none());
+        assert!(Plan::new(1, 0, &Ranges::default()).is_none());
+        assert!(Plan::new(64 << 30, 1, &Ranges::default()).is_none());
+        assert!(Plan::new(u64::MAX, u64::MAX, &Ranges::default()).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn the_slices_handed_out_and_those_present_cover_each_byte_once(
+            size in 1u64..5000,
+            slice_size in 1u64..700,
+            present in proptest::collection::vec((0u64..5000, 1u64..900), 0..6),
+        ) {
+            let present: Vec<_> =
+                present.into_iter().map(|(start, len)| (start.min(size), (start + len).min(size))).collect();
+            let present = Ranges::from_unsorted(present);
+            let mut plan = Plan::new(size, slice_size, &present).unwrap();
+            let mut covered = vec![0u8; size as usize];
+            for index in 0..plan.count() {
+                if plan.is_done(index) {
+                    prop_assert!(present.contains(plan.offset(index)..plan.offset(index) + plan.length(index)));
+                    for byte in plan.offset(index)..plan.offset(index) + plan.length(index) {
+                        covered[byte as usize] += 1;
+                    }
+                }
+            }
+            prop_assert_eq!(covered.iter().map(|&n| u64::from(n)).sum::<u64>(), plan.done_bytes());
+            while let Some(index) = plan.hand_out() {
+                for byte in plan.offset(index)..plan.offset(index) + plan.length(index) {
+                    covered[byte as usize] += 1;
+                }
+                plan.mark_done(index);
+            }
+            prop_assert!(covered.iter().all(|&n| n == 1));
+            prop_assert!(plan.is_complete());
+            prop_assert_eq!(plan.done_bytes(), size);
+        }
+    }
+}

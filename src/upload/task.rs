@@ -1,0 +1,96 @@
+//! What passes between the state machine and whoever carries its decisions out.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::protocol::digest::{Digests, Hasher};
+use crate::protocol::ranges::Ranges;
+use crate::protocol::{Answer, Operation};
+
+use super::options::UploadOptions;
+
+/// Names an upload, or a call, within its client; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub u64);
+
+/// Something to be done for a job; given back to [`super::Client::report`] with what came of it.
+#[derive(Debug)]
+#[must_use]
+pub struct Task {
+    /// Whose task it is.
+    pub job: JobId,
+    /// What is to be done.
+    pub work: Work,
+    /// Which attempt at this work it is, from 1.
+    pub attempt: u32,
+}
+
+/// The kinds of work.
+pub enum Work {
+    /// Read `length` bytes of the source from the hasher's position on, and feed them to it, in place.
+    Hash {
+        /// The digest so far.
+        hasher: Box<Hasher>,
+        /// How many bytes to add, at most 8 MiB.
+        length: u64,
+    },
+    /// Make one request.
+    Request(Operation),
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hash { hasher, length } => write!(out, "hash {} + {length}", hasher.position()),
+            Self::Request(Operation::Slice(slice)) => {
+                write!(out, "slice {} + {}", slice.offset, slice.length)
+            }
+            Self::Request(operation) => out.write_str(operation.kind().name()),
+        }
+    }
+}
+
+/// What a task brought.
+#[derive(Debug)]
+pub enum Done {
+    /// The task's hasher has moved on by the length asked for.
+    Hashed,
+    /// The server's answer.
+    Answered(Answer),
+}
+
+/// An upload to be begun.
+#[derive(Clone, Debug)]
+pub struct Specification {
+    /// What error texts call the object, such as `cos://bucket/path`.
+    pub name: Arc<str>,
+    /// The source's size in bytes.
+    pub size: u64,
+    /// The settings.
+    pub options: UploadOptions,
+    /// What is remembered of earlier runs.
+    pub memory: Memory,
+}
+
+/// What outlives a run, so that the next one need not begin anew.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// The digests of exactly this content.
+    pub digests: Option<Arc<Digests>>,
+    /// Whether the unfinished upload at this path, if there is one, was begun by us.
+    pub began: bool,
+    /// The bytes of exactly this content that we sent into it, acknowledged or not.
+    pub sent: Ranges,
+    /// Whether the server wants slices one after another, if it said so.
+    pub serial: Option<bool>,
+}
+
+impl Memory {
+    /// What is still true once the source has other content: only whose unfinished upload it is.
+    pub fn for_other_content(&self) -> Self {
+        Self {
+            began: self.began,
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The C programs of `tests/capi/` and the one of the documentation, compiled, linked in each way that users link, and run
+//! against an emulator: alone, under AddressSanitizer and under valgrind.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use cos_emulator::{Action, Config, Emulator, Fault};
+use cos_slice::engine::client::MEMORY_PER_CONNECTION;
+
+/// The folder of the libraries that were built with this test.
+fn libraries() -> PathBuf {
+    let test = std::env::current_exe().expect("this test is a file");
+    test.parent().expect("in a folder").to_owned()
+}
+
+/// Compiles and runs all programs against an emulator of their own, and compares the object with the file.
+fn run_programs(link: &str, compiler_flags: &str, wrapper: &[&str]) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let emulator = Emulator::start(Config::new(folder.path().join("store"))).expect("the emulator starts");
+    let work = folder.path().join("programs");
+    let output = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/capi/programs.sh"))
+        .arg(link)
+        .arg(libraries())
+        .arg(emulator.endpoint())
+        .arg(&work)
+        .args(wrapper)
+        .env("CFLAGS", compiler_flags)
+        .output()
+        .expect("the script can be run");
+    assert!(output.status.success(), "{}", said(&output));
+    let file = fs::read(work.join("content")).expect("the file that was uploaded");
+    let object = emulator
+        .object("printed", &format!("2026/{link}.bin"))
+        .expect("the object is there");
+    assert!(file == object, "the object is the file, byte for byte");
+}
+
+/// Compiles one program as users do, against the shared library where it was built.
+fn compile(program: &str, folder: &Path) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let executable = folder.join(program);
+    // Programs ask for the library by its soname.
+    let soname = format!("libcos_slice.so.{}", cos_slice::ABI_VERSION);
+    std::os::unix::fs::symlink(libraries().join("libcos_slice.so"), folder.join(soname)).expect("a link");
+    let output = Command::new("cc")
+        .args(["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-o"])
+        .arg(&executable)
+        .arg(root.join(format!("tests/capi/{program}.c")))
+        .arg(format!("-I{}", root.join("include").display()))
+        .arg(libraries().join("libcos_slice.so"))
+        .arg(format!("-Wl,-rpath,{}", folder.display()))
+        .output()
+        .unwrap_or_else(|error| panic!("cc: {error}; install gcc"));
+    assert!(output.status.success(), "{}", said(&output));
+    executable
+}
+
+fn said(output: &Output) -> String {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    format!(
+        "{}\n{}\n{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    )
+}
+
+#[test]
+fn the_programs_run_with_the_shared_library() {
+    run_programs("shared", "", &[]);
+}
+
+#[test]
+fn the_programs_run_with_the_static_library() {
+    run_programs("static", "", &[]);
+}
+
+/// The C side is instrumented, and all memory is watched for leaks; a library that is instrumented too is `run.sh`'s business.
+#[test]
+fn the_programs_run_under_address_sanitizer_and_leak_nothing() {
+    run_programs(
+        "shared",
+        "-g -fsanitize=address,undefined -fno-sanitize-recover=all",
+        &[],
+    );
+}
+
+#[test]
+fn the_programs_run_under_valgrind_and_leak_nothing() {
+    let found = Command::new("valgrind").arg("--version").output();
+    assert!(
+        found.is_ok(),
+        "valgrind can't be run: install it (Debian: apt-get install valgrind)"
+    );
+    let valgrind = [
+        "valgrind",
+        "--quiet",
+        "--leak-check=full",
+        "--show-leak-kinds=definite,possible",
+        "--errors-for-leak-kinds=definite,possible",
+        "--error-exitcode=9",
+    ];
+    run_programs("shared", "-g", &valgrind);
+}
+
+/// The header's bound: so much for each connection, and nothing for the size of the file.
+#[test]
+fn memory_grows_with_connections_by_no_more_than_the_header_says_and_not_with_the_file() {
+    const FEW: u64 = 4;
+    const MANY: u64 = 64;
+    // What one run may differ from another by itself.
+    const NOISE: u64 = 1 << 20;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let program = compile("memory", folder.path());
+    let emulator = Emulator::start(Config::new(folder.path().join("store"))).expect("the emulator starts");
+    let peak = |connections: u64, path: &str, size: u64| {
+        let file = folder.path().join(path);
+        File::create(&file)
+            .and_then(|file| file.set_len(size))
+            .expect("a file of zeros");
+        let arguments = [emulator.endpoint(), connections.to_string(), path.into()];
+        let output = Command::new(&program)
+            .args(arguments)
+            .arg(&file)
+            .output()
+            .expect("the program can be run");
+        assert!(output.status.success(), "{}", said(&output));
+        let text = String::from_utf8(output.stdout).expect("a number");
+        text.trim().parse::<u64>().expect("a number") * 1024
+    };
+
+    let (small, large) = (peak(FEW, "small", 4 << 20), peak(FEW, "large", 64 << 20));
+    assert!(
+        large < small + NOISE,
+        "{small} bytes for 4 MiB, {large} bytes for 64 MiB"
+    );
+
+    // Each answer is late, so that all connections are in use at once.
+    emulator.clear_requests();
+    emulator.add_fault(Fault::new("upload_slice_data", Action::Delay(Duration::from_secs(1))).times(0));
+    let many = peak(MANY, "many", MANY << 20);
+    let used: HashSet<u64> = emulator
+        .requests()
+        .iter()
+        .map(|request| request.connection)
+        .collect();
+    assert!(
+        used.len() as u64 > MANY * 3 / 4,
+        "only {} connections were used",
+        used.len()
+    );
+    let each = u64::try_from(MEMORY_PER_CONNECTION).expect("a few hundred KiB");
+    assert!(
+        many < large + (MANY - FEW) * each + NOISE,
+        "{large} bytes with {FEW}, {many} bytes with {MANY}"
+    );
+}

@@ -1,0 +1,67 @@
+#!/bin/sh
+# Compiles the C programs against a built library and runs them against a running emulator.
+#
+#   programs.sh shared|static DIR_OF_LIBRARY ENDPOINT WORK_FOLDER [WRAPPER…]
+#
+# A wrapper is put before each program, such as: valgrind --error-exitcode=9. CC, CFLAGS and LDFLAGS are taken from the
+# environment; CFLAGS=-fsanitize=address for example.
+set -eu
+
+if [ $# -lt 4 ]; then
+    echo "usage: $0 shared|static DIR_OF_LIBRARY ENDPOINT WORK_FOLDER [WRAPPER...]" >&2
+    exit 2
+fi
+link=$1 library=$(cd "$2" && pwd) endpoint=$3 work=$4
+shift 4
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+compile="${CC:-cc} -Wall -Wextra -pedantic -Werror -I$root/include ${CFLAGS:-}"
+mkdir -p "$work"
+
+case $link in
+shared)
+    # Programs ask for the library by its soname.
+    ln -sf "$library/libcos_slice.so" "$work/libcos_slice.so.0"
+    libraries="$library/libcos_slice.so -Wl,-rpath,$work"
+    ;;
+static)
+    # What the Rust standard library wants of the system: rustc --print native-static-libs.
+    libraries="$library/libcos_slice.a -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc"
+    ;;
+*)
+    echo "$0: \"$link\" is neither shared nor static" >&2
+    exit 2
+    ;;
+esac
+
+# The program of the documentation, as it is printed there. In each call the words of flags are meant to be split.
+$compile -std=c99 "$root/bindings/c/examples/upload.c" $libraries ${LDFLAGS:-} -o "$work/upload"
+for program in misuse callbacks threads getters; do
+    $compile -std=c99 -D_POSIX_C_SOURCE=200809L -pthread "$here/$program.c" "$here/check.c" $libraries ${LDFLAGS:-} \
+        -o "$work/$program"
+done
+
+head -c 3000000 /dev/urandom >"$work/content"
+url=$("$@" "$work/upload" "$endpoint" printed "/2026/$link.bin" "$work/content" 2>"$work/upload.err") || {
+    cat "$work/upload.err" >&2
+    echo "$0: upload failed" >&2
+    exit 1
+}
+case $url in
+"$endpoint"/*"/2026/$link.bin") ;;
+*)
+    echo "$0: upload printed \"$url\", not the object's URL" >&2
+    exit 1
+    ;;
+esac
+grep -q "3000000 of 3000000 bytes" "$work/upload.err" || {
+    echo "$0: upload did not tell its progress to the end" >&2
+    exit 1
+}
+for program in misuse callbacks threads getters; do
+    mkdir "$work/$program.files"
+    "$@" "$work/$program" "$endpoint" "$work/$program.files" || {
+        echo "$0: $program failed" >&2
+        exit 1
+    }
+done

@@ -1,0 +1,7 @@
+//! The command `cos-slice` as its users run it: the real program against the emulator.
+
+mod failures;
+mod interruptions;
+mod progress;
+mod support;
+mod uploads;

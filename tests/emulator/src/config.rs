@@ -1,0 +1,77 @@
+//! What an emulator is started with.
+
+use crate::switches::Switches;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The settings of an emulator. [`Config::new`] gives values that suit tests; change the fields you need.
+#[derive(Clone)]
+pub struct Config {
+    /// The folder that holds everything; created if need be.
+    pub directory: PathBuf,
+    /// Where to listen; port 0 lets the system choose. Default: `127.0.0.1:0`.
+    pub listen: SocketAddr,
+    /// The appid in addresses and signatures. Default: `1251668577`.
+    pub app_id: String,
+    /// The SecretID that signatures name. Default: `AKIDtest`.
+    pub secret_id: String,
+    /// The key that signatures are made with. Default: `secret`.
+    pub secret_key: String,
+    /// The buckets there are; when empty, as by default, any bucket is.
+    pub buckets: Vec<String>,
+    /// The positions of the switches at start.
+    pub switches: Switches,
+    /// The seed of the generator behind faults with a probability. Default: 0.
+    pub seed: u64,
+    /// How many requests the journal holds; the oldest go. Default: 100,000.
+    pub journal_limit: usize,
+    /// Writes one line per request to stderr. Default: off.
+    pub log: bool,
+    /// How long a client may send nothing inside a request, or take nothing of an answer. Default: 60 s.
+    pub stall_timeout: Duration,
+    /// How long a connection may wait for the head of its next request. Default: 120 s.
+    pub idle_timeout: Duration,
+    /// Connections at once; more wait to be accepted. Default: 1024.
+    pub max_connections: usize,
+    /// Bytes of request bodies held in memory at once; further requests wait for their turn. Default: 256
+    /// MiB.
+    pub body_memory: usize,
+}
+
+impl Config {
+    /// The defaults, on a folder.
+    pub fn new(directory: impl Into<PathBuf>) -> Config {
+        Config {
+            directory: directory.into(),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            app_id: "1251668577".to_owned(),
+            secret_id: "AKIDtest".to_owned(),
+            secret_key: "secret".to_owned(),
+            buckets: Vec::new(),
+            switches: Switches::default(),
+            seed: 0,
+            journal_limit: 100_000,
+            log: false,
+            stall_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(120),
+            max_connections: 1024,
+            body_memory: 256 * 1024 * 1024,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the key.
+        f.debug_struct("Config")
+            .field("directory", &self.directory)
+            .field("listen", &self.listen)
+            .field("app_id", &self.app_id)
+            .field("secret_id", &self.secret_id)
+            .field("buckets", &self.buckets)
+            .field("switches", &self.switches)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,211 @@
+//! The HTTP shell: accepts connections, serves them, sends each request to where it belongs.
+
+use crate::answer::{AnswerBody, plain};
+use crate::body::BodyMemory;
+use crate::codes::{self, Refusal};
+use crate::config::Config;
+use crate::connection::{Connection, Wire};
+use crate::exchange::{self, Ended};
+use crate::faults::{Action, FaultList};
+use crate::journal::{Draft, Journal};
+use crate::operations::{ACCESS_PREFIX, API_PREFIX, Call, Data, SOURCE_PREFIX, Service};
+use crate::rate_limit::RateLimit;
+use crate::signature::Credentials;
+use crate::store::{Store, lock};
+use crate::switches::Switches;
+use crate::{control, download};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep;
+
+/// Bytes of a request's head.
+const HEAD_LIMIT: usize = 64 * 1024;
+const HEADER_FIELDS_LIMIT: usize = 100;
+/// After a failed accept, which means that the system is out of something.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) store: Store,
+    pub(crate) switches: Mutex<Switches>,
+    pub(crate) faults: Mutex<FaultList>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) started: Instant,
+    /// Requests to the API so far.
+    pub(crate) requests: AtomicU64,
+    pub(crate) body_memory: Arc<BodyMemory>,
+    rate_limit: Mutex<RateLimit>,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Config, store: Store) -> Shared {
+        Shared {
+            store,
+            switches: Mutex::new(config.switches.clone()),
+            faults: Mutex::new(FaultList::new(config.seed)),
+            journal: Arc::new(Journal::new(config.journal_limit, config.log)),
+            started: Instant::now(),
+            requests: AtomicU64::new(0),
+            body_memory: Arc::new(BodyMemory::new(config.body_memory)),
+            rate_limit: Mutex::default(),
+            config,
+        }
+    }
+
+    /// Unix seconds.
+    pub(crate) fn now(&self) -> u64 {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs())
+    }
+
+    pub(crate) fn service<'a>(&'a self, switches: &'a Switches) -> Service<'a> {
+        let Config {
+            app_id,
+            secret_id,
+            secret_key,
+            buckets,
+            ..
+        } = &self.config;
+        Service {
+            store: &self.store,
+            switches,
+            keys: Credentials {
+                app_id,
+                secret_id,
+                secret_key,
+            },
+            buckets,
+        }
+    }
+
+    /// Checks and runs one operation. Blocks.
+    pub(crate) fn run(
+        &self,
+        call: &Call,
+        switches: &Switches,
+        action: Option<&Action>,
+        draft: &Draft,
+    ) -> Result<Data, Refusal> {
+        let service = self.service(switches);
+        if let Some(rate) = switches.rate_limit.0 {
+            if !lock(&self.rate_limit).take(rate, Instant::now()) {
+                return Err(codes::TOO_FREQUENT.because(format!("more than {rate} operations per second")));
+            }
+        }
+        let admitted = service.admit(call)?;
+        self.disturb(&service, call, action)?;
+        draft.note(|record| record.executed = true);
+        Ok(service.with_number_style(service.execute(call, &admitted)?))
+    }
+
+    /// The faults that change the unfinished upload of the path first.
+    fn disturb(&self, service: &Service<'_>, call: &Call, action: Option<&Action>) -> Result<(), Refusal> {
+        let key = &call.target.key;
+        let path_lock = self.store.path_lock(key);
+        match action {
+            Some(Action::RotateSession) => {
+                let _exclusive = path_lock.write().unwrap_or_else(PoisonError::into_inner);
+                if let Some(upload) = self.store.upload(key)? {
+                    service.rotate_session(upload, call.now)?;
+                }
+            }
+            Some(Action::DropSession) => {
+                let _exclusive = path_lock.write().unwrap_or_else(PoisonError::into_inner);
+                self.store.remove_upload(key)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Serves until `stop` changes, then drops all connections where they stand.
+pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(shared.config.max_connections.max(1)));
+    let mut connections = 0;
+    loop {
+        let accepted = tokio::select! {
+            _ = stop.changed() => return,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let Some((stream, peer, place)) = accepted else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        connections += 1;
+        let Ok(local) = stream.local_addr() else { continue };
+        let connection = Arc::new(Connection::new(connections, local, peer));
+        let (shared, mut stop) = (shared.clone(), stop.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = stop.changed() => {}
+                () = serve_connection(shared, connection, stream) => {}
+            }
+            drop(place);
+        });
+    }
+}
+
+type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
+
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Accepted> {
+    let place = places.clone().acquire_owned().await.ok()?;
+    let (stream, peer) = listener.accept().await.ok()?;
+    Some((stream, peer, place))
+}
+
+async fn serve_connection(shared: Arc<Shared>, connection: Arc<Connection>, stream: TcpStream) {
+    // Small answers must not wait for an acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let wire = Wire::new(stream, connection.clone(), shared.config.stall_timeout);
+    let idle_timeout = shared.config.idle_timeout;
+    let service = {
+        let connection = connection.clone();
+        service_fn(move |request| Box::pin(route(shared.clone(), connection.clone(), request)))
+    };
+    let mut serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // Also bounds how long a connection may be idle between requests.
+        .header_read_timeout(idle_timeout)
+        .max_buf_size(HEAD_LIMIT)
+        .max_header_size(HEAD_LIMIT)
+        .max_headers(HEADER_FIELDS_LIMIT)
+        .serve_connection(TokioIo::new(wire), service);
+    // Errors are the client's doing or a fault's; either way the connection is over.
+    let _ = poll_fn(|cx| Pin::new(&mut serving).poll_without_shutdown(cx)).await;
+    let stream = serving.into_parts().io.into_inner().into_stream();
+    connection.end(stream).await;
+}
+
+async fn route(
+    shared: Arc<Shared>,
+    connection: Arc<Connection>,
+    request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, Ended> {
+    let path = request.uri().path();
+    if path.starts_with(API_PREFIX) {
+        exchange::answer(shared, connection, request).await
+    } else if path.starts_with(control::PREFIX) {
+        Ok(control::answer(shared, &connection, request).await)
+    } else if path.starts_with(ACCESS_PREFIX) || path.starts_with(SOURCE_PREFIX) {
+        Ok(download::answer(shared, request).await)
+    } else {
+        // A status that the service never gives, so that no client takes it for an answer of its own.
+        let text =
+            "cos-emulator: there is nothing at this path; the API is at /files/v2/<appid>/<bucket>/<path>\n";
+        Ok(plain(StatusCode::NOT_IMPLEMENTED, "text/plain", text))
+    }
+}

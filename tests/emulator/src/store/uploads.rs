@@ -1,0 +1,219 @@
+//! Unfinished uploads: one folder each, one file per slice.
+//!
+//! A slice gets its name by a rename when all its bytes are there, so a listing of the folder is the list of
+//! received slices, and a slice sent twice is never a mixture.
+
+use super::{Staged, Store, read_json};
+use crate::sha1_state::RunningSha1;
+use crate::target::ObjectKey;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+
+const COPY_BUFFER: usize = 256 * 1024;
+
+/// The description of an unfinished upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Upload {
+    pub(crate) bucket: String,
+    pub(crate) path: String,
+    pub(crate) session: String,
+    /// Unix seconds when the session was given out.
+    pub(crate) session_since: u64,
+    pub(crate) filesize: u64,
+    pub(crate) slice_size: u64,
+    /// 40 lower-case hex digits, if init had it.
+    pub(crate) sha: Option<String>,
+    /// Bytes between two running states; 0 when init had no `uploadparts`.
+    pub(crate) granularity: u64,
+    pub(crate) biz_attr: String,
+    pub(crate) insert_only: bool,
+}
+
+impl Upload {
+    pub(crate) fn key(&self) -> ObjectKey {
+        ObjectKey {
+            bucket: self.bucket.clone(),
+            path: self.path.clone(),
+        }
+    }
+
+    /// The length that the slice at `offset` must have; `None` when no slice begins there.
+    pub(crate) fn slice_length(&self, offset: u64) -> Option<u64> {
+        let begins = offset < self.filesize && offset % self.slice_size == 0;
+        begins.then(|| self.slice_size.min(self.filesize - offset))
+    }
+
+    /// How many slices the file has.
+    pub(crate) fn slice_count(&self) -> u64 {
+        self.filesize.div_ceil(self.slice_size)
+    }
+}
+
+/// The received slices of an upload: offset and length, ascending.
+pub(crate) type Parts = Vec<(u64, u64)>;
+
+/// What the assembled content turned out to be.
+pub(crate) struct Assembled {
+    pub(crate) content: Staged,
+    pub(crate) sha: String,
+    /// The end of the first stretch whose running state is not the one told at init.
+    pub(crate) first_mismatch: Option<u64>,
+}
+
+impl Store {
+    /// The unfinished upload of a path.
+    pub(crate) fn upload(&self, key: &ObjectKey) -> io::Result<Option<Upload>> {
+        read_json(&self.layout.upload(key).description())
+    }
+
+    /// Begins an upload; the path must have none. `running_states` are 40 hex digits each.
+    pub(crate) fn create_upload(&self, upload: &Upload, running_states: &[String]) -> io::Result<()> {
+        let folder = self.stage_directory()?;
+        let inside = super::layout::UploadLayout(folder.path().to_owned());
+        fs::create_dir(inside.slices())?;
+        fs::write(inside.running_states(), running_states.join("\n"))?;
+        self.stage_json(upload)?.publish(&inside.description())?;
+        folder.publish(&self.layout.upload(&upload.key()).0)
+    }
+
+    /// Replaces the description of an upload.
+    pub(crate) fn update_upload(&self, upload: &Upload) -> io::Result<()> {
+        self.stage_json(upload)?
+            .publish(&self.layout.upload(&upload.key()).description())
+    }
+
+    /// Forgets an upload with all its slices.
+    pub(crate) fn remove_upload(&self, key: &ObjectKey) -> io::Result<()> {
+        self.discard_directory(&self.layout.upload(key).0)
+    }
+
+    /// Keeps one slice; when this returns, the slice outlives the process.
+    pub(crate) fn put_slice(&self, key: &ObjectKey, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.stage_bytes(bytes)?
+            .publish(&self.layout.upload(key).slice(offset))
+    }
+
+    /// Whether the slice at `offset` was received.
+    pub(crate) fn has_slice(&self, key: &ObjectKey, offset: u64) -> bool {
+        self.layout.upload(key).slice(offset).is_file()
+    }
+
+    /// The bytes of a received slice.
+    pub(crate) fn slice(&self, key: &ObjectKey, offset: u64) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(self.layout.upload(key).slice(offset)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The received slices.
+    pub(crate) fn parts(&self, upload: &Upload) -> io::Result<Parts> {
+        let mut parts = Vec::new();
+        for entry in fs::read_dir(self.layout.upload(&upload.key()).slices())? {
+            let name = entry?.file_name();
+            let offset = name.to_str().and_then(|name| name.parse().ok());
+            if let Some((offset, length)) =
+                offset.and_then(|offset| Some((offset, upload.slice_length(offset)?)))
+            {
+                parts.push((offset, length));
+            }
+        }
+        parts.sort_unstable();
+        Ok(parts)
+    }
+
+    /// All unfinished uploads.
+    pub(crate) fn uploads(&self) -> io::Result<Vec<(Upload, Parts)>> {
+        let mut uploads = Vec::new();
+        let Ok(buckets) = fs::read_dir(self.layout.uploads()) else {
+            return Ok(uploads);
+        };
+        for bucket in buckets {
+            for folder in fs::read_dir(bucket?.path())? {
+                let inside = super::layout::UploadLayout(folder?.path());
+                // An upload may finish while this loop looks at it.
+                let Some(upload) = read_json::<Upload>(&inside.description())? else {
+                    continue;
+                };
+                match self.parts(&upload) {
+                    Ok(parts) => uploads.push((upload, parts)),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        uploads.sort_by(|(one, _), (other, _)| (&one.bucket, &one.path).cmp(&(&other.bucket, &other.path)));
+        Ok(uploads)
+    }
+
+    /// Writes all slices one after another into a new file, hashing on the way. The slices stay.
+    pub(crate) fn assemble(&self, upload: &Upload) -> io::Result<Assembled> {
+        let inside = self.layout.upload(&upload.key());
+        let states = fs::read_to_string(inside.running_states())?;
+        let mut check = StateCheck {
+            states: states.lines(),
+            granularity: upload.granularity,
+            position: 0,
+            first_mismatch: None,
+        };
+        let mut hash = RunningSha1::new();
+        let content = self.stage_file(|target| {
+            let mut buffer = vec![0; COPY_BUFFER];
+            for number in 0..upload.slice_count() {
+                let mut slice = File::open(inside.slice(number * upload.slice_size))?;
+                loop {
+                    let count = slice.read(&mut buffer)?;
+                    if count == 0 {
+                        break;
+                    }
+                    target.write_all(&buffer[..count])?;
+                    check.update(&mut hash, &buffer[..count]);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(Assembled {
+            content,
+            first_mismatch: check.first_mismatch,
+            sha: hash.digest(),
+        })
+    }
+}
+
+/// Compares the running state with the one told at init, at every multiple of the granularity.
+struct StateCheck<'a> {
+    states: std::str::Lines<'a>,
+    granularity: u64,
+    position: u64,
+    first_mismatch: Option<u64>,
+}
+
+impl StateCheck<'_> {
+    fn update(&mut self, hash: &mut RunningSha1, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let until_boundary = match self.granularity {
+                0 => u64::MAX,
+                step => step - self.position % step,
+            };
+            let count = bytes
+                .len()
+                .min(usize::try_from(until_boundary).unwrap_or(usize::MAX));
+            hash.update(&bytes[..count]);
+            bytes = &bytes[count..];
+            self.position += count as u64;
+            if self.granularity > 0 && self.position % self.granularity == 0 {
+                self.compare(hash);
+            }
+        }
+    }
+
+    fn compare(&mut self, hash: &RunningSha1) {
+        let Some(told) = self.states.next() else { return };
+        // A file that ends here has no state here: its last entry is the digest of the whole file.
+        if hash.state().as_deref() != Some(told) && self.first_mismatch.is_none() {
+            self.first_mismatch = Some(self.position);
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! A model of the service in values: what it would answer, and what it would have on its disk.
+//!
+//! It knows the protocol by itself; of the library it only uses the vocabulary of requests and answers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cos_slice::protocol::codes::{self, Class};
+use cos_slice::protocol::digest::Sha1Digest;
+use cos_slice::protocol::ranges::Ranges;
+use cos_slice::protocol::{Answer, Links, ObjectStatus, Operation, Refusal, Session, Stored, Unfinished};
+use sha1::{Digest, Sha1};
+
+/// How this service differs from another of its kind.
+#[derive(Clone, Debug)]
+pub struct Manner {
+    /// The slice size that it answers, whatever was asked.
+    pub slice_size: u64,
+    /// Whether it wants slices in order, and whether it says so.
+    pub serial: Option<Serial>,
+    /// Whether a slice sent twice is refused as a duplicate.
+    pub refuses_duplicates: bool,
+    /// Whether each list makes a new session.
+    pub rotates_on_list: bool,
+    /// Whether list and stat tell digests.
+    pub tells_sha: bool,
+    /// Whether a second finish with the last session is answered as the first.
+    pub repeats_finish: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Serial {
+    Announced,
+    Silent,
+}
+
+#[derive(Debug)]
+pub struct Model {
+    pub manner: Manner,
+    pub object: Option<Vec<u8>>,
+    pub upload: Option<Upload>,
+    sessions: u64,
+    finished: Option<Arc<str>>,
+}
+
+#[derive(Debug)]
+pub struct Upload {
+    pub session: Arc<str>,
+    pub size: u64,
+    pub slice_size: u64,
+    pub sha: Option<Sha1Digest>,
+    pub parts: BTreeMap<u64, Vec<u8>>,
+}
+
+type Outcome = Result<Answer, Refusal>;
+
+fn refusal(http_status: u16, code: i64) -> Outcome {
+    let class = codes::lookup(code).map_or(Class::Final, |row| row.class);
+    Err(Refusal {
+        http_status,
+        code: Some(code),
+        message: "ERROR_OF_THE_MODEL".into(),
+        request_id: Some("bW9kZWw=".into()),
+        class,
+        retry_after: None,
+        ambiguous: false,
+    })
+}
+
+pub fn digest_of(content: &[u8]) -> Sha1Digest {
+    Sha1Digest::from_bytes(Sha1::digest(content).into())
+}
+
+fn links() -> Links {
+    Links {
+        access_url: Some("http://model/object".into()),
+        ..Links::default()
+    }
+}
+
+impl Model {
+    pub fn new(manner: Manner) -> Self {
+        Self {
+            manner,
+            object: None,
+            upload: None,
+            sessions: 0,
+            finished: None,
+        }
+    }
+
+    /// Executes an operation. `content` is the source as the request carries it.
+    pub fn execute(&mut self, operation: &Operation, content: &[u8]) -> Outcome {
+        match operation {
+            Operation::Init(init) => {
+                let sha = init.digests.as_ref().map(|digests| digests.whole());
+                self.init(init.size, sha, init.overwrite)
+            }
+            Operation::List => self.list(),
+            Operation::Slice(slice) => self.slice(&slice.session, slice.offset, content),
+            Operation::Finish(finish) => self.finish(&finish.session, finish.size, finish.sha),
+            Operation::Upload(upload) => self.upload(content, upload.overwrite),
+            Operation::Stat => self.stat(),
+            Operation::Delete => {
+                (self.object, self.upload) = (None, None);
+                Ok(Answer::Deleted)
+            }
+        }
+    }
+
+    fn new_session(&mut self) -> Arc<str> {
+        self.sessions += 1;
+        format!("session-{}", self.sessions).into()
+    }
+
+    fn init(&mut self, size: u64, sha: Option<Sha1Digest>, overwrite: bool) -> Outcome {
+        if let Some(upload) = &self.upload {
+            let differs = upload.sha.zip(sha).is_some_and(|(theirs, ours)| theirs != ours);
+            return refusal(409, if differs { -4020 } else { -4019 });
+        }
+        if let Some(object) = &self.object {
+            if sha == Some(digest_of(object)) {
+                return Ok(Answer::Complete(links()));
+            }
+            if !overwrite {
+                return refusal(409, -177);
+            }
+        }
+        let session = self.new_session();
+        let slice_size = self.manner.slice_size;
+        self.upload = Some(Upload {
+            session: session.clone(),
+            size,
+            slice_size,
+            sha,
+            parts: BTreeMap::new(),
+        });
+        let serial = (self.manner.serial == Some(Serial::Announced)).then_some(true);
+        Ok(Answer::Session(Session {
+            session,
+            slice_size,
+            serial,
+        }))
+    }
+
+    fn list(&mut self) -> Outcome {
+        if self.upload.is_none() {
+            return Ok(self
+                .object
+                .as_ref()
+                .map_or(Answer::Absent, |_| Answer::Complete(links())));
+        }
+        let session = self.new_session();
+        let Some(upload) = &mut self.upload else {
+            return Ok(Answer::Absent);
+        };
+        if self.manner.rotates_on_list {
+            upload.session = session;
+        }
+        let parts = upload
+            .parts
+            .iter()
+            .map(|(&start, bytes)| (start, start + bytes.len() as u64));
+        Ok(Answer::Unfinished(Unfinished {
+            session: upload.session.clone(),
+            size: upload.size,
+            slice_size: upload.slice_size,
+            sha: upload.sha.filter(|_| self.manner.tells_sha),
+            serial: None,
+            parts: Ranges::from_unsorted(parts.collect()),
+        }))
+    }
+
+    fn slice(&mut self, session: &str, offset: u64, content: &[u8]) -> Outcome {
+        let serial = self.manner.serial.is_some();
+        let Some(upload) = self.upload.as_mut().filter(|upload| &*upload.session == session) else {
+            return refusal(400, -290);
+        };
+        let length = content.len() as u64;
+        let expected = upload.slice_size.min(upload.size.saturating_sub(offset));
+        if offset % upload.slice_size != 0 || offset >= upload.size || length != expected {
+            return refusal(400, -4005);
+        }
+        let next = upload
+            .parts
+            .keys()
+            .next_back()
+            .map_or(0, |last| last + upload.slice_size);
+        if serial && offset > next {
+            return refusal(400, -4005);
+        }
+        if self.manner.refuses_duplicates && upload.parts.contains_key(&offset) {
+            return refusal(400, -4015);
+        }
+        upload.parts.insert(offset, content.to_vec());
+        Ok(Answer::Stored(Stored {
+            offset: Some(offset),
+            length: Some(length),
+        }))
+    }
+
+    fn finish(&mut self, session: &str, size: u64, sha: Option<Sha1Digest>) -> Outcome {
+        if self.finished.as_deref() == Some(session) && self.manner.repeats_finish {
+            return Ok(Answer::Complete(links()));
+        }
+        let Some(upload) = self.upload.as_ref().filter(|upload| &*upload.session == session) else {
+            return refusal(400, -290);
+        };
+        if size != upload.size {
+            return refusal(400, -175);
+        }
+        if upload.sha.is_some() && sha != upload.sha {
+            return refusal(400, -29094);
+        }
+        let content: Vec<u8> = upload.parts.values().flatten().copied().collect();
+        if content.len() as u64 != upload.size {
+            return refusal(409, -4019);
+        }
+        if upload.sha.is_some_and(|sha| sha != digest_of(&content)) {
+            return refusal(409, -4016);
+        }
+        self.object = Some(content);
+        self.finished = self.upload.take().map(|upload| upload.session);
+        Ok(Answer::Complete(links()))
+    }
+
+    fn upload(&mut self, content: &[u8], overwrite: bool) -> Outcome {
+        if self.object.is_some() && !overwrite {
+            return refusal(409, -177);
+        }
+        self.object = Some(content.to_vec());
+        Ok(Answer::Complete(links()))
+    }
+
+    fn stat(&self) -> Outcome {
+        if let Some(object) = &self.object {
+            let size = object.len() as u64;
+            let sha = self.manner.tells_sha.then(|| digest_of(object));
+            return Ok(Answer::Status(ObjectStatus {
+                size,
+                received: Some(size),
+                sha,
+                links: links(),
+            }));
+        }
+        let Some(upload) = &self.upload else {
+            return Ok(Answer::Absent);
+        };
+        let received = upload.parts.values().map(|part| part.len() as u64).sum();
+        let (size, received) = (upload.size, Some(received));
+        Ok(Answer::Status(ObjectStatus {
+            size,
+            received,
+            sha: None,
+            links: Links::default(),
+        }))
+    }
+}

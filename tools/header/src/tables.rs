@@ -1,0 +1,245 @@
+//! What the header takes from the library's tables.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use cos_slice::engine::client::MEMORY_PER_CONNECTION;
+use cos_slice::engine::transport::Timeouts;
+use cos_slice::upload::machine::Outcome;
+use cos_slice::upload::options::{ClientOptions, DEFAULT_CONNECTIONS, MAX_CONNECTIONS, UploadOptions};
+use cos_slice::upload::progress::Phase;
+use cos_slice::upload::status::Status;
+
+/// Everything that is a `#define`, and what marks a declaration as the library's.
+pub fn definitions() -> String {
+    let mut text = String::from(EXPORTS);
+    versions(&mut text);
+    section(
+        &mut text,
+        "How a call ended. More may come; treat an unknown negative number as a failure.",
+    );
+    for status in Status::ALL {
+        define(
+            &mut text,
+            status.meaning(),
+            status.name(),
+            &number(status.number()),
+        );
+    }
+    section(
+        &mut text,
+        "What an upload is busy with: phase of cos_slice_progress. More may come.",
+    );
+    for phase in Phase::ALL {
+        let name = format!("PHASE_{}", phase.name().to_uppercase());
+        define(&mut text, phase.meaning(), &name, &number(phase.number()));
+    }
+    section(
+        &mut text,
+        "How the object came to be there: cos_slice_upload_outcome. More may come.",
+    );
+    define(
+        &mut text,
+        "The last run did not succeed, or there was none.",
+        "OUTCOME_NONE",
+        "0",
+    );
+    for outcome in Outcome::ALL {
+        let name = format!("OUTCOME_{}", outcome.name().to_uppercase());
+        define(&mut text, outcome.meaning(), &name, &number(outcome.number()));
+    }
+    text.push_str(BEGIN);
+    text
+}
+
+/// Functions are visible where the library's others are not, and imported on Windows unless it is linked statically.
+const EXPORTS: &str = "
+#ifndef COS_SLICE_API
+#if defined(_WIN32) && !defined(COS_SLICE_STATIC)
+#define COS_SLICE_API __declspec(dllimport)
+#elif defined(__GNUC__)
+#define COS_SLICE_API __attribute__((visibility(\"default\")))
+#else
+#define COS_SLICE_API
+#endif
+#endif
+";
+
+/// What stands behind the first comment; [`END`] ends it.
+pub const GUARD: &str = "\n\n#ifndef COS_SLICE_H\n#define COS_SLICE_H";
+
+/// What stands before the declarations.
+const BEGIN: &str = "
+#ifdef __cplusplus
+extern \"C\" {
+#endif
+";
+
+/// What stands behind them.
+pub const END: &str = "
+#ifdef __cplusplus
+} /* extern \"C\" */
+#endif
+
+#endif /* COS_SLICE_H */
+";
+
+fn versions(text: &mut String) {
+    section(
+        text,
+        "The version of this header; that of the library is told by cos_slice_version().",
+    );
+    for (name, value) in [
+        ("VERSION_MAJOR", env!("CARGO_PKG_VERSION_MAJOR")),
+        ("VERSION_MINOR", env!("CARGO_PKG_VERSION_MINOR")),
+        ("VERSION_PATCH", env!("CARGO_PKG_VERSION_PATCH")),
+    ] {
+        let _ = writeln!(text, "#define COS_SLICE_{name} {value}");
+    }
+    let combined = format!("{:#08x}", cos_slice::VERSION_NUMBER);
+    define(
+        text,
+        "The three in one number that grows with each release: 0xMMmmpp.",
+        "VERSION_NUMBER",
+        &combined,
+    );
+    let abi = cos_slice::ABI_VERSION.to_string();
+    define(
+        text,
+        "Raised when programs built against an older header would break.",
+        "ABI_VERSION",
+        &abi,
+    );
+}
+
+fn section(text: &mut String, comment: &str) {
+    let _ = writeln!(text, "\n/* {comment} */");
+}
+
+fn define(text: &mut String, meaning: &str, name: &str, value: &str) {
+    let _ = writeln!(text, "/* {meaning} */\n#define COS_SLICE_{name} {value}");
+}
+
+/// In brackets where it is negative, so that it can stand in any expression.
+fn number(value: i32) -> String {
+    if value < 0 {
+        format!("({value})")
+    } else {
+        value.to_string()
+    }
+}
+
+/// The table of defaults, as lines of a comment.
+pub fn defaults() -> String {
+    let (client, upload, timeouts) = (
+        ClientOptions::default(),
+        UploadOptions::default(),
+        Timeouts::default(),
+    );
+    let retry = client.retry;
+    let rows: [(&str, String); 15] = [
+        (
+            "connections of a client",
+            format!(
+                "{}, at most {MAX_CONNECTIONS}; threads at most as many",
+                client.connections
+            ),
+        ),
+        ("slice size", bytes(upload.slice_size)),
+        ("hash (SHA-1 first)", on(upload.hash)),
+        ("overwrite", on(upload.overwrite)),
+        ("discard_unfinished", on(upload.discard_unfinished)),
+        ("verify", on(upload.verify)),
+        (
+            "one request instead of slices",
+            single(upload.single_request_limit),
+        ),
+        (
+            "deadline of a whole upload",
+            upload.deadline.map_or_else(|| "none".into(), time),
+        ),
+        (
+            "resolve, connect, TLS",
+            format!(
+                "{}, {}, {}",
+                time(timeouts.resolve),
+                time(timeouts.connect),
+                time(timeouts.tls)
+            ),
+        ),
+        ("stall: no byte moves", time(timeouts.stall)),
+        ("answer after the last byte", time(timeouts.answer)),
+        ("answer to the finish", time(timeouts.finish_answer)),
+        (
+            "wait before a request is repeated",
+            format!(
+                "at most {}, doubling, at most {}; random",
+                time(retry.first_delay),
+                time(retry.longest_delay)
+            ),
+        ),
+        (
+            "a request is given up after",
+            format!(
+                "{} attempts, or when it has failed for {}",
+                retry.attempts,
+                time(retry.failing_for)
+            ),
+        ),
+        (
+            "the same, no answer ever came",
+            format!(
+                "{} attempts, which a wrong endpoint takes",
+                retry.attempts_unanswered
+            ),
+        ),
+    ];
+    rows.iter()
+        .map(|(what, default)| format!(" *   {what:<34} {default}\n"))
+        .collect()
+}
+
+/// What a client takes beside its connections, measured: 4 MiB with the optimised library and one connection.
+const MEMORY_BASE: u64 = 6 << 20;
+
+/// The bound on memory, as words of a comment.
+pub fn memory() -> String {
+    let connection = u64::try_from(MEMORY_PER_CONNECTION).unwrap_or(u64::MAX);
+    let total = MEMORY_BASE + u64::from(DEFAULT_CONNECTIONS) * connection;
+    format!(
+        "A client takes at most {} + connections x {}, the library's own code included, so {}.{} MiB with
+ * the default. Add 24 bytes for each slice of the uploads under way, and the copies that cos_slice_upload_set_memory
+ * makes. Files are never held in memory, whatever their size.",
+        bytes(MEMORY_BASE),
+        bytes(connection),
+        total >> 20,
+        ((total % (1 << 20)) * 10) >> 20,
+    )
+}
+
+fn single(limit: u64) -> String {
+    if limit == 0 {
+        "empty sources only".into()
+    } else {
+        format!("up to {}", bytes(limit))
+    }
+}
+
+fn bytes(count: u64) -> String {
+    match count {
+        _ if count % (1 << 20) == 0 => format!("{} MiB", count >> 20),
+        _ if count % (1 << 10) == 0 => format!("{} KiB", count >> 10),
+        _ => format!("{count} bytes"),
+    }
+}
+
+fn time(duration: Duration) -> String {
+    match duration.as_millis() {
+        ms if ms % 1000 == 0 => format!("{} s", ms / 1000),
+        ms => format!("{ms} ms"),
+    }
+}
+
+fn on(value: bool) -> String {
+    if value { "on" } else { "off" }.into()
+}
