@@ -660,28 +660,190 @@ fn a_gateway_error_on_init_leaves_an_upload_that_is_adopted() {
     assert_eq!(script.store_all(), [0, 100, 200]);
 }
 
-#[test]
-fn what_is_remembered_makes_a_second_run_resume_without_hashing() {
+/// What the server lists in the session of [`session`].
+fn unfinished_of_ours(parts: &[(u64, u64)]) -> Answer {
+    let Answer::Unfinished(listed) = unfinished(None, parts) else {
+        unreachable!()
+    };
+    Answer::Unfinished(Unfinished {
+        session: "s1".into(),
+        ..listed
+    })
+}
+
+fn stopped_in_mid_upload() -> Memory {
     let mut script = Script::new(plain());
     script.begin();
-    let slices = script.slices();
-    drop(slices);
+    drop(script.slices());
     script.client.stop(script.id, Error::cancelled("cos://b/p"));
     assert_eq!(script.status(), Status::Cancelled);
-    let memory = script.client.memory(script.id).unwrap().clone();
+    script.client.memory(script.id).unwrap().clone()
+}
 
+#[test]
+fn what_is_remembered_makes_a_second_run_resume_without_hashing() {
+    let memory = stopped_in_mid_upload();
     let mut script = Script::with(plain(), memory.clone());
     script
         .refuse(Init, -4019)
-        .answer(List, unfinished(None, &[(0, 200)]));
+        .answer(List, unfinished_of_ours(&[(0, 200)]));
     assert_eq!(script.store_all(), [200]);
 
     // Other content: the upload there is known to be ours, but its bytes are not.
     let mut script = Script::with(plain(), memory.for_other_content());
     script
         .refuse(Init, -4019)
-        .answer(List, unfinished(None, &[(0, 200)]));
+        .answer(List, unfinished_of_ours(&[(0, 200)]));
     drop(script.request(Stat));
+}
+
+#[test]
+fn without_hashing_an_upload_that_replaced_ours_is_neither_built_upon_nor_thrown_away() {
+    let mut script = Script::with(plain(), stopped_in_mid_upload());
+    script
+        .refuse(Init, -4019)
+        .answer(List, unfinished(None, &[(0, 200)]));
+    assert_eq!(script.status(), Status::OtherUpload);
+
+    let mut script = Script::new(plain());
+    script.begin();
+    for (task, _) in script.slices() {
+        script
+            .client
+            .report(task, Err(TaskFailure::Refused(refusal(-290))), script.now);
+    }
+    script.answer(List, unfinished(None, &[(0, 200)]));
+    assert_eq!(script.status(), Status::OtherUpload);
+
+    let mut script = Script::new(plain());
+    script.begin();
+    for (task, _) in script.slices() {
+        script
+            .client
+            .report(task, Err(TaskFailure::Refused(refusal(-290))), script.now);
+    }
+    script
+        .answer(List, Answer::Absent)
+        .refuse(Init, -4019)
+        .answer(List, unfinished_of_ours(&[(0, 200)]));
+    assert_eq!(
+        script.status(),
+        Status::OtherUpload,
+        "ours was gone, so this is not it"
+    );
+}
+
+#[test]
+fn a_new_name_for_our_session_is_believed_while_the_server_knows_the_old_one() {
+    let mut script = Script::new(plain());
+    script.begin().store_all();
+    script
+        .refuse(Finish, -4019)
+        .answer(List, unfinished(None, &[(0, 200)]));
+    assert_eq!(script.store_all(), [200]);
+}
+
+#[test]
+fn with_hashing_too_only_what_was_begun_here_is_thrown_away_unasked() {
+    let mut script = Script::new(UploadOptions::default());
+    script.hash().begin();
+    for (task, _) in script.slices() {
+        script
+            .client
+            .report(task, Err(TaskFailure::Refused(refusal(-290))), script.now);
+    }
+    script.answer(List, unfinished(Some(Sha1Digest::from_bytes([5; 20])), &[]));
+    assert_eq!(script.status(), Status::OtherUpload);
+}
+
+#[test]
+fn what_does_not_go_away_when_it_is_deleted_is_not_deleted_for_ever() {
+    let mut script = Script::new(UploadOptions {
+        discard_unfinished: true,
+        overwrite: true,
+        ..plain()
+    });
+    for _ in 0..2 {
+        script
+            .refuse(Init, -4020)
+            .answer(Stat, object(99, None))
+            .answer(Delete, Answer::Deleted);
+    }
+    script
+        .refuse(Init, -4020)
+        .answer(Stat, object(99, None))
+        .answer(Delete, Answer::Deleted);
+    assert_eq!(script.status(), Status::OtherUpload);
+}
+
+#[test]
+fn an_init_whose_answer_was_not_waited_for_may_have_begun_an_upload_of_ours() {
+    let mut script = Script::new(plain());
+    drop(script.request(Init));
+    script.client.stop(script.id, Error::cancelled("cos://b/p"));
+    let memory = script.client.memory(script.id).unwrap().clone();
+    let mut script = Script::with(plain(), memory);
+    script.refuse(Init, -4019).answer(List, unfinished(None, &[]));
+    assert_eq!(script.store_all(), [0, 100, 200]);
+}
+
+#[test]
+fn what_is_complete_stays_so_when_it_is_stopped_while_it_is_looked_at() {
+    let mut script = Script::new(UploadOptions::default());
+    script.hash().begin().store_all();
+    script.answer(Finish, links());
+    drop(script.request(Stat));
+    script.client.stop(script.id, Error::cancelled("cos://b/p"));
+    assert!(!script.object().verified);
+}
+
+#[test]
+fn who_is_stopped_while_the_object_is_completed_is_told_that_it_may_be_complete() {
+    let mut script = Script::new(UploadOptions::default());
+    script.hash().begin().store_all();
+    drop(script.request(Finish));
+    script.client.stop(script.id, Error::cancelled("cos://b/p"));
+    let error = script.result().as_ref().unwrap_err();
+    assert!(error.message.contains("may be complete"), "{error}");
+}
+
+#[test]
+fn content_said_to_be_stored_already_is_compared() {
+    let mut script = Script::new(UploadOptions::default());
+    script.hash().refuse(Init, -4018).verify();
+    assert_eq!(script.object().outcome, Outcome::Instant);
+}
+
+#[test]
+fn a_deadline_is_kept_even_if_nobody_asks_for_a_task() {
+    let deadline = Some(Duration::from_secs(1));
+    let mut script = Script::new(UploadOptions { deadline, ..plain() });
+    let task = script.request(Init);
+    script.client.pass(Duration::from_secs(1));
+    assert_eq!(script.status(), Status::Deadline);
+    script
+        .client
+        .report(task, Err(TaskFailure::Cancelled), Duration::from_secs(1));
+
+    let mut script = Script::new(UploadOptions { deadline, ..plain() });
+    let task = script.request(Init);
+    script
+        .client
+        .report(task, Err(TaskFailure::Cancelled), Duration::from_secs(1));
+    assert_eq!(
+        script.status(),
+        Status::Deadline,
+        "the task was interrupted because the time was over"
+    );
+}
+
+#[test]
+fn a_removed_upload_leaves_no_timer_behind() {
+    let deadline = Some(Duration::from_secs(1));
+    let mut script = Script::new(UploadOptions { deadline, ..plain() });
+    drop(script.request(Init));
+    script.client.remove(script.id);
+    assert!(matches!(script.client.next(Duration::ZERO), Next::Idle));
 }
 
 #[test]

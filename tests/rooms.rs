@@ -19,7 +19,10 @@ fn sources(below: &str) -> Vec<(String, String)> {
                     .filter(|line| !line.trim_start().starts_with("//"))
                     .flat_map(|line| [line, "\n"])
                     .collect();
-                sources.push((path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned(), code));
+                sources.push((
+                    path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned(),
+                    code,
+                ));
             }
         }
     }
@@ -85,7 +88,9 @@ fn nothing_in_the_library_writes_to_the_terminal() {
     for (path, code) in sources("") {
         if !path.starts_with("bin/") {
             for word in ["println!", "eprintln!", "print!(", "dbg!"] {
-                let tests_only = code.find("#[cfg(test)]").is_some_and(|tests| code.find(word) > Some(tests));
+                let tests_only = code
+                    .find("#[cfg(test)]")
+                    .is_some_and(|tests| code.find(word) > Some(tests));
                 assert!(tests_only || !code.contains(word), "{path} has {word}");
             }
         }

@@ -104,7 +104,7 @@ impl<'a> BodyReader<'a> {
                 }
                 let count = room.min(pending.len());
                 if count == 0 {
-                    return Err(TaskFailure::Local(
+                    return Err(TaskFailure::Defect(
                         "uploadparts is shorter than its declared length".into(),
                     ));
                 }

@@ -10,7 +10,7 @@
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use super::sys::{self, BorrowedSocket, Interest, Waker};
@@ -22,6 +22,8 @@ pub struct CancelToken(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     cancelled: AtomicBool,
+    /// From this moment on the token counts as cancelled.
+    expires_at: OnceLock<Instant>,
     /// The slots of the workers that serve the upload now; more than one where slices go in parallel.
     serving: Mutex<Vec<Arc<Waker>>>,
 }
@@ -40,9 +42,19 @@ impl CancelToken {
         }
     }
 
-    /// Whether [`cancel`](Self::cancel) was called.
+    /// Has the token count as cancelled from that moment on; to be said once, before anybody serves it.
+    pub fn expire_at(&self, moment: Instant) {
+        let _ = self.0.expires_at.set(moment);
+    }
+
+    /// Whether [`cancel`](Self::cancel) was called, or the moment of [`expire_at`](Self::expire_at) has come.
     pub fn is_cancelled(&self) -> bool {
-        self.0.cancelled.load(Ordering::SeqCst)
+        let is_expired = || self.expires_at().is_some_and(|moment| Instant::now() >= moment);
+        self.0.cancelled.load(Ordering::SeqCst) || is_expired()
+    }
+
+    fn expires_at(&self) -> Option<Instant> {
+        self.0.expires_at.get().copied()
     }
 }
 
@@ -112,12 +124,14 @@ impl Slot {
         if self.is_cancelled() {
             return Ok(Wait::Cancelled);
         }
-        let ready = sys::poll(socket, &self.waker, deadline)?;
+        let expires_at = lock(&self.token).as_ref().and_then(CancelToken::expires_at);
+        let until = expires_at.map_or(deadline, |moment| moment.min(deadline));
+        let ready = sys::poll(socket, &self.waker, until)?;
         if ready.woken {
             self.waker.reset();
-            if self.is_cancelled() {
-                return Ok(Wait::Cancelled);
-            }
+        }
+        if self.is_cancelled() {
+            return Ok(Wait::Cancelled);
         }
         if ready == sys::Ready::default() {
             return Ok(Wait::TimedOut);
@@ -205,6 +219,15 @@ mod tests {
         let _serving = slot.serve(&token);
         assert_eq!(wait(&slot), Wait::Cancelled);
         assert_eq!(wait(&slot), Wait::Cancelled, "it stays cancelled");
+    }
+
+    #[test]
+    fn a_token_that_expires_ends_the_wait_then() {
+        let (slot, token) = (Slot::new().unwrap(), CancelToken::new());
+        token.expire_at(Instant::now() + Duration::from_millis(20));
+        let _serving = slot.serve(&token);
+        assert!(!token.is_cancelled());
+        assert_eq!(wait(&slot), Wait::Cancelled);
     }
 
     #[test]

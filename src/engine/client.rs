@@ -1,6 +1,7 @@
 //! A client: the workers that all its uploads share, and what they share.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -22,12 +23,12 @@ use super::handle::Upload;
 use super::report::Listener;
 use super::source::{MemorySource, Source};
 use super::transport::{SharedTransport, Timeouts, TransportConfig};
-use super::{report, worker};
+use super::{report, sys, worker};
 
 pub use super::worker::MEMORY_PER_CONNECTION;
 
 /// What a client needs to know.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ClientConfig {
     /// Where the service is.
     pub endpoint: Endpoint,
@@ -57,6 +58,18 @@ impl ClientConfig {
             ca_pem: None,
             proxy: None,
         }
+    }
+}
+
+impl fmt::Debug for ClientConfig {
+    /// Without the proxy, whose address may hold a password.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("ClientConfig")
+            .field("endpoint", &self.endpoint)
+            .field("secret_key", &self.secret_key)
+            .field("connections", &self.connections)
+            .field("timeouts", &self.timeouts)
+            .finish_non_exhaustive()
     }
 }
 
@@ -119,8 +132,8 @@ pub(super) struct State {
     pub(super) shutdown: bool,
     /// Workers that wait.
     pub(super) idle: u32,
-    /// Whether one of them wakes by itself when the core's next moment comes.
-    pub(super) timekeeper: bool,
+    /// The moment at which one of them wakes by itself.
+    pub(super) watched_until: Option<Duration>,
     pub(super) workers: u32,
     callback_thread: Option<JoinHandle<()>>,
     threads: Vec<JoinHandle<()>>,
@@ -260,7 +273,10 @@ impl Client {
 }
 
 fn collapsed() -> Error {
-    Error::new(Status::Panic, "a defect of this library stopped the client; free it and make another")
+    Error::new(
+        Status::Panic,
+        "a defect of this library stopped the client; free it and make another",
+    )
 }
 
 /// What error texts call the object at a location.
@@ -278,7 +294,7 @@ impl State {
             listeners: Vec::new(),
             shutdown: false,
             idle: 0,
-            timekeeper: false,
+            watched_until: None,
             workers: 0,
             callback_thread: None,
             threads: Vec::new(),
@@ -302,7 +318,13 @@ impl Shared {
         job: &Arc<Job>,
         specification: Specification,
     ) -> Result<JobId, Error> {
-        self.begin(job, |core, now| core.begin(specification, now))
+        self.begin(job, |core, now| {
+            let id = core.begin(specification, now);
+            if let Some(deadline) = core.deadline_at(id) {
+                job.token.expire_at(self.started + deadline);
+            }
+            id
+        })
     }
 
     fn begin(
@@ -331,9 +353,7 @@ impl Shared {
             return Ok(());
         }
         let shared = self.clone();
-        let spawned = thread::Builder::new()
-            .name("cos-slice worker".into())
-            .spawn(move || worker::work(&shared));
+        let spawned = sys::spawn("cos-slice work", move || worker::work(&shared));
         match spawned {
             Ok(thread) => {
                 state.workers += 1;
@@ -353,9 +373,7 @@ impl Shared {
         let mut state = self.lock();
         if state.callback_thread.is_none() {
             let shared = self.clone();
-            let spawned = thread::Builder::new()
-                .name("cos-slice calls".into())
-                .spawn(move || report::deliver(&shared));
+            let spawned = sys::spawn("cos-slice calls", move || report::deliver(&shared));
             let thread = spawned.map_err(|error| {
                 Error::new(
                     Status::Resources,
@@ -377,7 +395,14 @@ impl Shared {
         for (id, job) in std::mem::take(&mut state.jobs) {
             job.token.cancel();
             let (progress, memory) = (Progress::default(), Memory::default());
-            state.ended.insert(id, Ended { result: JobResult::Upload(Err(collapsed())), progress, memory });
+            state.ended.insert(
+                id,
+                Ended {
+                    result: JobResult::Upload(Err(collapsed())),
+                    progress,
+                    memory,
+                },
+            );
             job.changed.notify_all();
         }
         let listeners = std::mem::take(&mut state.listeners);
@@ -385,6 +410,31 @@ impl Shared {
         listeners.into_iter().for_each(Listener::end);
         self.work.notify_all();
         self.news.notify_all();
+    }
+
+    /// Waits until a job changed, or its deadline or that moment came; at its deadline it is ended.
+    pub(super) fn wait_for_change<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        id: JobId,
+        job: &Job,
+        until: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        let deadline = state
+            .core
+            .deadline_at(id)
+            .filter(|_| state.core.result(id).is_none());
+        let Some(at) = until.into_iter().chain(deadline).min() else {
+            return job.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        };
+        let waited = job.changed.wait_timeout(state, at.saturating_sub(self.now()));
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let now = self.now();
+        if deadline.is_some_and(|deadline| now >= deadline) {
+            state.core.pass(now);
+            self.settle(&mut state);
+        }
+        state
     }
 
     /// Nobody will ask what became of this job.

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::protocol::location::Location;
 use crate::upload::error::Error;
@@ -54,6 +54,8 @@ enum SourceSetting {
 struct Active {
     id: JobId,
     job: Arc<Job>,
+    /// Under `start`, as against `run`, whose caller takes the result.
+    started: bool,
     /// Under `start` with a callback: over once the last call has returned.
     completion: Option<Arc<Completion>>,
 }
@@ -114,11 +116,24 @@ impl Completion {
         self.changed.notify_all();
     }
 
-    fn wait(&self) {
-        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        while !*done {
-            done = self.changed.wait(done).unwrap_or_else(PoisonError::into_inner);
-        }
+    fn is_done(&self) -> bool {
+        *self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is complete, or was before the time ran out.
+    fn wait(&self, timeout: Option<Duration>) -> bool {
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = match timeout {
+            None => self
+                .changed
+                .wait_while(done, |done| !*done)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(timeout) => {
+                let waited = self.changed.wait_timeout_while(done, timeout, |done| !*done);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        *done
     }
 }
 
@@ -174,6 +189,7 @@ impl Upload {
 
     fn set(&self, change: impl FnOnce(&mut Inner)) -> Result<(), Error> {
         let mut inner = self.lock();
+        self.take_what_ended(&mut inner);
         if inner.running {
             return Err(self.busy("settings can't be changed while the upload runs"));
         }
@@ -186,7 +202,7 @@ impl Upload {
     /// # Errors
     /// Why it failed; [`Status::Busy`] where it is running already or this is a callback.
     pub fn run(&self, mut progress: Option<&mut dyn FnMut(&Progress) -> i32>) -> Result<Object, Error> {
-        let active = self.begin(None)?;
+        let active = self.begin(false, None)?;
         let unwinding = StopAndWait {
             upload: self,
             active: &active,
@@ -212,15 +228,8 @@ impl Upload {
                     shared.lock()
                 }
                 _ if over => break,
-                (Due::At(at), _) => {
-                    let waited = active.job.changed.wait_timeout(state, at.saturating_sub(now));
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-                _ => active
-                    .job
-                    .changed
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
+                (Due::At(at), _) => shared.wait_for_change(state, active.id, &active.job, Some(at)),
+                _ => shared.wait_for_change(state, active.id, &active.job, None),
             };
         }
         drop(state);
@@ -234,7 +243,7 @@ impl Upload {
     /// # Errors
     /// Why it could not be started.
     pub fn start(&self, progress: Option<Box<ProgressFn>>) -> Result<(), Error> {
-        self.begin(progress).map(drop)
+        self.begin(true, progress).map(drop)
     }
 
     /// Waits until a started upload is over and its last callback has returned; `None` waits without end. Once it
@@ -287,15 +296,18 @@ impl Upload {
 
     /// How the last run ended; `None` while running and before the first.
     pub fn result(&self) -> Option<Result<Object, Error>> {
-        self.lock().last.clone()
+        let mut inner = self.lock();
+        self.take_what_ended(&mut inner);
+        inner.last.clone()
     }
 
-    fn begin(&self, progress: Option<Box<ProgressFn>>) -> Result<Active, Error> {
+    fn begin(&self, started: bool, progress: Option<Box<ProgressFn>>) -> Result<Active, Error> {
         if is_inside_callback() {
             return Err(self.busy("an upload can't be run inside a callback"));
         }
         let (options, source, remembered) = {
             let mut inner = self.lock();
+            self.take_what_ended(&mut inner);
             if inner.running {
                 return Err(self.busy("it is running already"));
             }
@@ -315,7 +327,7 @@ impl Upload {
         // Opening may block, so it happens without the lock; cancel must always get through.
         let begun = self
             .open(source)
-            .and_then(|source| self.begin_job(options, source, remembered, progress));
+            .and_then(|source| self.begin_job(options, source, remembered, started, progress));
         if let Err(error) = &begun {
             let mut inner = self.lock();
             (inner.running, inner.last) = (false, Some(Err(error.clone())));
@@ -351,6 +363,7 @@ impl Upload {
         options: UploadOptions,
         source: Arc<dyn Source>,
         remembered: Option<Identity>,
+        started: bool,
         progress: Option<Box<ProgressFn>>,
     ) -> Result<Active, Error> {
         let mut inner = self.lock();
@@ -382,12 +395,19 @@ impl Upload {
         let active = Active {
             id,
             job,
+            started,
             completion: completion.clone(),
         };
         inner.active = Some(active.clone());
         if let (Some(callback), Some(completion)) = (progress, completion) {
             let (name, pace) = (self.name.clone(), Pace::default());
-            let listened = shared.listen(Listener { id, name, pace, callback, completion });
+            let listened = shared.listen(Listener {
+                id,
+                name,
+                pace,
+                callback,
+                completion,
+            });
             if let Err(error) = listened {
                 inner.active = None;
                 shared.abandon(id);
@@ -400,50 +420,57 @@ impl Upload {
 
     /// Whether the upload was over, and its last callback back, before the time ran out.
     fn wait_for_end(&self, active: &Active, timeout: Option<Duration>) -> bool {
-        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let shared = self.client.shared();
+        let until = timeout.and_then(|timeout| shared.now().checked_add(timeout));
         let mut state = shared.lock();
         while state.jobs.contains_key(&active.id) {
-            state = match until {
-                None => active
-                    .job
-                    .changed
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return false;
-                    }
-                    let waited = active.job.changed.wait_timeout(state, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+            if until.is_some_and(|until| shared.now() >= until) {
+                return false;
+            }
+            state = shared.wait_for_change(state, active.id, &active.job, until);
         }
         drop(state);
-        if let Some(completion) = &active.completion {
-            completion.wait();
-        }
-        true
+        let left = until.map(|until| until.saturating_sub(shared.now()));
+        active
+            .completion
+            .as_ref()
+            .is_none_or(|completion| completion.wait(left))
     }
 
     /// Takes what became of a run that is over. Of several threads that wait one takes it, the others are told.
     fn finish(&self, active: &Active) -> Result<Object, Error> {
         let mut inner = self.lock();
+        self.take(&mut inner, active);
+        inner
+            .last
+            .clone()
+            .unwrap_or_else(|| Err(self.busy("another run has begun meanwhile")))
+    }
+
+    fn take(&self, inner: &mut Inner, active: &Active) {
         let Some(ended) = self.client.shared().lock().ended.remove(&active.id) else {
-            return inner
-                .last
-                .clone()
-                .unwrap_or_else(|| Err(self.busy("another run has begun meanwhile")));
+            return;
         };
         (inner.running, inner.active, inner.token) = (false, None, CancelToken::new());
         (inner.memory, inner.last_progress) = (ended.memory, ended.progress);
-        let result = match ended.result {
+        inner.last = Some(match ended.result {
             JobResult::Upload(result) => result,
             JobResult::Call(_) => Err(Error::new(Status::Panic, "an upload ended as a call")),
+        });
+    }
+
+    /// Takes what became of a started run that is over though nobody waited for it, so that another may follow.
+    fn take_what_ended(&self, inner: &mut Inner) {
+        let Some(active) = inner.active.clone().filter(|active| active.started) else {
+            return;
         };
-        inner.last = Some(result.clone());
-        result
+        if active
+            .completion
+            .as_ref()
+            .is_none_or(|completion| completion.is_done())
+        {
+            self.take(inner, &active);
+        }
     }
 
     fn busy(&self, why: &str) -> Error {
@@ -494,5 +521,33 @@ impl Drop for Upload {
         }
         self.wait_for_end(&active, None);
         shared.lock().ended.remove(&active.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::engine::client::ClientConfig;
+    use crate::engine::endpoint::Endpoint;
+    use crate::engine::source::MemorySource;
+    use crate::protocol::signature::SecretKey;
+
+    #[test]
+    fn an_upload_that_is_over_may_be_started_again_though_nobody_waited() {
+        let nobody_listens = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let endpoint = Endpoint::parse(&format!("http://{nobody_listens}")).unwrap();
+        let config = ClientConfig::new(endpoint, SecretKey::new("1", "id", "key").unwrap());
+        let upload = Client::new(config).unwrap().upload("bucket", "path").unwrap();
+        upload.set_source(Arc::new(MemorySource::new(vec![1]))).unwrap();
+        for _ in 0..2 {
+            upload.start(None).unwrap();
+            assert_eq!(upload.set_options(|_| ()).unwrap_err().status, Status::Busy);
+            let active = upload.lock().active.clone().unwrap();
+            assert!(upload.wait_for_end(&active, None));
+            upload.set_options(|_| ()).unwrap();
+            assert_eq!(upload.result().unwrap().unwrap_err().status, Status::Connect);
+        }
     }
 }

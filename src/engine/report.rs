@@ -77,7 +77,9 @@ pub(super) struct Listener {
 impl Listener {
     /// The callback goes before anybody is told that it does: who waited may rely on what it held being dropped.
     pub(super) fn end(self) {
-        let Self { callback, completion, .. } = self;
+        let Self {
+            callback, completion, ..
+        } = self;
         drop(callback);
         completion.complete();
     }
@@ -105,7 +107,6 @@ pub(super) fn delivers_for(shared: &Arc<Shared>) -> bool {
 
 /// The life of the callback thread.
 pub(super) fn deliver(shared: &Arc<Shared>) {
-    super::sys::block_signals();
     DELIVERS_FOR.set(Arc::as_ptr(shared));
     let mut state = shared.lock();
     while !state.shutdown {

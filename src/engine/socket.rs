@@ -10,6 +10,7 @@
 //! above.
 
 pub(super) mod buffers;
+mod line;
 pub(super) mod proxy;
 mod stream;
 mod tcp;
@@ -17,7 +18,7 @@ pub(super) mod tls;
 
 use std::io;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
@@ -26,13 +27,14 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector as Http
 
 use crate::upload::failure::{Cause, Phase, TaskFailure};
 
-use super::cancel::{Slot, Wait, lock};
+use super::cancel::Wait;
 use super::endpoint::Endpoint;
 use super::resolver::Resolver;
 use super::sys::Interest;
 use super::transport::Timeouts;
 use super::transport::failure::{Stopped, network, network_io};
 use buffers::WireBuffers;
+pub(super) use line::{Line, LineState};
 use proxy::Proxy;
 use stream::Stream;
 use tcp::TcpSocket;
@@ -51,80 +53,6 @@ pub struct Route {
     pub tls: Option<Arc<ClientConfig>>,
     /// How long to wait for what.
     pub timeouts: Timeouts,
-}
-
-/// What a worker's exchange and its connection tell each other. Only that worker's thread uses it; it is
-/// shared because the HTTP library stands between the two.
-#[derive(Debug)]
-pub struct Line {
-    /// Where the worker blocks.
-    pub slot: Slot,
-    state: Mutex<LineState>,
-}
-
-/// What happened in an exchange so far.
-#[derive(Debug)]
-pub struct LineState {
-    /// Whether a body follows the head, so that both can leave together.
-    has_body: bool,
-    /// How long the head of the answer may take after the last byte sent, and the rest of it after its head.
-    answer_limit: Duration,
-    /// When that is over, once it has begun.
-    answer_deadline: Option<Instant>,
-    /// Whether the answer's head is complete.
-    pub has_head: bool,
-    /// Whether a connection was opened, as against one that was kept.
-    pub opened: bool,
-    /// How many bytes of the answer have come.
-    pub received: u64,
-    /// Why the request was not sent whole, though the exchange went on to see whether there is an answer.
-    pub cut: Option<TaskFailure>,
-}
-
-impl LineState {
-    fn new(has_body: bool, answer_limit: Duration) -> Self {
-        Self {
-            has_body,
-            answer_limit,
-            answer_deadline: None,
-            has_head: false,
-            opened: false,
-            received: 0,
-            cut: None,
-        }
-    }
-
-    /// The answer's head is complete; the time for the rest begins.
-    pub fn head_is_complete(&mut self) {
-        self.has_head = true;
-        self.answer_deadline = Some(Instant::now() + self.answer_limit);
-    }
-
-    /// From now on the answer is only waited for this much longer.
-    pub fn wait_no_longer_than(&mut self, limit: Duration) {
-        self.answer_limit = limit;
-        self.answer_deadline = Some(Instant::now() + limit);
-    }
-}
-
-impl Line {
-    /// Takes two descriptors.
-    pub fn new() -> io::Result<Self> {
-        Ok(Self {
-            slot: Slot::new()?,
-            state: Mutex::new(LineState::new(false, Duration::ZERO)),
-        })
-    }
-
-    /// A new exchange begins.
-    pub fn begin(&self, has_body: bool, answer_limit: Duration) {
-        *self.state() = LineState::new(has_body, answer_limit);
-    }
-
-    /// What happened so far.
-    pub fn state(&self) -> MutexGuard<'_, LineState> {
-        lock(&self.state)
-    }
 }
 
 /// Opens connections to the service for one worker.
@@ -408,8 +336,8 @@ impl Connection {
     }
 }
 
-/// Whether the beginning of an answer is neither an interim nor a successful one, nor may become one. A server
-/// that says one of those reads on; after any other the rest of the request would be sent for nothing.
+/// Whether the beginning of an answer is neither an interim nor a successful one, nor may become one. A
+/// server that says one of those reads on; after any other the rest of the request would be sent for nothing.
 fn is_refusal(mut input: &[u8]) -> bool {
     let version = b"HTTP/1.";
     loop {

@@ -152,35 +152,52 @@ impl Waker {
     }
 }
 
-/// Blocks all signals in the calling thread: the host program's handlers must run on its own threads. The
-/// signals that a fault of the thread itself raises stay, since a crash handler wants them.
-pub fn block_signals() {
-    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: sigfillset initialises the set before it is used; the numbers are signals; the null pointer
-    // says that the old mask isn't wanted. The calls can't fail with these arguments.
-    unsafe {
-        libc::sigfillset(set.as_mut_ptr());
-        for fault in [
-            libc::SIGSEGV,
-            libc::SIGBUS,
-            libc::SIGFPE,
-            libc::SIGILL,
-            libc::SIGTRAP,
-            libc::SIGABRT,
-            libc::SIGSYS,
-        ] {
-            libc::sigdelset(set.as_mut_ptr(), fault);
+/// Starts a thread that blocks all signals from its first moment on: the host program's handlers must run on its own
+/// threads. The signals that a fault of the thread itself raises stay, since a crash handler wants them. The name is cut
+/// after 15 bytes by Linux.
+pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    // A thread inherits the mask of the one that starts it.
+    let _blocked = BlockedSignals::new();
+    thread::Builder::new().name(name.to_owned()).spawn(body)
+}
+
+/// All signals but those of faults are blocked in the calling thread until this is dropped.
+struct BlockedSignals {
+    before: libc::sigset_t,
+}
+
+impl BlockedSignals {
+    fn new() -> Self {
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: sigfillset initialises the set before it is used; the numbers are signals; pthread_sigmask writes the old
+        // mask. The calls can't fail with these arguments.
+        unsafe {
+            libc::sigfillset(set.as_mut_ptr());
+            for fault in [
+                libc::SIGSEGV,
+                libc::SIGBUS,
+                libc::SIGFPE,
+                libc::SIGILL,
+                libc::SIGTRAP,
+                libc::SIGABRT,
+                libc::SIGSYS,
+            ] {
+                libc::sigdelset(set.as_mut_ptr(), fault);
+            }
+            libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), before.as_mut_ptr());
+            Self {
+                before: before.assume_init(),
+            }
         }
-        libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut());
     }
 }
 
-/// Starts a thread that blocks all signals. The name is cut after 15 bytes by Linux.
-pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new().name(name.to_owned()).spawn(move || {
-        block_signals();
-        body();
-    })
+impl Drop for BlockedSignals {
+    fn drop(&mut self) {
+        // SAFETY: the mask is one that the system gave; the null pointer says that the old one isn't wanted.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, ptr::null_mut()) };
+    }
 }
 
 /// What a path can name.

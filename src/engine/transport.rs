@@ -39,8 +39,8 @@ const MAX_HEAD: usize = 64 << 10;
 /// How much of a reply that was not read to its end is read for the connection's sake, and for how long.
 const MAX_DRAIN: (u64, Duration) = (64 << 10, Duration::from_secs(1));
 
-/// The longest authorization and target together, in bytes: the head of a request must fit into the output buffer
-/// and leave room there for the beginning of the body.
+/// The longest authorization and target together, in bytes: the head of a request must fit into the output
+/// buffer and leave room there for the beginning of the body.
 const MAX_REQUEST_TEXT: usize = 32 << 10;
 
 /// The longest user agent, in bytes.
@@ -261,9 +261,6 @@ impl Transport {
         decode: &mut Decode<'_, T>,
     ) -> Result<T, TaskFailure> {
         self.server_date = None;
-        if token.is_cancelled() {
-            return Err(TaskFailure::Cancelled);
-        }
         let limits = limits.into();
         let head = self.write_head(request, authorization)?;
         let (agent, line) = self.agent()?;
@@ -291,7 +288,7 @@ impl Transport {
             return Ok((agent.clone(), Arc::clone(line)));
         }
         let line = Line::new().map_err(|error| {
-            TaskFailure::Local(format!(
+            TaskFailure::Resources(format!(
                 "the system gives no descriptors for a connection: {error}"
             ))
         })?;
@@ -310,14 +307,14 @@ impl Transport {
         authorization: &str,
     ) -> Result<ureq::http::Request<()>, TaskFailure> {
         if authorization.len() + request.target.len() > MAX_REQUEST_TEXT {
-            return Err(TaskFailure::Local(format!(
+            return Err(TaskFailure::Argument(format!(
                 "the authorization ({} bytes) and the path ({}) are longer than {MAX_REQUEST_TEXT} bytes",
                 authorization.len(),
                 request.target.len()
             )));
         }
         let mut authorization = HeaderValue::from_str(authorization).map_err(|_| {
-            TaskFailure::Local(
+            TaskFailure::Argument(
                 "the authorization has characters that a header can't have, a line break perhaps".into(),
             )
         })?;
@@ -329,11 +326,11 @@ impl Transport {
         if let Some(content_type) = &request.content_type {
             head = head.header(header::CONTENT_TYPE, content_type);
         }
-        if !request.body.is_empty() {
+        if request.method != "GET" {
             head = head.header(header::CONTENT_LENGTH, request.body.len());
         }
         head.body(())
-            .map_err(|error| TaskFailure::Local(format!("the request can't be written down: {error}")))
+            .map_err(|error| TaskFailure::Argument(format!("the request can't be written down: {error}")))
     }
 
     fn read_answer<T>(
@@ -357,18 +354,22 @@ impl Transport {
             left: limits.size,
             limit: limits.size,
         };
-        let value = match decode(&head, &mut reply) {
+        let answer = match decode(&head, &mut reply) {
             Ok(value) => Ok(value),
             Err(ReplyError::Refused(refusal)) => Err(TaskFailure::Refused(refusal)),
             Err(ReplyError::Read(error)) if TooLong::is_cause_of(&error) => {
                 return Err(network(Phase::Answer, Cause::TooLarge, error.to_string()));
             }
             Err(ReplyError::Read(error)) => return Err(from_io(error)),
-        }?;
+        };
         let cut = line.state().cut.clone();
         match cut {
+            None => {
+                drain(reply.body, line);
+                answer
+            }
             // A refusal of what the server saw of the request is one of the whole.
-            Some(_) if head.http_status >= 400 => Ok(value),
+            Some(_) if answer.is_err() || head.http_status >= 400 => answer,
             Some(TaskFailure::Network(failure)) => {
                 let detail = format!(
                     "HTTP {} though the request was not sent whole: {}",
@@ -381,10 +382,6 @@ impl Transport {
                 }))
             }
             Some(failure) => Err(failure),
-            None => {
-                drain(reply.body, line);
-                Ok(value)
-            }
         }
     }
 }

@@ -12,7 +12,6 @@ use crate::upload::task::{Done, Task, Work};
 
 use super::client::{Job, Shared, State};
 use super::socket::buffers;
-use super::sys;
 use super::transport::{AnswerLimits, MAX_LIST_REPLY, Transport};
 
 /// How long a signature made for one attempt is good for: long enough for a slow slice.
@@ -33,7 +32,6 @@ pub(super) fn work(shared: &Arc<Shared>) {
 }
 
 fn serve(shared: &Arc<Shared>) {
-    sys::block_signals();
     let mut worker = Worker {
         transport: Transport::new(&shared.transport),
         buffer: vec![0; HASH_BUFFER],
@@ -54,7 +52,8 @@ fn serve(shared: &Arc<Shared>) {
     }
 }
 
-/// Waits for work. Of the idle workers only one watches the clock, so that a moment wakes one and not all.
+/// Waits for work. Of the idle workers only one watches the clock for a moment, so that it wakes one and not all; an
+/// earlier moment finds a watcher of its own.
 fn wait<'a>(
     shared: &Shared,
     mut state: MutexGuard<'a, State>,
@@ -62,12 +61,14 @@ fn wait<'a>(
 ) -> MutexGuard<'a, State> {
     state.idle += 1;
     state = match until {
-        Some(at) if !state.timekeeper => {
-            state.timekeeper = true;
+        Some(at) if state.watched_until.is_none_or(|watched| at < watched) => {
+            state.watched_until = Some(at);
             let timeout = at.saturating_sub(shared.now());
             let waited = shared.work.wait_timeout(state, timeout);
             let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            state.timekeeper = false;
+            if state.watched_until == Some(at) {
+                state.watched_until = None;
+            }
             state
         }
         _ => shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
@@ -119,7 +120,7 @@ impl Worker {
             Work::Request(operation) => self.request(shared, job, operation),
         }));
         performed.unwrap_or_else(|_| {
-            Err(TaskFailure::Local(
+            Err(TaskFailure::Defect(
                 "a defect of this library was caught in a worker".into(),
             ))
         })
@@ -138,7 +139,8 @@ impl Worker {
                 TaskFailure::Source(SourceFailure {
                     changed: false,
                     detail: format!(
-                        "reading the source at offset {} failed: {error}",
+                        "reading {} at offset {} failed: {error}",
+                        job.source.name(),
                         hasher.position()
                     ),
                     os_errno: error.raw_os_error(),
@@ -147,7 +149,11 @@ impl Worker {
             if got == 0 {
                 return Err(TaskFailure::Source(SourceFailure {
                     changed: true,
-                    detail: format!("the source ends at offset {}, before its size", hasher.position()),
+                    detail: format!(
+                        "{} ends at offset {}, before its size",
+                        job.source.name(),
+                        hasher.position()
+                    ),
                     os_errno: None,
                 }));
             }
@@ -193,12 +199,14 @@ impl Worker {
 /// An error page may quote the request's headers, and an error's text is shown to people: it ends where the
 /// authorization begins.
 fn without_echo(failure: TaskFailure, authorization: &str) -> TaskFailure {
-    const TELLING: usize = 16;
+    /// So many letters and digits in a row are no chance. Other characters may be quoted in another form.
+    const TELLING: usize = 12;
     let TaskFailure::Refused(mut refusal) = failure else {
         return failure;
     };
-    let start = authorization.get(..TELLING).unwrap_or(authorization);
-    if let Some(position) = refusal.message.find(start) {
+    let runs = authorization.split(|character: char| !character.is_ascii_alphanumeric());
+    let telling = runs.filter_map(|run| run.get(..TELLING));
+    if let Some(position) = telling.filter_map(|start| refusal.message.find(start)).min() {
         refusal.message.truncate(position);
         refusal.message.push_str("[authorization]");
     }
@@ -222,7 +230,7 @@ fn random_u32() -> Result<u32, TaskFailure> {
 }
 
 fn no_randomness(error: getrandom::Error) -> TaskFailure {
-    TaskFailure::Local(format!("the system gives no random numbers: {error}"))
+    TaskFailure::Resources(format!("the system gives no random numbers: {error}"))
 }
 
 #[cfg(test)]
@@ -233,22 +241,31 @@ mod tests {
 
     #[test]
     fn an_echoed_authorization_is_cut_out_of_the_servers_words() {
-        let refusal = Refusal {
-            http_status: 400,
-            code: None,
-            message: "bad header \"uusZlBVdpHf800YuKImvK5zvw75hPTEwMDU1".into(),
-            request_id: None,
-            class: Class::Final,
-            retry_after: None,
-            ambiguous: false,
-        };
-        let failure = without_echo(
-            TaskFailure::Refused(refusal),
-            "uusZlBVdpHf800YuKImvK5zvw75hPTEwMDU1MDA0",
-        );
-        let TaskFailure::Refused(refusal) = failure else {
-            unreachable!()
-        };
-        assert_eq!(refusal.message, "bad header \"[authorization]");
+        let authorization = "uusZlBV/pHf800YuKI+K5zvw75hPTEwMDU1MDA0Jms9QUtJRHpuOHd3S3V";
+        for (echo, left) in [
+            (
+                "bad header \"uusZlBV/pHf800YuKI+K5zvw75hPTEwMDU1MDA0",
+                "bad header \"uusZlBV/pHf800YuKI+",
+            ),
+            (
+                "header uusZlBV%2FpHf800YuKI%2BK5zvw75hPTEw refused",
+                "header uusZlBV%2FpHf800YuKI%2B",
+            ),
+        ] {
+            let refusal = Refusal {
+                http_status: 400,
+                code: None,
+                message: echo.into(),
+                request_id: None,
+                class: Class::Final,
+                retry_after: None,
+                ambiguous: false,
+            };
+            let TaskFailure::Refused(refusal) = without_echo(TaskFailure::Refused(refusal), authorization)
+            else {
+                unreachable!()
+            };
+            assert_eq!(refusal.message, format!("{left}[authorization]"));
+        }
     }
 }

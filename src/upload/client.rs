@@ -1,7 +1,6 @@
 //! Many uploads, one scheduler: whose turn it is.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +28,8 @@ pub struct Client {
     ready: VecDeque<JobId>,
     /// Uploads that want to hash, and no hasher was free.
     hashing_queue: VecDeque<JobId>,
-    timers: BinaryHeap<Reverse<(Duration, JobId)>>,
+    /// At most one for each job: the earliest moment at which it is to be asked again.
+    timers: BTreeSet<(Duration, JobId)>,
     finished: Vec<JobId>,
     requests_in_flight: u32,
     hashes_in_flight: u32,
@@ -44,7 +44,7 @@ struct Entry {
     queued: bool,
     in_flight: u32,
     announced: bool,
-    /// The earliest timer that is set, so that asking again does not pile up timers.
+    /// The job's timer.
     timer_at: Option<Duration>,
 }
 
@@ -111,7 +111,7 @@ impl Client {
             last_id: 0,
             ready: VecDeque::new(),
             hashing_queue: VecDeque::new(),
-            timers: BinaryHeap::new(),
+            timers: BTreeSet::new(),
             finished: Vec::new(),
             requests_in_flight: 0,
             hashes_in_flight: 0,
@@ -135,10 +135,7 @@ impl Client {
     fn insert(&mut self, job: Job) -> JobId {
         self.last_id += 1;
         let id = JobId(self.last_id);
-        let timer_at = job.deadline_at();
-        if let Some(deadline) = timer_at {
-            self.timers.push(Reverse((deadline, id)));
-        }
+        let deadline = job.deadline_at();
         self.jobs.insert(
             id,
             Entry {
@@ -146,29 +143,37 @@ impl Client {
                 queued: false,
                 in_flight: 0,
                 announced: false,
-                timer_at,
+                timer_at: None,
             },
         );
+        if let Some(deadline) = deadline {
+            self.set_timer(id, deadline);
+        }
         self.enqueue(id);
         id
     }
 
-    /// What a free worker is to do now.
-    pub fn next(&mut self, now: Duration) -> Next {
-        while let Some(&Reverse((at, id))) = self.timers.peek() {
+    /// Lets time pass without asking for a task: deadlines end uploads even while no worker is free.
+    pub fn pass(&mut self, now: Duration) {
+        while let Some(&(at, id)) = self.timers.first() {
             if at > now {
                 break;
             }
-            self.timers.pop();
+            self.timers.pop_first();
             self.timer_fired(id, now);
         }
+    }
+
+    /// What a free worker is to do now.
+    pub fn next(&mut self, now: Duration) -> Next {
+        self.pass(now);
         while let Some(id) = self.next_ready() {
             if let Some(task) = self.ask(id, now) {
                 return Next::Task(task);
             }
         }
-        match self.timers.peek() {
-            Some(&Reverse((at, _))) => Next::WakeAt(at),
+        match self.timers.first() {
+            Some(&(at, _)) => Next::WakeAt(at),
             None => Next::Idle,
         }
     }
@@ -193,8 +198,10 @@ impl Client {
             return;
         };
         if entry.timer_at.is_none_or(|earlier| at < earlier) {
-            entry.timer_at = Some(at);
-            self.timers.push(Reverse((at, id)));
+            if let Some(later) = entry.timer_at.replace(at) {
+                self.timers.remove(&(later, id));
+            }
+            self.timers.insert((at, id));
         }
     }
 
@@ -350,6 +357,13 @@ impl Client {
 
     /// Forgets a job. What is still in flight for it may be reported later.
     pub fn remove(&mut self, id: JobId) {
-        self.jobs.remove(&id);
+        if let Some(at) = self.jobs.remove(&id).and_then(|entry| entry.timer_at) {
+            self.timers.remove(&(at, id));
+        }
+    }
+
+    /// When an upload must be over; `None` where it has no deadline.
+    pub fn deadline_at(&self, id: JobId) -> Option<Duration> {
+        self.jobs.get(&id)?.job.deadline_at()
     }
 }

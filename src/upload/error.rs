@@ -127,7 +127,9 @@ impl Error {
     pub(crate) fn without_request(name: &str, failure: TaskFailure) -> Self {
         match failure {
             TaskFailure::Source(failure) => Self::source(name, &failure),
-            TaskFailure::Local(text) => Self::invalid(format!("{name}: {text}")),
+            TaskFailure::Argument(text) => Self::invalid(format!("{name}: {text}")),
+            TaskFailure::Resources(text) => Self::new(Status::Resources, format!("{name}: {text}")),
+            TaskFailure::Defect(text) => Self::new(Status::Panic, format!("{name}: {text}")),
             TaskFailure::Cancelled => Self::cancelled(name),
             TaskFailure::Refused(refusal) => Self::refused(name, Place::NOWHERE, &refusal),
             TaskFailure::Network(failure) => Self::network(name, Place::NOWHERE, &failure),

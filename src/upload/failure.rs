@@ -13,8 +13,12 @@ pub enum TaskFailure {
     Network(NetworkFailure),
     /// The source could not be read, or is no longer what it was.
     Source(SourceFailure),
-    /// The request could not be signed or written down; nothing was sent.
-    Local(String),
+    /// The request could not be written down, because of something that was set; it was not sent.
+    Argument(String),
+    /// The system refused what the task needs: descriptors, random numbers.
+    Resources(String),
+    /// A defect of this library was caught.
+    Defect(String),
     /// The upload was cancelled meanwhile.
     Cancelled,
 }

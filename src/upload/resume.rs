@@ -17,8 +17,9 @@ pub struct Ours<'a> {
     pub sha: Option<Sha1Digest>,
     /// What is remembered.
     pub memory: &'a Memory,
-    /// Whether an init of this run was sent and its answer lost: then an upload may be ours without a word.
-    pub init_unanswered: bool,
+    /// Whether the last that the server said of the session remembered is that it knows it. Then what it lists is that
+    /// session's upload, whatever name it gives it now.
+    pub session_is_known: bool,
 }
 
 /// The decision.
@@ -48,14 +49,17 @@ pub fn decide(listed: &Unfinished, ours: &Ours) -> Verdict {
         }
         (None, _) => {}
     }
-    // Without a digest on the server only memory can tell: each byte there must be one that was sent from here.
+    // Without a digest on the server only memory can tell: it must be the very upload that was begun from here, and each
+    // byte there one that was sent from here.
+    let begun = ours.memory.began.as_ref();
+    let same_upload = begun.is_some_and(|begun| ours.session_is_known || *begun.session == *listed.session);
     let all_ours = listed.parts.iter().all(|range| ours.memory.sent.contains(range));
-    if ours.memory.began && all_ours {
+    if same_upload && all_ours {
         return Verdict::Adopt(listed.parts.clone());
     }
     // An init whose answer was lost leaves an upload without parts; nothing foreign can be built upon. With hashing
     // on ours would have a digest, and one without would be finished unverified.
-    if ours.init_unanswered && listed.parts.is_empty() && ours.sha.is_none() {
+    if ours.memory.init_unanswered && listed.parts.is_empty() && ours.sha.is_none() {
         return Verdict::Adopt(Ranges::default());
     }
     Verdict::Other("nothing proves that it is of this content".into())
@@ -64,6 +68,7 @@ pub fn decide(listed: &Unfinished, ours: &Ours) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upload::task::Begun;
     use std::str::FromStr;
 
     const SHA: &str = "6082b2ea5a08c73f6329be8c96202e1225a51956";
@@ -80,22 +85,25 @@ mod tests {
         }
     }
 
-    fn verdict(listed: &Unfinished, sha: Option<&str>, memory: &Memory, init_unanswered: bool) -> Verdict {
+    fn verdict(listed: &Unfinished, sha: Option<&str>, memory: &Memory, session_is_known: bool) -> Verdict {
         let sha = sha.map(|hex| Sha1Digest::from_str(hex).unwrap());
-        decide(
-            listed,
-            &Ours {
-                size: 300,
-                sha,
-                memory,
-                init_unanswered,
-            },
-        )
+        let ours = Ours {
+            size: 300,
+            sha,
+            memory,
+            session_is_known,
+        };
+        decide(listed, &ours)
     }
 
-    fn remembering(sent: &[(u64, u64)]) -> Memory {
+    fn remembering(session: &str, sent: &[(u64, u64)]) -> Memory {
+        let began = Some(Begun {
+            session: session.into(),
+            size: 300,
+            sha: None,
+        });
         Memory {
-            began: true,
+            began,
             sent: Ranges::from_unsorted(sent.to_vec()),
             ..Memory::default()
         }
@@ -104,15 +112,16 @@ mod tests {
     #[test]
     fn an_equal_digest_is_proof() {
         let there = listed(Some(SHA), &[(0, 100)]);
-        assert_eq!(
-            verdict(&there, Some(SHA), &Memory::default(), false),
-            Verdict::Adopt(there.parts.clone())
-        );
+        let adopted = Verdict::Adopt(there.parts.clone());
+        assert_eq!(verdict(&there, Some(SHA), &Memory::default(), false), adopted);
     }
 
     #[test]
     fn another_digest_or_size_is_never_adopted_whatever_is_remembered() {
-        let memory = remembering(&[(0, 300)]);
+        let memory = Memory {
+            init_unanswered: true,
+            ..remembering("s", &[(0, 300)])
+        };
         for there in [
             listed(Some(OTHER_SHA), &[]),
             Unfinished {
@@ -131,22 +140,34 @@ mod tests {
     fn without_hashing_an_upload_is_ours_only_if_each_of_its_bytes_was_sent_from_here() {
         let there = listed(None, &[(0, 200)]);
         assert!(matches!(
-            verdict(&there, None, &remembering(&[(0, 200)]), false),
+            verdict(&there, None, &remembering("s", &[(0, 200)]), false),
             Verdict::Adopt(_)
         ));
         assert!(matches!(
-            verdict(&there, None, &remembering(&[(0, 100)]), false),
+            verdict(&there, None, &remembering("s", &[(0, 100)]), false),
             Verdict::Other(_)
         ));
         assert!(matches!(
-            verdict(&there, None, &Memory::default(), false),
+            verdict(&there, None, &Memory::default(), true),
             Verdict::Other(_)
         ));
     }
 
     #[test]
+    fn without_hashing_the_same_bytes_in_another_session_are_not_ours() {
+        let there = listed(None, &[(0, 200)]);
+        let memory = remembering("ours", &[(0, 200)]);
+        assert!(matches!(verdict(&there, None, &memory, false), Verdict::Other(_)));
+        // Unless the server has just spoken of our session: then this is its new name.
+        assert!(matches!(verdict(&there, None, &memory, true), Verdict::Adopt(_)));
+    }
+
+    #[test]
     fn without_hashing_a_hashed_upload_is_not_ours() {
-        let memory = remembering(&[(0, 300)]);
+        let memory = Memory {
+            init_unanswered: true,
+            ..remembering("s", &[(0, 300)])
+        };
         assert!(matches!(
             verdict(&listed(Some(SHA), &[]), None, &memory, true),
             Verdict::Other(_)
@@ -155,21 +176,24 @@ mod tests {
 
     #[test]
     fn after_a_lost_init_answer_only_an_empty_upload_is_taken_for_ours() {
-        let memory = Memory::default();
+        let memory = Memory {
+            init_unanswered: true,
+            ..Memory::default()
+        };
         assert_eq!(
-            verdict(&listed(None, &[]), None, &memory, true),
+            verdict(&listed(None, &[]), None, &memory, false),
             Verdict::Adopt(Ranges::default())
         );
         assert!(matches!(
-            verdict(&listed(None, &[(0, 100)]), None, &memory, true),
+            verdict(&listed(None, &[(0, 100)]), None, &memory, false),
             Verdict::Other(_)
         ));
         assert!(matches!(
-            verdict(&listed(None, &[]), None, &memory, false),
+            verdict(&listed(None, &[]), None, &Memory::default(), false),
             Verdict::Other(_)
         ));
         assert!(matches!(
-            verdict(&listed(None, &[]), Some(SHA), &memory, true),
+            verdict(&listed(None, &[]), Some(SHA), &memory, false),
             Verdict::Other(_)
         ));
     }

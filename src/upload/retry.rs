@@ -74,13 +74,16 @@ impl Attempts {
         if self.is_enough(since, context) {
             return Next::GiveUp;
         }
-        let mut delay = self.back_off(context);
+        let back_off = self.back_off(context);
+        let mut delay = back_off;
         if kind == Kind::Overload {
             delay += context.budget.spend(context.now);
         }
         if let Some(asked) = retry_after {
             delay = delay.max(asked.min(LONGEST_RETRY_AFTER));
         }
+        // What others impose is not this request's failing.
+        self.failing_since = Some(since + (delay - back_off));
         Next::At(context.now + delay)
     }
 
@@ -118,6 +121,8 @@ pub struct Budget {
 
 /// Retries that may come in one burst.
 const BUDGET_BURST: f64 = 10.0;
+/// The most that is owed: an outage's debt does not outlive it by more than this many retries.
+const BUDGET_DEBT: f64 = 120.0;
 /// Retries earned by one success: at most a tenth of the traffic is repetition.
 const BUDGET_PER_SUCCESS: f64 = 0.1;
 /// Retries earned by one second, so that a client without any success still tries.
@@ -141,7 +146,7 @@ impl Budget {
     /// Takes one retry, on credit if need be, and says how long to wait for the debt to be paid by time alone.
     pub fn spend(&mut self, now: Duration) -> Duration {
         let earned = now.saturating_sub(self.refilled_at).as_secs_f64() * BUDGET_PER_SECOND;
-        self.tokens = (self.tokens + earned).min(BUDGET_BURST) - 1.0;
+        self.tokens = ((self.tokens + earned).min(BUDGET_BURST) - 1.0).max(-BUDGET_DEBT);
         self.refilled_at = now;
         if self.tokens >= 0.0 {
             return Duration::ZERO;
@@ -255,6 +260,23 @@ mod tests {
             panic!()
         };
         assert_eq!(at, bench.now + LONGEST_RETRY_AFTER);
+    }
+
+    #[test]
+    fn waiting_that_the_server_or_the_budget_imposes_does_not_use_up_the_time_for_failing() {
+        let mut bench = Bench::new();
+        let mut attempts = Attempts::default();
+        for attempt in 1..10 {
+            let next = bench.failed_asking(&mut attempts, Kind::Overload, Some(100));
+            let Next::At(at) = next else {
+                panic!("given up after {attempt} attempts")
+            };
+            bench.now = at;
+        }
+        assert_eq!(
+            bench.failed_asking(&mut attempts, Kind::Overload, Some(100)),
+            Next::GiveUp
+        );
     }
 
     #[test]

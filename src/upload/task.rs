@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::protocol::digest::{Digests, Hasher};
+use crate::protocol::digest::{Digests, Hasher, Sha1Digest};
 use crate::protocol::ranges::Ranges;
-use crate::protocol::{Answer, Operation};
+use crate::protocol::{Answer, Operation, Unfinished};
 
 use super::options::UploadOptions;
 
@@ -77,8 +77,10 @@ pub struct Specification {
 pub struct Memory {
     /// The digests of exactly this content.
     pub digests: Option<Arc<Digests>>,
-    /// Whether the unfinished upload at this path, if there is one, was begun by us.
-    pub began: bool,
+    /// The unfinished upload that we began, or went on with, and that was not finished.
+    pub began: Option<Begun>,
+    /// Whether an init was sent and its answer not seen, so that there may be one that we know nothing of.
+    pub init_unanswered: bool,
     /// The bytes of exactly this content that we sent into it, acknowledged or not.
     pub sent: Ranges,
     /// Whether the server wants slices one after another, if it said so.
@@ -86,11 +88,31 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// What is still true once the source has other content: only whose unfinished upload it is.
+    /// What is still true once the source has other content: only which unfinished upload is ours.
     pub fn for_other_content(&self) -> Self {
         Self {
-            began: self.began,
+            began: self.began.clone(),
+            init_unanswered: self.init_unanswered,
             ..Self::default()
         }
+    }
+}
+
+/// What is known of an unfinished upload of ours, to know it again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Begun {
+    /// Its session, as it was told last.
+    pub session: Arc<str>,
+    /// The size of its source, in bytes.
+    pub size: u64,
+    /// The SHA-1 of its source, where hashing was on.
+    pub sha: Option<Sha1Digest>,
+}
+
+impl Begun {
+    /// Whether what the server lists is this upload: by its session, or by the content that it is of.
+    pub fn is(&self, listed: &Unfinished) -> bool {
+        let same_content = self.sha.is_some() && self.sha == listed.sha && self.size == listed.size;
+        *self.session == *listed.session || same_content
     }
 }

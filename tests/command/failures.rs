@@ -200,6 +200,16 @@ fn a_wrong_call_is_told_with_status_2_and_sends_nothing() {
         ],
         &["upload", file, OBJECT, "--region", "g z"],
         &["upload", file, OBJECT, "--ca-file", "/nowhere/ca.pem"],
+        &[
+            "upload",
+            file,
+            OBJECT,
+            "--endpoint",
+            "https://127.0.0.1:1",
+            "--ca-file",
+            file,
+        ],
+        &["upload", file, OBJECT, "--proxy", "127.0.0.1:1:1"],
         &["upload", file, OBJECT, "--quiet", "--verbose"],
         &["upload", file, OBJECT, "--frobnicate"],
         &["status"],
@@ -262,6 +272,16 @@ fn a_secret_that_can_be_none_is_refused_without_being_told() {
         .env_remove("COS_SLICE_SECRET_KEY")
         .env("COS_SLICE_SECRET_KEY_FILE", directory));
     assert_line(outcome.failure(2), &["COS_SLICE_SECRET_KEY_FILE"]);
+}
+
+#[test]
+fn a_password_of_a_proxy_is_not_taken_from_the_command_line() {
+    let service = Service::new();
+    let file = service.file("big.mp4", b"content");
+    let outcome = run(&mut service.upload(&file, &["--proxy", "http://user:hunter2@127.0.0.1:1"]));
+    let line = outcome.failure(2);
+    assert_line(line, &["--proxy", "password"]);
+    assert!(!line.contains("hunter2"), "{line}");
 }
 
 #[test]

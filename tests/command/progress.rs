@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use cos_emulator::{Action, Fault};
 use rustix::process::{Pid, Signal, kill_process};
@@ -43,7 +44,7 @@ fn on_a_terminal_there_is_a_bar_that_makes_room_for_the_result() {
     )
     .unwrap();
 
-    let mut command = service.upload(&file, &[]);
+    let mut command = service.upload(&file, &["--deadline", "50"]);
     let child = command
         .env("TERM", "xterm")
         .stderr(Stdio::from(terminal))
@@ -82,7 +83,13 @@ fn elsewhere_there_are_plain_lines_of_what_was_there_and_what_is_sent() {
 
     service.restart();
     answer_three_slices(&service);
-    let mut child = service.upload(&file, &[]).spawn().unwrap();
+    // So what was there turns out when sending has been announced already.
+    service.emulator.add_fault(Fault::new(
+        "upload_slice_list",
+        Action::Delay(Duration::from_millis(500)),
+    ));
+    // Long before the service's silence would make it speak again.
+    let mut child = service.upload(&file, &["--deadline", "50"]).spawn().unwrap();
     let mut lines = Watcher::new(child.stderr.take().unwrap());
     lines.wait_for("of 20.00 MiB (3.00 MiB were there)");
     interrupt(&child);

@@ -1,10 +1,11 @@
 //! Uploads that work, and what is told of them.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 use cos_emulator::{Action, Fault};
 use serde_json::{Value, json};
@@ -249,6 +250,24 @@ fn the_endpoint_option_goes_before_the_environment() {
     );
     run(command.env("COS_SLICE_ENDPOINT", "http://127.0.0.1:1")).success();
     assert_eq!(service.object(), b"content");
+}
+
+#[test]
+fn a_proxy_is_asked_where_one_is_given() {
+    let service = Service::new();
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let asked = thread::spawn(move || {
+        let (connection, _) = proxy.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(connection).read_line(&mut line).unwrap();
+        line
+    });
+    let outcome = run(&mut service.upload(&service.file("big.mp4", b"content"), &["--proxy", &address]));
+    outcome.failure(1);
+    let expected = format!("CONNECT {} HTTP/1.1\r\n", service.emulator.address());
+    assert_eq!(asked.join().unwrap(), expected);
+    assert_eq!(service.emulator.requests().len(), 0);
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use cos_slice::upload::progress::Progress;
+use cos_slice::engine::client::{Client, ClientConfig};
+use cos_slice::upload::progress::{Phase, Progress};
 use cos_slice::upload::status::Status;
 
 use crate::support::{MIB, Stage};
@@ -23,12 +24,7 @@ fn held(stage: &Stage, operation: &str) -> bool {
 
 #[test]
 fn cancel_from_another_thread_ends_an_upload_that_waits_for_an_answer() {
-    for operation in [
-        "upload_slice_init",
-        "upload_slice_data",
-        "upload_slice_finish",
-        "stat",
-    ] {
+    for operation in ["upload_slice_init", "upload_slice_data", "upload_slice_finish"] {
         let stage = Stage::new();
         stage.fault(&format!(
             r#"{{"operation":"{operation}","times":0,"action":{{"hang":"before"}}}}"#
@@ -52,6 +48,71 @@ fn cancel_from_another_thread_ends_an_upload_that_waits_for_an_answer() {
             .unwrap_or_else(|error| panic!("{operation}: {error}"));
         stage.assert_object_is(&file);
     }
+}
+
+#[test]
+fn cancel_while_a_complete_object_is_looked_at_leaves_it_complete() {
+    let stage = Stage::new();
+    stage.fault(r#"{"operation":"stat","times":0,"action":{"hang":"before"}}"#);
+    let file = stage.file(3 * MIB, 1);
+    let upload = stage.upload(&stage.client(), &file);
+    upload.start(None).unwrap();
+    assert!(held(&stage, "stat"));
+    upload.cancel();
+    assert!(!upload.wait(None).unwrap().verified);
+    stage.assert_object_is(&file);
+}
+
+#[test]
+fn a_back_off_is_not_kept_waiting_by_a_later_moment() {
+    let stage = Stage::new();
+    let file = stage.file(MIB, 1);
+    stage.fault(r#"{"operation":"upload_slice_finish","times":2,"action":{"status":500,"code":-195}}"#);
+    let upload = stage.upload(&stage.client(), &file);
+    let deadline = Some(Duration::from_secs(60));
+    upload.set_options(|options| options.deadline = deadline).unwrap();
+    let began = Instant::now();
+    upload.run(None).unwrap();
+    assert!(began.elapsed() < PROMPT, "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_deadline_ends_requests_that_hang() {
+    for connections in [1, 8] {
+        let stage = Stage::new();
+        let file = stage.file(12 * MIB, 1);
+        stage.fault(r#"{"operation":"upload_slice_data","times":0,"action":{"hang":"before"}}"#);
+        let config = ClientConfig {
+            connections,
+            ..stage.config()
+        };
+        let upload = stage.upload(&Client::new(config).unwrap(), &file);
+        let deadline = Some(Duration::from_secs(1));
+        upload.set_options(|options| options.deadline = deadline).unwrap();
+        let began = Instant::now();
+        assert_eq!(upload.run(None).unwrap_err().status, Status::Deadline);
+        assert!(began.elapsed() < PROMPT, "{:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn waiting_has_its_limit_even_while_the_last_callback_runs() {
+    let stage = Stage::new();
+    let file = stage.file(MIB, 1);
+    let upload = stage.upload(&stage.client(), &file);
+    let (go_on, wait_for_it) = std::sync::mpsc::channel::<()>();
+    upload
+        .start(Some(Box::new(move |progress| {
+            if progress.phase == Phase::Done {
+                let _ = wait_for_it.recv();
+            }
+            0
+        })))
+        .unwrap();
+    let short = Some(Duration::from_millis(300));
+    assert_eq!(upload.wait(short).unwrap_err().status, Status::StillRunning);
+    go_on.send(()).unwrap();
+    upload.wait(None).unwrap();
 }
 
 #[test]
@@ -204,14 +265,18 @@ fn a_callback_that_panics_stops_its_upload_and_nothing_else() {
     let file = stage.file(3 * MIB, 1);
     let upload = stage.upload(&client, &file);
     stage.fault(r#"{"operation":"upload_slice_init","times":0,"action":{"hang":"before"}}"#);
-    upload.start(Some(Box::new(|_| panic!("the callback's own defect")))).unwrap();
+    upload
+        .start(Some(Box::new(|_| panic!("the callback's own defect"))))
+        .unwrap();
     assert_eq!(upload.wait(None).unwrap_err().status, Status::AbortedByCallback);
     stage.emulator.clear_faults();
     upload.start(Some(Box::new(|_| 0))).unwrap();
     upload.wait(None).unwrap();
 
     let running = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let _ = stage.upload(&client, &file).run(Some(&mut |_: &Progress| panic!("and another")));
+        let _ = stage
+            .upload(&client, &file)
+            .run(Some(&mut |_: &Progress| panic!("and another")));
     }));
     assert!(running.is_err());
     stage.upload(&client, &file).run(None).unwrap();

@@ -10,7 +10,11 @@ use crate::support::{MIB, Stage};
 fn interrupt(stage: &Stage, file: &std::path::Path, hash: bool) -> cos_slice::engine::handle::Upload {
     stage.fault(r#"{"operation":"upload_slice_data","nth":5,"action":{"status":400,"code":-5999}}"#);
     // One connection: what the emulator has stored by then does not depend on what was in flight.
-    let client = Client::new(ClientConfig { connections: 1, ..stage.config() }).unwrap();
+    let client = Client::new(ClientConfig {
+        connections: 1,
+        ..stage.config()
+    })
+    .unwrap();
     let upload = stage.upload(&client, file);
     upload.set_options(|options| options.hash = hash).unwrap();
     assert_eq!(upload.run(None).unwrap_err().status, Status::Refused);
@@ -114,4 +118,32 @@ fn a_second_run_of_a_handle_does_not_hash_again() {
     };
     upload.run(Some(&mut watch)).unwrap();
     assert!(!hashing);
+}
+
+#[test]
+fn without_hashing_an_upload_that_replaced_ours_never_becomes_a_mixed_object() {
+    let stage = Stage::new();
+    let (ours, theirs) = (stage.file(12 * MIB, 1), stage.file(12 * MIB, 2));
+    let first = interrupt(&stage, &ours, false);
+
+    // Somebody else throws our upload away, and comes as far as we had come.
+    stage.fault(r#"{"operation":"upload_slice_data","nth":5,"action":{"status":400,"code":-5999}}"#);
+    let client = Client::new(ClientConfig {
+        connections: 1,
+        ..stage.config()
+    })
+    .unwrap();
+    let second = stage.upload(&client, &theirs);
+    second
+        .set_options(|options| {
+            options.hash = false;
+            options.discard_unfinished = true;
+        })
+        .unwrap();
+    assert_eq!(second.run(None).unwrap_err().status, Status::Refused);
+    stage.emulator.clear_faults();
+
+    assert_eq!(first.run(None).unwrap_err().status, Status::OtherUpload);
+    assert_eq!(second.run(None).unwrap().outcome, Outcome::Resumed);
+    stage.assert_object_is(&theirs);
 }

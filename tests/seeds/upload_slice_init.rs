@@ -163,9 +163,16 @@ mod emulator {
     fn each_mandatory_field_is_demanded() {
         let service = Service::new("10055004");
         for (left_out, _) in MANDATORY {
-            let fields: Vec<_> = MANDATORY.into_iter().filter(|(name, _)| *name != left_out).collect();
+            let fields: Vec<_> = MANDATORY
+                .into_iter()
+                .filter(|(name, _)| *name != left_out)
+                .collect();
             let reply = service.post_fields(&log_file(), &fields);
-            assert!(reply.code() < 0 && reply.status == 400, "without {left_out}: {}", reply.body);
+            assert!(
+                reply.code() < 0 && reply.status == 400,
+                "without {left_out}: {}",
+                reply.body
+            );
         }
         service.post_fields(&log_file(), &MANDATORY).assert_success();
     }

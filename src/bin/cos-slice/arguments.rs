@@ -120,7 +120,7 @@ pub struct ServiceArguments {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectUrl {
     pub bucket: String,
-    /// Without a leading slash.
+    /// With the slash before it: of two slashes the library must see both, to refuse the empty name between them.
     pub path: String,
 }
 
@@ -134,7 +134,7 @@ impl FromStr for ObjectUrl {
         match rest.split_once('/') {
             Some((bucket, path)) if !bucket.is_empty() && !path.is_empty() => Ok(Self {
                 bucket: bucket.to_owned(),
-                path: path.to_owned(),
+                path: format!("/{path}"),
             }),
             _ => Err("it must name a bucket and a path, as in cos://videos/2026/big.mp4"),
         }
@@ -182,7 +182,7 @@ mod tests {
         let object: ObjectUrl = "cos://videos/2026/big.mp4".parse().unwrap();
         assert_eq!(
             (object.bucket.as_str(), object.path.as_str()),
-            ("videos", "2026/big.mp4")
+            ("videos", "/2026/big.mp4")
         );
         for wrong in [
             "videos/big.mp4",

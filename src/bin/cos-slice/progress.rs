@@ -42,7 +42,11 @@ impl Display {
         }
         match self {
             Self::Nothing => {}
-            Self::Bar(meter) => meter.take(progress),
+            Self::Bar(meter) => {
+                meter.take(progress);
+                // Left to itself the bar may leave out this drawing, and there may be none after it for long.
+                meter.bar.force_draw();
+            }
             Self::Lines(meter, pace) => {
                 meter.take(progress);
                 if pace.is_due(progress, Instant::now()) {
@@ -126,22 +130,22 @@ impl Meter {
 /// When the next line is due.
 #[derive(Default)]
 pub struct Pace {
-    last: Option<(Instant, Phase, u64)>,
+    last: Option<(Instant, Progress)>,
 }
 
 impl Pace {
     fn is_due(&mut self, progress: &Progress, now: Instant) -> bool {
-        let done = done(progress);
-        let due = match self.last {
-            Some((at, phase, before)) if phase == progress.phase => {
-                let (pause, more) = (now.saturating_duration_since(at), done.saturating_sub(before));
-                let enough = more >= progress.total.div_ceil(10) || pause >= LONGEST_SILENCE;
-                pause >= SHORTEST_PAUSE && enough
+        let due = match &self.last {
+            Some((at, last)) if last.phase == progress.phase && last.resumed == progress.resumed => {
+                let pause = now.saturating_duration_since(*at);
+                let more = done(progress).saturating_sub(done(last));
+                pause >= SHORTEST_PAUSE && (more >= progress.total.div_ceil(10) || pause >= LONGEST_SILENCE)
             }
+            // The phase is new, or it has just turned out what was there.
             _ => true,
         };
         if due {
-            self.last = Some((now, progress.phase, done));
+            self.last = Some((now, *progress));
         }
         due
     }
@@ -198,6 +202,7 @@ mod tests {
         assert!(due(1000, sending(500, 0)));
         assert!(!due(2500, sending(599, 0)), "too little");
         assert!(due(11_000, sending(599, 0)), "silent for too long");
+        assert!(due(11_001, sending(599, 300)), "what was there is news");
         assert!(
             due(
                 11_001,

@@ -42,8 +42,19 @@ pub fn client_config(arguments: &ServiceArguments) -> Result<ClientConfig, Error
     if let Some(path) = &arguments.ca_file {
         config.ca_pem = Some(read("--ca-file", path, MAX_CA_FILE)?);
     }
-    config.proxy.clone_from(&arguments.proxy);
+    config.proxy = proxy(arguments)?;
     Ok(config)
+}
+
+/// The proxy of the command line, which all users of the machine can see.
+fn proxy(arguments: &ServiceArguments) -> Result<Option<String>, Error> {
+    match &arguments.proxy {
+        Some(url) if url.contains('@') => Err(Error::invalid(
+            "--proxy: a password is not accepted where other users of the machine can see it; \
+             name a proxy that needs none",
+        )),
+        proxy => Ok(proxy.clone()),
+    }
 }
 
 fn endpoint(arguments: &ServiceArguments) -> Result<Endpoint, Error> {

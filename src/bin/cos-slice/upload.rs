@@ -63,7 +63,7 @@ fn upload(arguments: &UploadArguments) -> Result<Object, Error> {
     config.connections = arguments.concurrency;
     if arguments.verbose {
         output::note(&format!(
-            "{} to cos://{}/{} at {}; {} connections, slices of {}",
+            "{} to cos://{}{} at {}; {} connections, slices of {}",
             arguments.file.display().to_string().escape_debug(),
             arguments.object.bucket.escape_debug(),
             arguments.object.path.escape_debug(),

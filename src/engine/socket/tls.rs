@@ -37,8 +37,8 @@ pub fn client_config(ca_pem: Option<&[u8]>) -> Result<Arc<ClientConfig>, String>
         None => {
             let verifier = rustls_platform_verifier::Verifier::new(provider).map_err(|error| {
                 format!(
-                    "the platform's trusted certificates can't be used ({error}); install them (on Linux often the \
-                     package \"ca-certificates\"), or give a PEM file with the certificates to trust"
+                    "the platform's trusted certificates can't be used ({error}); install them (on Linux often \
+                     the package \"ca-certificates\"), or give a PEM file with the certificates to trust"
                 )
             })?;
             // "Dangerous" is any verifier but the built-in one; this is the platform's.
@@ -89,7 +89,7 @@ impl TlsSocket {
     ) -> Result<Self, TaskFailure> {
         let deadline = Instant::now() + limit;
         let name = ServerName::try_from(host.to_owned()).map_err(|_| {
-            TaskFailure::Local(format!("\"{host}\" is not a name that a certificate can have"))
+            TaskFailure::Argument(format!("\"{host}\" is not a name that a certificate can have"))
         })?;
         let session = ClientConnection::new(Arc::clone(config), name).map_err(|error| refused(&error))?;
         let mut tls = Self { socket, session };

@@ -30,7 +30,9 @@ impl fmt::Display for Stopped {
             TaskFailure::Refused(refusal) => refusal.fmt(out),
             TaskFailure::Network(failure) => failure.fmt(out),
             TaskFailure::Source(failure) => out.write_str(&failure.detail),
-            TaskFailure::Local(detail) => out.write_str(detail),
+            TaskFailure::Argument(detail) | TaskFailure::Resources(detail) | TaskFailure::Defect(detail) => {
+                out.write_str(detail)
+            }
             TaskFailure::Cancelled => out.write_str("cancelled"),
         }
     }
@@ -78,8 +80,8 @@ pub fn from_http(error: ureq::Error) -> TaskFailure {
             let detail = format!("the answer is not HTTP as it should be: {error}");
             network(Phase::Answer, Cause::Malformed, detail)
         }
-        E::Http(error) => TaskFailure::Local(format!("the request can't be written down: {error}")),
-        E::BadUri(uri) => TaskFailure::Local(format!("the request has no valid address: {uri}")),
+        E::Http(error) => TaskFailure::Argument(format!("the request can't be written down: {error}")),
+        E::BadUri(uri) => TaskFailure::Argument(format!("the request has no valid address: {uri}")),
         error => network(Phase::Answer, Cause::Malformed, error.to_string()),
     }
 }

@@ -29,7 +29,7 @@ impl Machine {
             None if self.commit_sent => {
                 let text = format!(
                     "{}: the answer to the request that completes the object was lost. An object of the same size is there, \
-                     but one was to be overwritten and there is no digest to tell them apart",
+                     but another may have been there before, and there is no digest to tell them apart",
                     self.name
                 );
                 let advice = "Compare its content before relying on it, or run again with hashing on.";
@@ -53,7 +53,7 @@ impl Machine {
 
     pub(super) fn complete(&mut self, outcome: Outcome, links: Links) {
         self.progress.acknowledge(self.size);
-        (self.commit_unanswered, self.memory.began) = (false, false);
+        (self.commit_unanswered, self.memory.began) = (false, None);
         if self.options.verify {
             self.control(Goal::Verify(outcome, links));
         } else {
@@ -115,12 +115,15 @@ impl Machine {
     }
 
     pub(super) fn fail_without_request(&mut self, failure: TaskFailure) {
-        self.fail(Error::without_request(&self.name, failure));
+        match failure {
+            TaskFailure::Cancelled => self.stop(Error::cancelled(&self.name)),
+            failure => self.fail(Error::without_request(&self.name, failure)),
+        }
     }
 
     /// Ends the upload as failed; where the object may be complete all the same, that is what must be said.
     pub(super) fn fail(&mut self, error: Error) {
-        if !self.commit_unanswered || error.status == Status::Cancelled {
+        if !self.commit_unanswered {
             return self.end(Err(error));
         }
         let text = format!(
@@ -140,7 +143,7 @@ impl Machine {
 
     pub(super) fn finished(&mut self, outcome: Outcome, links: Links, verified: bool) {
         self.progress.acknowledge(self.size);
-        self.memory.began = false;
+        self.memory.began = None;
         let object = Object {
             outcome,
             links,

@@ -10,10 +10,11 @@ impl Machine {
         match (&control.goal, answer) {
             (Goal::Init, Answer::Session(session)) => {
                 self.absent_before = !self.options.overwrite;
-                (self.init_unanswered, self.distrust) = (false, false);
+                self.distrust = false;
                 (self.commit_unanswered, self.commit_sent) = (false, false);
-                (self.memory.began, self.memory.sent) = (true, Ranges::default());
+                self.memory.sent = Ranges::default();
                 self.memory.serial = session.serial;
+                self.remember(&session.session);
                 let serial = session.serial.unwrap_or(false);
                 self.send_slices(session.session, session.slice_size, &Ranges::default(), serial);
             }
@@ -23,7 +24,12 @@ impl Machine {
             (Goal::Init | Goal::List, Answer::Complete(_)) => self.control(Goal::Compare),
             (Goal::List, Answer::Unfinished(listed)) => self.listed(listed),
             (Goal::List, Answer::Absent) if self.commit_unanswered => self.control(Goal::Compare),
-            (Goal::List, Answer::Absent) => self.restart(false),
+            (Goal::List, Answer::Absent) => {
+                // What we began is gone; what may come to be there by somebody else's hand is not ours.
+                (self.memory.began, self.memory.sent) = (None, Ranges::default());
+                self.memory.init_unanswered = false;
+                self.restart(false);
+            }
             (Goal::Finish(_), Answer::Complete(links)) => {
                 let resumed = self.progress.resumed > 0;
                 self.complete(
@@ -48,7 +54,11 @@ impl Machine {
                     digests: self.memory.digests.take(),
                     ..Memory::default()
                 };
-                self.distrust = false;
+                (self.distrust, self.progress.resumed) = (false, 0);
+                self.discards += 1;
+                if self.discards > MAX_DISCARDS {
+                    return self.in_the_way("it is still there after it was deleted");
+                }
                 self.control(Goal::Init);
             }
             (Goal::Verify(..), Answer::Status(status)) => self.verified(Some(&status), context),
@@ -80,7 +90,9 @@ impl Machine {
         let Step::Send(sending) = &self.step else { return };
         self.progress.slices_total = sending.plan.count();
         self.progress.slices_done = sending.plan.done_count();
-        self.progress.acknowledge(sending.plan.done_bytes());
+        if !sending.unproven {
+            self.progress.acknowledge(sending.plan.done_bytes());
+        }
         if sending.plan.done_bytes() > self.best_done_bytes {
             self.best_done_bytes = sending.plan.done_bytes();
             self.fruitless_lists = 0;
@@ -100,24 +112,31 @@ impl Machine {
     }
 
     pub(super) fn listed(&mut self, listed: Unfinished) {
-        if self.distrust {
+        // Only what is wanted, or was begun from here, is ever thrown away.
+        let known = self.memory.began.as_ref().is_some_and(|begun| begun.is(&listed));
+        let may_go = self.options.discard_unfinished || known;
+        if self.distrust && known {
             return self.control(Goal::BeforeDiscard);
         }
         let (size, sha, memory) = (self.size, self.sha(), &self.memory);
-        let ours = Ours {
-            size,
-            sha,
-            memory,
-            init_unanswered: self.init_unanswered,
-        };
-        match resume::decide(&listed, &ours) {
+        let session_is_known = self.session_is_known;
+        match resume::decide(
+            &listed,
+            &Ours {
+                size,
+                sha,
+                memory,
+                session_is_known,
+            },
+        ) {
             Verdict::Adopt(present) => self.adopt(listed, &present),
-            Verdict::Other(why) => self.other_upload(&why, None),
+            Verdict::Other(_) if may_go => self.control(Goal::BeforeDiscard),
+            Verdict::Other(why) => self.in_the_way(&why),
         }
     }
 
     pub(super) fn adopt(&mut self, listed: Unfinished, present: &Ranges) {
-        (self.init_unanswered, self.memory.began) = (false, true);
+        self.remember(&listed.session);
         // Not known means together: a server that wants slices in order says so with a bad-offset code.
         self.memory.serial = listed.serial.or(self.memory.serial);
         let serial = self.memory.serial.unwrap_or(false);
@@ -130,19 +149,33 @@ impl Machine {
         }
     }
 
-    pub(super) fn other_upload(&mut self, why: &str, refusal: Option<&Refusal>) {
-        if self.options.discard_unfinished || self.memory.began {
-            return self.control(Goal::BeforeDiscard);
+    /// From here on this is the upload that is ours.
+    fn remember(&mut self, session: &Arc<str>) {
+        let (session, size, sha) = (session.clone(), self.size, self.sha());
+        self.memory.began = Some(Begun { session, size, sha });
+        (self.memory.init_unanswered, self.session_is_known) = (false, true);
+    }
+
+    /// Init said that the unfinished upload there is of other content.
+    fn other_upload(&mut self, refusal: &Refusal) {
+        let error = Error::refused(&self.name, self.place(), refusal);
+        if self.options.discard_unfinished {
+            self.control(Goal::BeforeDiscard);
+        } else if self.memory.began.is_some() {
+            // Perhaps it is one that was begun from here, of what the source was then.
+            self.conflict = Some(error);
+            self.ask_for_list();
+        } else {
+            self.fail(error);
         }
-        let mut error = match refusal {
-            Some(refusal) => Error::refused(&self.name, self.place(), refusal),
-            None => {
-                let text = format!("{}: an unfinished upload is in the way: {why}", self.name);
-                let advice = "Wait for it, choose another path, or turn discarding of unfinished uploads on.";
-                Error::new(Status::OtherUpload, text).with_note(advice)
-            }
-        };
-        error.status = Status::OtherUpload;
+    }
+
+    fn in_the_way(&mut self, why: &str) {
+        let error = self.conflict.take().unwrap_or_else(|| {
+            let text = format!("{}: an unfinished upload is in the way: {why}", self.name);
+            let advice = "Wait for it, choose another path, or turn discarding of unfinished uploads on.";
+            Error::new(Status::OtherUpload, text).with_note(advice)
+        });
         self.fail(error);
     }
 
@@ -188,9 +221,11 @@ impl Machine {
         match failure {
             TaskFailure::Refused(refusal) => self.control_refused(refusal, context),
             TaskFailure::Network(failure) => self.control_unanswered(failure, context),
-            TaskFailure::Source(_) | TaskFailure::Local(_) | TaskFailure::Cancelled => {
-                self.fail_without_request(failure);
-            }
+            TaskFailure::Source(_)
+            | TaskFailure::Argument(_)
+            | TaskFailure::Resources(_)
+            | TaskFailure::Defect(_)
+            | TaskFailure::Cancelled => self.fail_without_request(failure),
         }
     }
 
@@ -206,12 +241,9 @@ impl Machine {
             (_, Class::Overload) => self.control_again(Kind::Overload, &refusal, context),
             (_, Class::Resign) => self.control_again(Kind::Resign, &refusal, context),
             (Goal::Init, Class::Relist) => self.ask_for_list(),
-            (Goal::Init, Class::OtherUpload) => {
-                let why = "it is of other content";
-                self.other_upload(why, Some(&refusal));
-            }
+            (Goal::Init, Class::OtherUpload) => self.other_upload(&refusal),
             // Without a digest nothing could show that the object is the same, so the refusal is the answer.
-            (Goal::Init | Goal::Upload, Class::Exists)
+            (Goal::Init | Goal::Upload, Class::Exists | Class::Delivered)
                 if self.options.hash || self.size == 0 || self.commit_unanswered =>
             {
                 self.conflict = Some(Error::refused(&self.name, self.place(), &refusal));
@@ -221,10 +253,12 @@ impl Machine {
                 self.slice_size = MAX_HASHED_SLICE_SIZE;
                 self.control(Goal::Init);
             }
-            (Goal::Finish(_), Class::Relist | Class::BadOffset | Class::Absent | Class::Delivered) => {
+            (Goal::Finish(_), Class::Relist | Class::BadOffset | Class::Absent) => {
+                // That slices are missing is said of a session that is known; everything else is not.
+                self.session_is_known = refusal.code == Some(codes::UNFINISHED_SAME);
                 self.ask_for_list();
             }
-            (Goal::Finish(_), Class::Exists) => self.control(Goal::Compare),
+            (Goal::Finish(_), Class::Exists | Class::Delivered) => self.control(Goal::Compare),
             (Goal::Finish(_), Class::Restart) if !self.cleaned => self.restart(true),
             _ => self.give_up(Error::refused(&self.name, self.place(), &refusal)),
         }
@@ -256,7 +290,7 @@ impl Machine {
             return;
         };
         match control.goal {
-            Goal::Init => self.init_unanswered = true,
+            Goal::Init => self.memory.init_unanswered = true,
             Goal::Finish(_) | Goal::Upload => self.commit_unanswered = true,
             _ => {}
         }

@@ -18,7 +18,7 @@ mod slices;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::codes::Class;
+use crate::protocol::codes::{self, Class};
 use crate::protocol::digest::{Digests, Hasher, Sha1Digest};
 use crate::protocol::ranges::Ranges;
 use crate::protocol::{
@@ -36,13 +36,15 @@ use crate::upload::resume::{self, Ours, Verdict};
 use crate::upload::retry::{self, Attempts, Context, Kind};
 use crate::upload::sending::{Leave, Need, Sending};
 use crate::upload::status::Status;
-use crate::upload::task::{Done, Memory, Specification, Work};
+use crate::upload::task::{Begun, Done, Memory, Specification, Work};
 
 /// How much is hashed in one task: long enough to be cheap, short enough to let cancel and others in.
 pub const HASH_PIECE: u64 = 8 << 20;
 /// How often an upload may begin anew: once because the server lost it, once because digests did not match,
 /// and once more for both.
 const MAX_RESTARTS: u32 = 3;
+/// How often what is in the way is deleted: a server that says so and does not do it is not asked for ever.
+const MAX_DISCARDS: u32 = 2;
 /// Lists in a row that did not lead to a single new byte on the server.
 const MAX_FRUITLESS_LISTS: u32 = 5;
 /// Comparisons at the end that may contradict the answer before it is believed: records can lag.
@@ -135,8 +137,8 @@ pub(crate) struct Machine {
     /// The digest that a clean restart must find again.
     hashed_before: Option<Sha1Digest>,
     slice_size: u64,
-    /// An init was sent and its answer lost.
-    init_unanswered: bool,
+    /// The last that the server said of our session is that it knows it.
+    session_is_known: bool,
     /// A finish or one-shot upload may have had its effect without an answer.
     commit_unanswered: bool,
     /// A finish or one-shot upload was sent, whatever came of it: a proxy may have sent it twice.
@@ -152,6 +154,7 @@ pub(crate) struct Machine {
     /// A slice was sent in this run.
     tried_slices: bool,
     restarts: u32,
+    discards: u32,
     fruitless_lists: u32,
     best_done_bytes: u64,
     bytes_sent: u64,
@@ -186,7 +189,7 @@ impl Machine {
             },
             digests,
             hashed_before: None,
-            init_unanswered: false,
+            session_is_known: false,
             commit_unanswered: false,
             commit_sent: false,
             absent_before: false,
@@ -195,6 +198,7 @@ impl Machine {
             cleaned: false,
             tried_slices: false,
             restarts: 0,
+            discards: 0,
             fruitless_lists: 0,
             best_done_bytes: 0,
             bytes_sent: 0,
@@ -232,23 +236,33 @@ impl Machine {
         }
     }
 
-    /// Ends the upload from outside.
+    /// Ends the upload from outside. What was completed before stays completed: only the look at it is left out.
     pub(crate) fn stop(&mut self, error: Error) {
-        if self.result.is_none() {
-            let committing = matches!(
-                &self.step,
-                Step::Control(Control {
-                    goal: Goal::Finish(_),
-                    ..
-                })
-            );
-            let note = if self.commit_unanswered || committing {
-                "The request that completes the object had been sent; it may be complete."
-            } else {
-                ""
-            };
-            self.end(Err(error.with_note(note)));
+        if self.result.is_some() {
+            return;
         }
+        match std::mem::replace(&mut self.step, Step::Over) {
+            Step::Control(Control {
+                goal: Goal::Verify(outcome, links),
+                ..
+            }) => {
+                return self.finished(outcome, links, false);
+            }
+            Step::Control(Control {
+                goal: Goal::Init,
+                in_flight: true,
+                ..
+            }) => {
+                self.memory.init_unanswered = true;
+            }
+            _ => {}
+        }
+        let note = if self.commit_sent {
+            "The request that completes the object had been sent; it may be complete."
+        } else {
+            ""
+        };
+        self.end(Err(error.with_note(note)));
     }
 
     fn begin(&mut self) {
@@ -406,6 +420,7 @@ impl Machine {
 
     /// Takes what came of a task that this upload handed out.
     pub(crate) fn report(&mut self, work: Work, done: Result<Done, TaskFailure>, context: &mut Context) {
+        self.check_deadline(context.now);
         if self.result.is_some() {
             return;
         }

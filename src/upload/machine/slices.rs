@@ -52,14 +52,16 @@ impl Machine {
                     Class::Resign => (Some(Kind::Resign), refusal.retry_after, error),
                     Class::Delivered => return self.slice_is_there(slice, false),
                     Class::Relist | Class::Absent | Class::Exists | Class::OtherUpload => {
+                        self.session_is_known = false;
                         return self.leave(slice, Leave::List);
                     }
+                    Class::SliceSize => return self.leave(slice, Leave::List),
                     Class::BadOffset => {
                         self.memory.serial = Some(true);
                         return self.leave(slice, Leave::List);
                     }
                     Class::Restart if !self.cleaned => return self.leave(slice, Leave::Restart),
-                    Class::Restart | Class::SliceSize | Class::Final => (None, None, error),
+                    Class::Restart | Class::Final => (None, None, error),
                 }
             }
             TaskFailure::Network(failure) => {

@@ -13,6 +13,11 @@ pub struct Config {
     pub directory: PathBuf,
     /// Where to listen; port 0 lets the system choose. Default: `127.0.0.1:0`.
     pub listen: SocketAddr,
+    /// Speaks TLS 1.2 and 1.3 instead of plain HTTP, with a certificate for `localhost`, `127.0.0.1`, `::1`
+    /// and the address of `listen`, made at start by an authority that stays with the folder. Default: off.
+    pub tls: bool,
+    /// The certificate to show instead of a made one; only together with `tls`. Default: none.
+    pub tls_files: Option<TlsFiles>,
     /// The appid in addresses and signatures. Default: `1251668577`.
     pub app_id: String,
     /// The SecretID that signatures name. Default: `AKIDtest`.
@@ -31,7 +36,8 @@ pub struct Config {
     pub log: bool,
     /// How long a client may send nothing inside a request, or take nothing of an answer. Default: 60 s.
     pub stall_timeout: Duration,
-    /// How long a connection may wait for the head of its next request. Default: 120 s.
+    /// How long a connection may wait for the head of its next request; how long a TLS handshake may take.
+    /// Default: 120 s.
     pub idle_timeout: Duration,
     /// Connections at once; more wait to be accepted. Default: 1024.
     pub max_connections: usize,
@@ -40,12 +46,23 @@ pub struct Config {
     pub body_memory: usize,
 }
 
+/// A certificate of the user's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// PEM: the server's certificate first, then those between it and its authority.
+    pub certificate: PathBuf,
+    /// PEM: the private key of the first certificate.
+    pub key: PathBuf,
+}
+
 impl Config {
     /// The defaults, on a folder.
     pub fn new(directory: impl Into<PathBuf>) -> Config {
         Config {
             directory: directory.into(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: false,
+            tls_files: None,
             app_id: "1251668577".to_owned(),
             secret_id: "AKIDtest".to_owned(),
             secret_key: "secret".to_owned(),
@@ -60,6 +77,11 @@ impl Config {
             body_memory: 256 * 1024 * 1024,
         }
     }
+
+    /// Of every address that the emulator tells.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls { "https" } else { "http" }
+    }
 }
 
 impl fmt::Debug for Config {
@@ -68,6 +90,8 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("directory", &self.directory)
             .field("listen", &self.listen)
+            .field("tls", &self.tls)
+            .field("tls_files", &self.tls_files)
             .field("app_id", &self.app_id)
             .field("secret_id", &self.secret_id)
             .field("buckets", &self.buckets)

@@ -4,8 +4,11 @@
 //! down in the connection's [`Plan`] how it is to end, and at which byte of the answer; then it gives the
 //! library an answer, or an error. [`Wire`] holds the library to the byte; when the library is done, the
 //! connection's task gets the socket back and ends it as planned.
+//!
+//! Under TLS it is the same: bytes are counted before they are encrypted, and it is the TCP socket that ends.
 
 use crate::faults::Ending;
+use crate::socket::Stream;
 use crate::store::lock;
 use memchr::memmem;
 use std::io;
@@ -16,7 +19,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 /// After the answer, how long a client may go on sending before the connection is closed on it.
 const LINGER: Duration = Duration::from_secs(2);
@@ -114,24 +117,30 @@ impl Connection {
     }
 
     /// Ends the connection as planned. Bounded in time and bytes.
-    pub(crate) async fn end(&self, mut stream: TcpStream) {
+    pub(crate) async fn end(&self, mut stream: Stream) {
         let farewell = lock(&self.plan).farewell;
         match farewell {
             Farewell::Reset => {
                 // With a linger time of zero, dropping the socket sends a reset.
-                let _ = stream.set_zero_linger();
+                let _ = stream.tcp().set_zero_linger();
             }
             Farewell::Orderly => {
-                if stream.shutdown().await.is_ok() {
-                    let _ = timeout(LINGER, discard(&mut stream)).await;
+                if finish_sending(&mut stream).await {
+                    let _ = timeout(LINGER, discard(stream.tcp())).await;
                 }
             }
             Farewell::WhileSending => {
-                let _ = stream.shutdown().await;
+                finish_sending(&mut stream).await;
                 sleep(EARLY_MOMENT).await;
             }
         }
     }
+}
+
+/// FIN, under TLS after a close_notify. A client that takes nothing may keep TLS from sending that, but not
+/// for long; false then.
+async fn finish_sending(stream: &mut Stream) -> bool {
+    matches!(timeout(LINGER, stream.shutdown()).await, Ok(Ok(())))
 }
 
 async fn discard(stream: &mut TcpStream) -> io::Result<()> {
@@ -146,42 +155,19 @@ async fn discard(stream: &mut TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// The socket as the HTTP library sees it.
+/// The stream as the HTTP library sees it.
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     connection: Arc<Connection>,
-    write_timeout: Duration,
-    /// Runs while the client takes no byte of the answer.
-    write_stall: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream, connection: Arc<Connection>, write_timeout: Duration) -> Wire {
-        Wire {
-            stream,
-            connection,
-            write_timeout,
-            write_stall: None,
-        }
+    pub(crate) fn new(stream: Stream, connection: Arc<Connection>) -> Wire {
+        Wire { stream, connection }
     }
 
-    pub(crate) fn into_stream(self) -> TcpStream {
+    pub(crate) fn into_stream(self) -> Stream {
         self.stream
-    }
-
-    /// A client that takes nothing for too long is given up.
-    fn poll_stall(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let write_timeout = self.write_timeout;
-        let stall = self
-            .write_stall
-            .get_or_insert_with(|| Box::pin(sleep(write_timeout)));
-        match stall.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "the client takes no byte",
-            ))),
-            Poll::Pending => Poll::Pending,
-        }
     }
 }
 
@@ -204,15 +190,11 @@ impl AsyncWrite for Wire {
                 "cut by a fault",
             )));
         }
-        match Pin::new(&mut self.stream).poll_write(cx, &bytes[..allowed]) {
-            Poll::Ready(Ok(count)) => {
-                self.write_stall = None;
-                self.connection.sent(count);
-                Poll::Ready(Ok(count))
-            }
-            Poll::Pending => self.poll_stall(cx),
-            failed => failed,
+        let written = Pin::new(&mut self.stream).poll_write(cx, &bytes[..allowed]);
+        if let Poll::Ready(Ok(count)) = written {
+            self.connection.sent(count);
         }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -7,6 +7,7 @@ use crate::server::{Shared, serve};
 use crate::store::{Store, lock};
 use crate::switches::SwitchError;
 use crate::target::ObjectKey;
+use crate::tls::Tls;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ const BLOCKING_THREADS: usize = 8;
 pub struct Emulator {
     shared: Arc<Shared>,
     address: SocketAddr,
+    ca_pem: Option<String>,
     stop: watch::Sender<bool>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -44,10 +46,12 @@ impl Emulator {
     /// Opens the folder and serves on a thread of its own. When this returns, clients can connect.
     ///
     /// # Errors
-    /// The folder cannot be used, another emulator runs on it ([`io::ErrorKind::WouldBlock`]), or the address
-    /// is taken.
+    /// The folder cannot be used, another emulator runs on it ([`io::ErrorKind::WouldBlock`]), the address is
+    /// taken, or the certificate or its authority cannot be used.
     pub fn start(config: Config) -> io::Result<Emulator> {
         let (store, folder_lock) = Store::open(&config.directory)?;
+        let tls = Tls::open(&config, &store)?;
+        let (acceptor, ca_pem) = tls.map_or((None, None), |tls| (Some(tls.acceptor), tls.ca_pem));
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(ASYNC_THREADS)
             .max_blocking_threads(BLOCKING_THREADS)
@@ -66,7 +70,7 @@ impl Emulator {
         let thread = thread::Builder::new().name("cos-emulator".to_owned()).spawn({
             let shared = shared.clone();
             move || {
-                runtime.block_on(serve(shared, listener, stopped));
+                runtime.block_on(serve(shared, listener, acceptor, stopped));
                 // Ends every connection, and waits for the operations that are under way.
                 drop(runtime);
                 // Only now may another emulator have the folder.
@@ -76,14 +80,21 @@ impl Emulator {
         Ok(Emulator {
             shared,
             address,
+            ca_pem,
             stop,
             thread: Mutex::new(Some(thread)),
         })
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`; `https` with [`Config::tls`].
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.shared.config.scheme(), self.address)
+    }
+
+    /// The certificate, in PEM, that a client must trust; also in `DIR/state/tls/ca.pem`, and the same after a
+    /// restart on the folder. `None` without TLS, and with a certificate of the user's own.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
     }
 
     /// Where it listens.

@@ -291,7 +291,7 @@ impl Exchange {
             form,
             query_op: self.query.op.clone(),
             token: self.token(),
-            base_url: format!("http://{}", self.connection.local),
+            base_url: format!("{}://{}", self.shared.config.scheme(), self.connection.local),
             now: self.now,
         })
     }

@@ -22,10 +22,11 @@
 //!
 //! # Rooms
 //!
-//! A request goes from `server` (connections) through `exchange` (one request, with the points where faults
-//! strike) to `operations` (what the service does), which use `store` (the folder). `form` decodes bodies,
-//! `target` paths, `signature` signatures; `faults`, `switches` and `codes` are tables; `journal` is the
-//! record of requests; `control` and `download` are the other things that can be asked over HTTP.
+//! A request goes from `server` (connections, over `socket` and `tls`) through `exchange` (one request, with
+//! the points where faults strike) to `operations` (what the service does), which use `store` (the folder).
+//! `form` decodes bodies, `target` paths, `signature` signatures; `faults`, `switches` and `codes` are tables;
+//! `journal` is the record of requests; `control` and `download` are the other things that can be asked over
+//! HTTP.
 //!
 //! The protocol is written down here from the service's documentation alone, without a line of the library
 //! under test, so that a misunderstanding cannot sit on both sides.
@@ -49,11 +50,13 @@ mod rate_limit;
 mod server;
 mod sha1_state;
 mod signature;
+mod socket;
 mod store;
 mod switches;
 mod target;
+mod tls;
 
-pub use config::Config;
+pub use config::{Config, TlsFiles};
 pub use emulator::Emulator;
 pub use faults::{ANY_OPERATION, Action, Answer, Ending, Fault, FaultError, Phase};
 pub use journal::RequestRecord;

@@ -1,7 +1,7 @@
 //! The program `cos-emulator`.
 
 use clap::Parser;
-use cos_emulator::{Config, Emulator, Switches};
+use cos_emulator::{Config, Emulator, Switches, TlsFiles};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -11,8 +11,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// A stand-in for the slice-upload API (files/v2) of Tencent Cloud Object Storage, on a disk folder.
 ///
-/// When it is ready it prints one line, `cos-emulator listening on http://ADDRESS`, and serves until SIGTERM
-/// or SIGINT.
+/// When it is ready it prints one line, `cos-emulator listening on http://ADDRESS` (with --tls, https), and
+/// serves until SIGTERM or SIGINT.
 #[derive(Parser)]
 #[command(name = "cos-emulator", version, after_long_help = switches_help())]
 struct Arguments {
@@ -23,6 +23,19 @@ struct Arguments {
     /// Where to listen; port 0 lets the system choose.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9000")]
     listen: SocketAddr,
+
+    /// Speaks TLS, with a certificate for localhost, 127.0.0.1, ::1 and the address of --listen. Clients must
+    /// trust DIR/state/tls/ca.pem, which stays the same as long as the folder exists.
+    #[arg(long)]
+    tls: bool,
+
+    /// A PEM file with the certificate to show instead, its issuers behind it.
+    #[arg(long, value_name = "FILE", requires_all = ["tls", "tls_key"])]
+    tls_certificate: Option<PathBuf>,
+
+    /// A PEM file with the private key of that certificate.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
 
     /// The appid in addresses and signatures.
     #[arg(long, value_name = "NUMBER")]
@@ -99,6 +112,11 @@ fn config(arguments: Arguments) -> Result<Config, String> {
             .map_err(|error| format!("--set: {error}"))?;
     }
     config.listen = arguments.listen;
+    config.tls = arguments.tls;
+    config.tls_files = arguments
+        .tls_certificate
+        .zip(arguments.tls_key)
+        .map(|(certificate, key)| TlsFiles { certificate, key });
     config.app_id = arguments.app_id;
     config.secret_id = arguments.secret_id;
     config.buckets = arguments.buckets;

@@ -11,6 +11,7 @@ use crate::journal::{Draft, Journal};
 use crate::operations::{ACCESS_PREFIX, API_PREFIX, Call, Data, SOURCE_PREFIX, Service};
 use crate::rate_limit::RateLimit;
 use crate::signature::Credentials;
+use crate::socket::{Socket, Stream};
 use crate::store::{Store, lock};
 use crate::switches::Switches;
 use crate::{control, download};
@@ -27,7 +28,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 /// Bytes of a request's head.
 const HEAD_LIMIT: usize = 64 * 1024;
@@ -132,8 +134,13 @@ impl Shared {
     }
 }
 
-/// Serves until `stop` changes, then drops all connections where they stand.
-pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+/// Serves until `stop` changes, then drops all connections where they stand. With an acceptor, over TLS.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    mut stop: watch::Receiver<bool>,
+) {
     let places = Arc::new(Semaphore::new(shared.config.max_connections.max(1)));
     let mut connections = 0;
     loop {
@@ -148,11 +155,11 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, mut stop: 
         connections += 1;
         let Ok(local) = stream.local_addr() else { continue };
         let connection = Arc::new(Connection::new(connections, local, peer));
-        let (shared, mut stop) = (shared.clone(), stop.clone());
+        let (shared, tls, mut stop) = (shared.clone(), tls.clone(), stop.clone());
         tokio::spawn(async move {
             tokio::select! {
                 _ = stop.changed() => {}
-                () = serve_connection(shared, connection, stream) => {}
+                () = serve_connection(shared, connection, stream, tls) => {}
             }
             drop(place);
         });
@@ -167,10 +174,24 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Accep
     Some((stream, peer, place))
 }
 
-async fn serve_connection(shared: Arc<Shared>, connection: Arc<Connection>, stream: TcpStream) {
+async fn serve_connection(
+    shared: Arc<Shared>,
+    connection: Arc<Connection>,
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+) {
     // Small answers must not wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
-    let wire = Wire::new(stream, connection.clone(), shared.config.stall_timeout);
+    let socket = Socket::new(stream, shared.config.stall_timeout);
+    let stream = match tls {
+        None => Stream::Plain(socket),
+        Some(tls) => match shake_hands(&tls, socket, shared.config.idle_timeout).await {
+            Ok(stream) => stream,
+            Err(Some(socket)) => return connection.end(Stream::Plain(socket)).await,
+            Err(None) => return,
+        },
+    };
+    let wire = Wire::new(stream, connection.clone());
     let idle_timeout = shared.config.idle_timeout;
     let service = {
         let connection = connection.clone();
@@ -188,6 +209,16 @@ async fn serve_connection(shared: Arc<Shared>, connection: Arc<Connection>, stre
     let _ = poll_fn(|cx| Pin::new(&mut serving).poll_without_shutdown(cx)).await;
     let stream = serving.into_parts().io.into_inner().into_stream();
     connection.end(stream).await;
+}
+
+/// The TLS handshake. When it fails the socket comes back, to be ended so that the alert arrives; not when
+/// the client let the time pass.
+async fn shake_hands(tls: &TlsAcceptor, socket: Socket, limit: Duration) -> Result<Stream, Option<Socket>> {
+    match timeout(limit, tls.accept(socket).into_fallible()).await {
+        Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
+        Ok(Err((_, socket))) => Err(Some(socket)),
+        Err(_) => Err(None),
+    }
 }
 
 async fn route(

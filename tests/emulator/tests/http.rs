@@ -6,7 +6,7 @@ use cos_emulator::{Config, Emulator};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::time::Duration;
-use support::{Answer, BUCKET, Client, MIB, PATIENCE, content, start, start_with};
+use support::{Answer, BUCKET, Client, MIB, PATIENCE, assert_ended, content, start, start_with};
 
 fn stat_request(client: &Client, path: &str) -> Vec<u8> {
     let token = client.token();
@@ -157,7 +157,7 @@ fn a_client_that_stalls_in_a_body_is_dropped_and_its_memory_freed() {
     let mut stalled = client.connect();
     stalled.write_all(&request[..2 * MIB]).unwrap();
     client.send(&request).data();
-    assert_eq!(stalled.read(&mut [0]).unwrap_or(0), 0);
+    assert_ended(&mut stalled);
     assert!(
         fixture
             .emulator
@@ -206,7 +206,7 @@ fn stop_ends_connections_and_frees_folder_and_port() {
     idle.write_all(&stat_request(&fixture.client, "file")).unwrap();
     Answer::read(&mut idle).unwrap();
     fixture.emulator.stop();
-    assert_eq!(idle.read(&mut [0]).unwrap_or(0), 0);
+    assert_ended(&mut idle);
     fixture.emulator.stop();
     // Everything that needs no server still works.
     assert_eq!(fixture.emulator.object(BUCKET, "file").unwrap(), b"x");

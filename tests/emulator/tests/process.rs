@@ -151,7 +151,7 @@ fn the_key_may_come_from_a_file_or_the_environment() {
 #[test]
 fn wrong_arguments_are_answered_with_what_would_be_right() {
     let directory = tempfile::tempdir().unwrap();
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 7] = [
         (&[], "--secret-key"),
         (&["--secret-key", ""], "the secret key is empty"),
         (
@@ -163,6 +163,14 @@ fn wrong_arguments_are_answered_with_what_would_be_right() {
             "there is no switch \"nonsense\"",
         ),
         (&["--secret-key", "s", "--set", "listparts"], "NAME=VALUE"),
+        (
+            &["--secret-key", "s", "--tls", "--tls-certificate", "c"],
+            "--tls-key <FILE>",
+        ),
+        (
+            &["--secret-key", "s", "--tls-certificate", "c", "--tls-key", "k"],
+            "--tls\n",
+        ),
     ];
     for (arguments, expected) in cases {
         let output = run(command(directory.path()).args(arguments));
@@ -190,6 +198,9 @@ fn help_names_every_option_and_every_switch() {
         "--bucket",
         "--set",
         "--seed",
+        "--tls",
+        "--tls-certificate",
+        "--tls-key",
     ];
     for word in options
         .into_iter()

@@ -115,18 +115,41 @@ fn while_the_answer_is_read() {
 }
 
 #[test]
-fn a_token_cancelled_before_the_exchange_sends_nothing() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut transport = transport(config(&format!("http://{}", listener.local_addr().unwrap())));
-    let token = CancelToken::new();
+fn a_token_cancelled_before_the_exchange_sends_nothing_on_a_new_or_a_kept_connection() {
+    let server = Server::start(|listener, _| {
+        let mut never_used = listener.accept().unwrap().0;
+        assert_eq!(never_used.read(&mut [0]).unwrap(), 0);
+        let mut stream = listener.accept().unwrap().0;
+        read_request(&mut stream);
+        answer(&mut stream, "200 OK", "kept");
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    });
+    let mut transport = server.transport();
+    let (source, token) = (MemorySource::new(*b""), CancelToken::new());
     token.cancel();
-    let result = exchange(&mut transport, &get(), &MemorySource::new(*b""), &token);
+    let result = exchange(&mut transport, &get(), &source, &token);
     assert!(matches!(result, Err(TaskFailure::Cancelled)), "{result:?}");
-    listener.set_nonblocking(true).unwrap();
-    if let Ok((mut stream, _)) = listener.accept() {
-        stream.set_nonblocking(false).unwrap();
-        assert_eq!(stream.read(&mut [0]).unwrap(), 0, "not a byte was sent");
-    }
+    assert_eq!(call_get(&mut transport).said(), ok("kept"));
+    let result = exchange(&mut transport, &get(), &source, &token);
+    assert!(matches!(result, Err(TaskFailure::Cancelled)), "{result:?}");
+}
+
+#[test]
+fn a_failure_of_the_network_after_the_cancel_is_the_cancel_s() {
+    let server = Server::once(|mut stream, _| {
+        read_request(&mut stream);
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+            .unwrap();
+    });
+    let (source, token) = (MemorySource::new(*b""), CancelToken::new());
+    let mut transport = server.transport();
+    let result = transport.exchange(&get(), "signed", &source, HANG_GUARD, &token, &mut |_, body| {
+        let read = std::io::copy(body, &mut std::io::sink());
+        token.cancel();
+        Ok(read?)
+    });
+    assert!(matches!(result, Err(TaskFailure::Cancelled)), "{result:?}");
 }
 
 /// A source that cancels the upload while it is read for the third time.

@@ -18,7 +18,8 @@ use crate::engine::cancel::CancelToken;
 use crate::engine::endpoint::Endpoint;
 use crate::engine::resolver::Resolver;
 use crate::engine::source::{FileSource, MemorySource, Source};
-use crate::protocol::{Body, Request, Segment, signature};
+use crate::protocol::codes::Class;
+use crate::protocol::{Body, Refusal, Request, Segment, signature};
 use crate::upload::failure::{NetworkFailure, TaskFailure};
 
 use super::{SharedTransport, Timeouts, Transport, TransportConfig};
@@ -185,6 +186,19 @@ fn exchange(
         body.read_to_string(&mut text)?;
         Ok((head.http_status, text))
     })
+}
+
+/// What a decoder may say of an answer.
+fn refusal() -> Refusal {
+    Refusal {
+        http_status: 200,
+        code: Some(-1),
+        message: "no".to_owned(),
+        request_id: None,
+        class: Class::Final,
+        retry_after: None,
+        ambiguous: false,
+    }
 }
 
 /// An exchange of an upload that nobody cancels.

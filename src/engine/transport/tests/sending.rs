@@ -110,6 +110,27 @@ fn an_early_success_of_a_server_that_closes_is_an_ambiguous_failure() {
 }
 
 #[test]
+fn what_an_early_answer_refuses_is_refused_whatever_its_status() {
+    for status in ["200 OK", "403 Forbidden"] {
+        let server = Server::once(move |mut stream, _| {
+            read_head(&mut stream);
+            answer(&mut stream, status, "{}");
+        });
+        let (_folder, source) = large_file();
+        let (request, token) = (send(&source), CancelToken::new());
+        let mut transport = server.transport();
+        let result = transport.exchange(&request, "signed", &source, HANG_GUARD, &token, &mut |_, body| {
+            io::copy(body, &mut io::sink())?;
+            Err::<(), _>(refusal().into())
+        });
+        assert!(
+            matches!(result, Err(TaskFailure::Refused(_))),
+            "{status}: {result:?}"
+        );
+    }
+}
+
+#[test]
 fn an_interim_answer_that_nobody_asked_for_stops_nothing() {
     let server = Server::once(|mut stream, _| {
         let head = read_head(&mut stream);

@@ -103,6 +103,7 @@ fn the_right_authority_is_trusted_and_the_connection_is_kept() {
 #[test]
 fn what_tls_has_to_say_between_two_requests_does_not_cost_the_connection() {
     let authority = Authority::new();
+    let (answered, on_answered) = mpsc::channel();
     let (said, on_said) = mpsc::channel();
     let server = tls_server(
         authority.server("127.0.0.1", &[&rustls::version::TLS13]),
@@ -110,6 +111,7 @@ fn what_tls_has_to_say_between_two_requests_does_not_cost_the_connection() {
             for _ in 0..2 {
                 read_request(&mut stream);
                 answer(&mut stream, "200 OK", "kept");
+                on_answered.recv().unwrap();
                 stream.conn.refresh_traffic_keys().unwrap();
                 stream.flush().unwrap();
                 said.send(()).unwrap();
@@ -119,6 +121,7 @@ fn what_tls_has_to_say_between_two_requests_does_not_cost_the_connection() {
     let mut transport = trusting(&server, authority.pem());
     for _ in 0..2 {
         assert_eq!(call_get(&mut transport).said(), ok("kept"));
+        answered.send(()).unwrap();
         on_said.recv().unwrap();
     }
 }

@@ -56,7 +56,7 @@ fn a_prefix_of_the_endpoint_goes_before_the_target() {
 }
 
 /// A source that looks, when it is read, whether the server has received anything yet.
-struct Peeking(std::sync::Mutex<Receiver<TcpStream>>);
+struct Peeking(std::sync::Mutex<Receiver<TcpStream>>, Sender<()>);
 
 impl Source for Peeking {
     fn size(&self) -> u64 {
@@ -68,6 +68,7 @@ impl Source for Peeking {
         stream.set_nonblocking(true)?;
         let received = stream.peek(&mut [0]);
         stream.set_nonblocking(false)?;
+        self.1.send(()).unwrap();
         buffer.copy_from_slice(if received.is_ok() { b"earlier" } else { b"at once" });
         Ok(7)
     }
@@ -84,14 +85,16 @@ impl Source for Peeking {
 #[test]
 fn the_head_leaves_with_the_body() {
     let (accepted, on_accept) = mpsc::channel();
+    let (looked, on_look) = mpsc::channel();
     let server = Server::once(move |mut stream, _| {
         accepted.send(stream.try_clone().unwrap()).unwrap();
+        on_look.recv().unwrap();
         let length = content_length(&read_head(&mut stream));
         let mut body = String::new();
         (&mut stream).take(length).read_to_string(&mut body).unwrap();
         answer(&mut stream, "200 OK", &body);
     });
-    let source = Peeking(std::sync::Mutex::new(on_accept));
+    let source = Peeking(std::sync::Mutex::new(on_accept), looked);
     assert_eq!(
         call(&mut server.transport(), &send(&source), &source).said(),
         ok("headat oncetail")
@@ -124,7 +127,7 @@ fn a_long_authorization_is_sent_and_one_that_is_too_long_is_not() {
     };
     assert_eq!(call_with(&"s".repeat(32_000)).said(), ok("1048584"));
     let result = call_with(&"s".repeat(33_000));
-    let Err(TaskFailure::Local(detail)) = result else {
+    let Err(TaskFailure::Argument(detail)) = result else {
         panic!("{result:?}")
     };
     assert!(
@@ -152,29 +155,47 @@ fn one_connection_serves_exchange_after_exchange() {
 }
 
 #[test]
-fn a_reply_not_read_to_its_end_does_not_cost_the_connection() {
+fn a_post_without_a_body_says_so() {
     let server = Server::once(|mut stream, _| {
         for _ in 0..2 {
+            let head = read_head(&mut stream);
+            assert!(
+                head.starts_with("POST ") && head.contains("content-length: 0\r\n"),
+                "{head}"
+            );
+            answer(&mut stream, "200 OK", "empty");
+        }
+    });
+    let mut transport = server.transport();
+    for _ in 0..2 {
+        let result = call(&mut transport, &post(Vec::new()), &MemorySource::new(*b""));
+        assert_eq!(result.said(), ok("empty"));
+    }
+}
+
+#[test]
+fn a_reply_not_read_to_its_end_does_not_cost_the_connection_answer_or_refusal() {
+    let server = Server::once(|mut stream, _| {
+        for _ in 0..4 {
             read_request(&mut stream);
             answer(&mut stream, "200 OK", &"x".repeat(50_000));
         }
     });
     let mut transport = server.transport();
-    for _ in 0..2 {
-        let token = CancelToken::new();
-        let first = transport.exchange(
-            &get(),
-            "signed",
-            &MemorySource::new(*b""),
-            HANG_GUARD,
-            &token,
-            &mut |_, body| {
-                let mut first = [0];
-                body.read_exact(&mut first)?;
-                Ok(first)
-            },
-        );
-        assert_eq!(first.unwrap(), *b"x");
+    for refused in [false, true, false, true] {
+        let (source, token) = (MemorySource::new(*b""), CancelToken::new());
+        let result = transport.exchange(&get(), "signed", &source, HANG_GUARD, &token, &mut |_, body| {
+            let mut first = [0];
+            body.read_exact(&mut first)?;
+            if refused { Err(refusal().into()) } else { Ok(first) }
+        });
+        match result {
+            Ok(first) => assert!(!refused && first == *b"x"),
+            Err(failure) => assert!(
+                refused && matches!(failure, TaskFailure::Refused(_)),
+                "{failure:?}"
+            ),
+        }
     }
 }
 
@@ -262,7 +283,7 @@ fn an_authorization_that_no_header_can_have_is_refused_without_being_sent_or_sho
         &CancelToken::new(),
         &mut |_, _| Ok(()),
     );
-    let Err(TaskFailure::Local(detail)) = result else {
+    let Err(TaskFailure::Argument(detail)) = result else {
         panic!("{result:?}")
     };
     assert!(

@@ -90,7 +90,7 @@ pub(crate) struct Call {
     pub(crate) query_op: Option<String>,
     /// The signature as found in header or query.
     pub(crate) token: Option<String>,
-    /// `http://host:port` of this emulator as the client reached it.
+    /// `http://host:port` of this emulator as the client reached it; `https` under TLS.
     pub(crate) base_url: String,
     /// Unix seconds.
     pub(crate) now: u64,

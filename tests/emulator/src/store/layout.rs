@@ -9,6 +9,7 @@
 //! state/publishing/<name>/                 a complete new object on its way to objects/: content, attributes.json
 //! state/long-names/<bucket>/<name>         objects with a path segment longer than a file name may be
 //! state/used-signatures/<digest>           one-time signatures that were used
+//! state/tls/                               the authority of the certificates: ca.pem, ca-key.pem; appears whole
 //! state/temporary/                         files being written; emptied at start
 //! ```
 //!
@@ -122,6 +123,10 @@ impl Layout {
     pub(super) fn publication(&self, key: &ObjectKey) -> PathBuf {
         self.publishing()
             .join(sha1_hex(format!("{}/{}", key.bucket, key.path).as_bytes()))
+    }
+
+    pub(super) fn authority(&self) -> PathBuf {
+        self.state.join("tls")
     }
 
     pub(super) fn used_signatures(&self) -> PathBuf {

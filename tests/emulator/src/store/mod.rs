@@ -11,11 +11,13 @@
 //!
 //! All functions block; the caller runs them off the async threads.
 
+mod authority;
 mod layout;
 mod objects;
 mod uploads;
 mod writer;
 
+pub(crate) use authority::AuthorityFiles;
 pub(crate) use objects::Attributes;
 pub(crate) use uploads::{Parts, Upload};
 pub(crate) use writer::Staged;
@@ -50,8 +52,14 @@ pub(crate) struct Store {
 }
 
 /// Keeps other emulators off the folder while it lives.
-pub(crate) struct FolderLock {
-    _file: File,
+pub(crate) struct FolderLock(File);
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Closing the file would do, were there not a moment in which a child process that another thread
+        // starts has it open too.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
 }
 
 impl Store {
@@ -141,7 +149,7 @@ fn take_folder_lock(layout: &Layout) -> io::Result<FolderLock> {
             error
         }
     })?;
-    Ok(FolderLock { _file: file })
+    Ok(FolderLock(file))
 }
 
 fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
@@ -244,6 +252,16 @@ mod tests {
             fs::create_dir(publication).unwrap();
         });
         check_published(directory.path());
+    }
+
+    #[test]
+    fn the_folder_is_free_at_once_even_while_a_new_child_process_has_the_lock_file_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let (_, folder_lock) = Store::open(directory.path()).unwrap();
+        // As a fork duplicates it.
+        let _duplicate = folder_lock.0.try_clone().unwrap();
+        drop(folder_lock);
+        Store::open(directory.path()).unwrap();
     }
 
     #[test]

@@ -5,10 +5,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cos_emulator::{Config, Emulator};
 use hmac::{Hmac, KeyInit, Mac};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 use sha1::{Digest, Sha1};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
@@ -46,6 +50,7 @@ pub fn start_with(change: impl FnOnce(&mut Config)) -> Fixture {
     let emulator = Emulator::start(config).unwrap();
     let client = Client {
         address: emulator.address(),
+        tls: emulator.ca_pem().map(trusting),
         ..client
     };
     Fixture {
@@ -54,6 +59,31 @@ pub fn start_with(change: impl FnOnce(&mut Config)) -> Fixture {
         client,
     }
 }
+
+/// An emulator that speaks TLS, and a client that trusts it.
+pub fn start_tls() -> Fixture {
+    start_with(|config| config.tls = true)
+}
+
+/// What a client needs that trusts these authorities alone.
+pub fn trusting(ca_pem: &str) -> Arc<ClientConfig> {
+    Arc::new(trusting_in(ca_pem, rustls::ALL_VERSIONS))
+}
+
+pub fn trusting_in(ca_pem: &str, versions: &[&'static rustls::SupportedProtocolVersion]) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
+        roots.add(certificate.unwrap()).unwrap();
+    }
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+/// A TLS stream over a socket of the standard library.
+pub type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
 /// An emulator with some switches set.
 pub fn start_set(settings: &[&str]) -> Fixture {
@@ -139,6 +169,8 @@ pub struct Client {
     pub app_id: String,
     pub secret_id: String,
     pub secret_key: String,
+    /// Requests go over TLS when this is there.
+    pub tls: Option<Arc<ClientConfig>>,
 }
 
 pub const BOUNDARY: &str = "----------------------------2335c30f02ab";
@@ -165,6 +197,7 @@ impl Client {
             app_id: own(app_id),
             secret_id: own(secret_id),
             secret_key: own(secret_key),
+            tls: None,
         }
     }
 
@@ -178,6 +211,13 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream
+    }
+
+    /// A TLS stream to the emulator under one of its names; the handshake comes with the first byte.
+    pub fn connect_tls(&self, host: &str) -> TlsStream {
+        let name = ServerName::try_from(host.to_owned()).unwrap();
+        let connection = ClientConnection::new(self.tls.clone().unwrap(), name).unwrap();
+        StreamOwned::new(connection, self.connect())
     }
 
     /// A signature over any fields.
@@ -228,9 +268,14 @@ impl Client {
 
     /// Sends bytes on a new connection and reads one answer.
     pub fn try_send(&self, bytes: &[u8]) -> io::Result<Answer> {
-        let mut stream = self.connect();
-        stream.write_all(bytes)?;
-        Answer::read(&mut stream)
+        fn exchange(mut stream: impl Read + Write, bytes: &[u8]) -> io::Result<Answer> {
+            stream.write_all(bytes)?;
+            Answer::read(&mut stream)
+        }
+        match self.tls {
+            None => exchange(self.connect(), bytes),
+            Some(_) => exchange(self.connect_tls("localhost"), bytes),
+        }
     }
 
     pub fn send(&self, bytes: &[u8]) -> Answer {
@@ -339,8 +384,9 @@ impl Client {
     }
 
     pub fn get(&self, url: &str) -> Answer {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
         let url = url
-            .strip_prefix(&format!("http://{}", self.address))
+            .strip_prefix(&format!("{scheme}://{}", self.address))
             .unwrap_or(url);
         self.send(&self.request("GET", url, &[], b""))
     }
@@ -371,6 +417,16 @@ impl Client {
                 .data();
         }
         self.finish(path, &session, content.len(), &again)
+    }
+}
+
+/// Waits for the end of a connection, in whatever way it comes. One that stays until the patience is over is
+/// a failure, and so is a byte.
+pub fn assert_ended(stream: &mut TcpStream) {
+    match stream.read(&mut [0]) {
+        Ok(0) => {}
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+        other => panic!("not the end of the connection: {other:?}"),
     }
 }
 

@@ -1,4 +1,5 @@
 //! The program itself, as a child process.
+#![allow(dead_code)] // Each test program uses its own part.
 
 use crate::support::{APP_ID, Client};
 use std::io::{BufRead, BufReader, Read};
@@ -24,6 +25,8 @@ pub fn command(directory: &Path) -> Command {
 pub struct Process {
     pub child: Child,
     pub client: Client,
+    /// What it said that it listens on.
+    pub endpoint: String,
     stdout: BufReader<ChildStdout>,
 }
 
@@ -37,13 +40,19 @@ impl Process {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
-        let address = line
-            .strip_prefix("cos-emulator listening on http://")
-            .and_then(|rest| rest.strip_suffix('\n'));
+        let endpoint = line
+            .strip_prefix("cos-emulator listening on ")
+            .and_then(|rest| rest.strip_suffix('\n'))
+            .unwrap_or_else(|| panic!("{line:?}"))
+            .to_owned();
+        let address = endpoint
+            .strip_prefix("http://")
+            .or(endpoint.strip_prefix("https://"));
         let client = Client::at(address.unwrap_or_else(|| panic!("{line:?}")).parse().unwrap());
         Process {
             child,
             client,
+            endpoint,
             stdout,
         }
     }

@@ -1,0 +1,82 @@
+//! What is known of an exchange on both sides of the HTTP library.
+
+use std::io;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use crate::engine::cancel::{Slot, lock};
+use crate::upload::failure::TaskFailure;
+
+/// What a worker's exchange and its connection tell each other. Only that worker's thread uses it; it is
+/// shared because the HTTP library stands between the two.
+#[derive(Debug)]
+pub struct Line {
+    /// Where the worker blocks.
+    pub slot: Slot,
+    state: Mutex<LineState>,
+}
+
+/// What happened in an exchange so far.
+#[derive(Debug)]
+pub struct LineState {
+    /// Whether a body follows the head, so that both can leave together.
+    pub has_body: bool,
+    /// How long the head of the answer may take after the last byte sent, and the rest of it after its head.
+    pub answer_limit: Duration,
+    /// When that is over, once it has begun.
+    pub answer_deadline: Option<Instant>,
+    /// Whether the answer's head is complete.
+    pub has_head: bool,
+    /// Whether a connection was opened, as against one that was kept.
+    pub opened: bool,
+    /// How many bytes of the answer have come.
+    pub received: u64,
+    /// Why the request was not sent whole, though the exchange went on to see whether there is an answer.
+    pub cut: Option<TaskFailure>,
+}
+
+impl LineState {
+    fn new(has_body: bool, answer_limit: Duration) -> Self {
+        Self {
+            has_body,
+            answer_limit,
+            answer_deadline: None,
+            has_head: false,
+            opened: false,
+            received: 0,
+            cut: None,
+        }
+    }
+
+    /// The answer's head is complete; the time for the rest begins.
+    pub fn head_is_complete(&mut self) {
+        self.has_head = true;
+        self.answer_deadline = Some(Instant::now() + self.answer_limit);
+    }
+
+    /// From now on the answer is only waited for this much longer.
+    pub fn wait_no_longer_than(&mut self, limit: Duration) {
+        self.answer_limit = limit;
+        self.answer_deadline = Some(Instant::now() + limit);
+    }
+}
+
+impl Line {
+    /// Takes two descriptors.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            slot: Slot::new()?,
+            state: Mutex::new(LineState::new(false, Duration::ZERO)),
+        })
+    }
+
+    /// A new exchange begins.
+    pub fn begin(&self, has_body: bool, answer_limit: Duration) {
+        *self.state() = LineState::new(has_body, answer_limit);
+    }
+
+    /// What happened so far.
+    pub fn state(&self) -> MutexGuard<'_, LineState> {
+        lock(&self.state)
+    }
+}
