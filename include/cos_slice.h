@@ -25,8 +25,9 @@
  *
  * CALLBACKS come with a user_data, which is passed through, and a drop, which is called exactly once with it when the
  * library no longer needs it, also where the setter fails. Inside a callback, cancel and getters may be called; a free is
- * carried out when the callback has returned; everything else answers COS_SLICE_ERR_BUSY. No callback is made with a lock
- * held, and none of an upload after its run or wait has returned its end. A callback must return, and must not throw.
+ * carried out when the callback has returned; run, start and wait of any upload, and the settings of this one, answer
+ * COS_SLICE_ERR_BUSY. No callback is made with a lock held, and none of an upload after its run or wait has returned its
+ * end. A callback must return, and must not throw.
  *
  * THREADS OF ITS OWN. A client has none before its first upload is run, then at most one for each connection, and one more
  * for callbacks where cos_slice_upload_start is used with one. They block all signals. They end with the client and the
@@ -245,8 +246,8 @@ typedef struct {
 
 /**
  * A progress callback: anything but 0 stops the upload. Both pointers are valid for the time of the call. Inside, only
- * cancel and getters may be called; a free is carried out when the callback has returned, everything else answers
- * COS_SLICE_ERR_BUSY. It must return, and must not throw.
+ * cancel and getters may be called; a free is carried out when the callback has returned; run, start and wait of any
+ * upload, and the settings of this one, answer COS_SLICE_ERR_BUSY. It must return, and must not throw.
  */
 typedef int32_t (*cos_slice_progress_fn)(const cos_slice_progress *progress, void *user_data);
 
@@ -538,7 +539,8 @@ int32_t cos_slice_upload_wait(cos_slice_upload *upload,
 
 /**
  * Stops the present run, or the next one where none is running, which then ends with COS_SLICE_ERR_CANCELLED; what the
- * server has stays there, and a later run resumes. Returns at once; NULL is allowed. Any thread, at any time, any
+ * server has stays there, and a later run resumes. An object that was complete by then stays so: the run ends with
+ * COS_SLICE_OK, only its record may be left unverified. Returns at once; NULL is allowed. Any thread, at any time, any
  * number of times, inside callbacks too; not in a signal handler.
  */
 COS_SLICE_API

@@ -80,8 +80,8 @@ impl cos_slice_progress {
 }
 
 /// A progress callback: anything but 0 stops the upload. Both pointers are valid for the time of the call. Inside, only
-/// cancel and getters may be called; a free is carried out when the callback has returned, everything else answers
-/// COS_SLICE_ERR_BUSY. It must return, and must not throw.
+/// cancel and getters may be called; a free is carried out when the callback has returned; run, start and wait of any
+/// upload, and the settings of this one, answer COS_SLICE_ERR_BUSY. It must return, and must not throw.
 #[expect(non_camel_case_types, reason = "the name in the C header")]
 pub type cos_slice_progress_fn =
     Option<unsafe extern "C" fn(progress: *const cos_slice_progress, user_data: *mut c_void) -> i32>;

@@ -475,7 +475,8 @@ pub unsafe extern "C" fn cos_slice_upload_wait(
 }
 
 /// Stops the present run, or the next one where none is running, which then ends with COS_SLICE_ERR_CANCELLED; what the
-/// server has stays there, and a later run resumes. Returns at once; NULL is allowed. Any thread, at any time, any
+/// server has stays there, and a later run resumes. An object that was complete by then stays so: the run ends with
+/// COS_SLICE_OK, only its record may be left unverified. Returns at once; NULL is allowed. Any thread, at any time, any
 /// number of times, inside callbacks too; not in a signal handler.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_upload_cancel(upload: *const cos_slice_upload) {

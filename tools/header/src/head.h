@@ -25,8 +25,9 @@
  *
  * CALLBACKS come with a user_data, which is passed through, and a drop, which is called exactly once with it when the
  * library no longer needs it, also where the setter fails. Inside a callback, cancel and getters may be called; a free is
- * carried out when the callback has returned; everything else answers COS_SLICE_ERR_BUSY. No callback is made with a lock
- * held, and none of an upload after its run or wait has returned its end. A callback must return, and must not throw.
+ * carried out when the callback has returned; run, start and wait of any upload, and the settings of this one, answer
+ * COS_SLICE_ERR_BUSY. No callback is made with a lock held, and none of an upload after its run or wait has returned its
+ * end. A callback must return, and must not throw.
  *
  * THREADS OF ITS OWN. A client has none before its first upload is run, then at most one for each connection, and one more
  * for callbacks where cos_slice_upload_start is used with one. They block all signals. They end with the client and the
