@@ -2,7 +2,8 @@
 # msrv.sh: library and command compile with the oldest Rust that Cargo.toml promises.
 #
 # Takes rustup's toolchain of that version if there is one, else the compiler of Debian 12 (package rustc-web),
-# unpacked under target/ without being installed; NO_INSTALL=1 forbids that download.
+# unpacked under target/ without being installed; NO_INSTALL=1 forbids that download. Debian's archive moves on: where it no
+# longer has that version, this says so and exits with 3, which is neither checked nor wrong.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,11 +23,15 @@ unpack_debian_compiler() {
     mkdir -p "$toolchain" "$folder"
     [ "$(id -u)" != 0 ] || apt-get update -qq
     (
-        cd "$folder"
+        cd "$folder" &&
         # As root apt-get would fetch as another user, who may not write here.
         apt-get -o APT::Sandbox::User="$(id -un)" download -qq libllvm19 \
             {rustc-web,libstd-rust-web-dev,libstd-rust-web-1.85}="$debian_version"
-    )
+    ) || {
+        rm -rf "$toolchain"
+        echo "msrv.sh: Debian's archive has no rustc-web $debian_version; run: rustup toolchain install $msrv" >&2
+        exit 3
+    }
     for package in "$folder"/*.deb; do dpkg-deb -x "$package" "$toolchain"; done
     rm -rf "$folder"
     printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' \

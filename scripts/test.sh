@@ -6,16 +6,22 @@ cd "$(dirname "$0")/.."
 built=$(realpath -m "${CARGO_TARGET_DIR:-target}")/release
 emulator=$built/cos-emulator
 summary=()
+may_be_missing='oldest Rust'
 
 stage() { # stage NAME COMMAND…
     local name=$1 began=$SECONDS
     shift
     printf '\n== %s: %s\n' "$name" "$*"
-    if ! "$@"; then
+    local status=0
+    "$@" || status=$?
+    if [ "$status" = 3 ] && [ "$name" = "$may_be_missing" ]; then
+        summary+=("NOT CHECKED  $name: what it needs is not to be had, see above")
+    elif [ "$status" != 0 ]; then
         printf '\nFAILED: %s\n' "$name" >&2
         exit 1
+    else
+        summary+=("$(printf 'ok  %4d s  %s' "$((SECONDS - began))" "$name")")
     fi
-    summary+=("$(printf 'ok  %4d s  %s' "$((SECONDS - began))" "$name")")
 }
 
 memcheck() {
@@ -38,7 +44,7 @@ stage 'a gibibyte in little memory' cargo test --locked --release --features cli
 stage 'release build' make --no-print-directory build
 stage 'C programs under valgrind' memcheck
 stage 'C programs under AddressSanitizer' scripts/asan.sh "$emulator"
-stage 'oldest Rust' scripts/msrv.sh
+stage "$may_be_missing" scripts/msrv.sh
 
-printf '\n%s\n' "all passed in $SECONDS s"
+printf '\n%s\n' "done in $SECONDS s"
 printf '%s\n' "${summary[@]}"
