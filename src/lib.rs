@@ -9,8 +9,8 @@
 //! ```
 //!
 //! [`protocol`] and [`upload`] are pure: no socket, file, clock or random number. [`engine`] has the threads, the
-//! sockets and the files. `ffi` is the C interface of `include/cos_slice.h`, which programs in C, C++, Go and
-//! Swift use; a Rust program uses [`engine::client::Client`] as the command `cos-slice` does.
+//! sockets and the files. `ffi` is the C interface of `include/cos_slice.h`, for programs in C and all that can call C; a
+//! Rust program uses [`engine::client::Client`] as the command `cos-slice` does.
 
 #![deny(unsafe_code)]
 

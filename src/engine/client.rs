@@ -1,29 +1,22 @@
-//! A client: the workers that all its uploads share, and what they share.
+//! A client as a program sees it.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, PoisonError};
+use std::thread;
 
 use crate::protocol::location::Location;
 use crate::protocol::signature::SecretKey;
 use crate::protocol::{Answer, Operation};
 use crate::upload::error::Error;
-use crate::upload::machine::Object;
-use crate::upload::options::{ClientOptions, RetryPolicy};
-use crate::upload::progress::Progress;
+use crate::upload::options::{self, ClientOptions, RetryPolicy};
 use crate::upload::status::Status;
-use crate::upload::task::{JobId, Memory, Specification};
-use crate::upload::{Client as Core, options};
 
 use super::cancel::CancelToken;
 use super::endpoint::Endpoint;
 use super::handle::Upload;
-use super::report::Listener;
-use super::source::{MemorySource, Source};
+use super::shared::{Job, JobResult, Shared};
+use super::source::MemorySource;
 use super::transport::{SharedTransport, Timeouts, TransportConfig};
-use super::{report, sys, worker};
 
 pub use super::worker::MEMORY_PER_CONNECTION;
 
@@ -108,58 +101,6 @@ struct Owner {
     shared: Arc<Shared>,
 }
 
-/// What workers, callers and the callback thread share.
-pub(super) struct Shared {
-    pub(super) transport: Arc<SharedTransport>,
-    pub(super) secret_key: SecretKey,
-    started: Instant,
-    workers_wanted: u32,
-    state: Mutex<State>,
-    /// For idle workers: there may be a task.
-    pub(super) work: Condvar,
-    /// For the callback thread: there may be something to tell.
-    pub(super) news: Condvar,
-}
-
-pub(super) struct State {
-    pub(super) core: Core,
-    pub(super) jobs: HashMap<JobId, Arc<Job>>,
-    /// What became of jobs that are over, until their handle takes it.
-    pub(super) ended: HashMap<JobId, Ended>,
-    /// Jobs whose handle is gone while something is in flight for them.
-    abandoned: HashSet<JobId>,
-    pub(super) listeners: Vec<Listener>,
-    pub(super) shutdown: bool,
-    /// Workers that wait.
-    pub(super) idle: u32,
-    /// The moment at which one of them wakes by itself.
-    pub(super) watched_until: Option<Duration>,
-    pub(super) workers: u32,
-    callback_thread: Option<JoinHandle<()>>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-/// What the workers need to know of a job.
-pub(super) struct Job {
-    pub(super) location: Location,
-    pub(super) source: Arc<dyn Source>,
-    pub(super) token: CancelToken,
-    /// Whoever waits for this job: its progress changed, or it is over.
-    pub(super) changed: Condvar,
-}
-
-/// What became of a job.
-pub(super) struct Ended {
-    pub(super) result: JobResult,
-    pub(super) progress: Progress,
-    pub(super) memory: Memory,
-}
-
-pub(super) enum JobResult {
-    Upload(Result<Object, Error>),
-    Call(Result<Answer, Error>),
-}
-
 impl Client {
     /// A client that has not connected anywhere yet.
     ///
@@ -183,19 +124,9 @@ impl Client {
         })
         .map_err(Error::invalid)?;
         let seed = getrandom::u64().map_err(|error| Error::new(Status::Resources, error.to_string()))?;
-        let shared = Shared {
-            transport: Arc::new(transport),
-            secret_key: config.secret_key,
-            started: Instant::now(),
-            workers_wanted: options.connections,
-            state: Mutex::new(State::new(Core::new(options, seed))),
-            work: Condvar::new(),
-            news: Condvar::new(),
-        };
+        let shared = Shared::new(transport, config.secret_key, options, seed);
         Ok(Self {
-            owner: Arc::new(Owner {
-                shared: Arc::new(shared),
-            }),
+            owner: Arc::new(Owner { shared }),
         })
     }
 
@@ -272,244 +203,13 @@ impl Client {
     }
 }
 
-fn collapsed() -> Error {
-    Error::new(
-        Status::Panic,
-        "a defect of this library stopped the client; free it and make another",
-    )
-}
-
 /// What error texts call the object at a location.
 pub(super) fn name_of(location: &Location) -> Arc<str> {
     format!("cos://{}/{}", location.bucket(), location.path()).into()
 }
 
-impl State {
-    fn new(core: Core) -> Self {
-        Self {
-            core,
-            jobs: HashMap::new(),
-            ended: HashMap::new(),
-            abandoned: HashSet::new(),
-            listeners: Vec::new(),
-            shutdown: false,
-            idle: 0,
-            watched_until: None,
-            workers: 0,
-            callback_thread: None,
-            threads: Vec::new(),
-        }
-    }
-}
-
-impl Shared {
-    /// The time that the core goes by.
-    pub(super) fn now(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    /// The state. A worker that panicked has reported its task as failed, so a poisoned lock guards sound data.
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn begin_upload(
-        self: &Arc<Self>,
-        job: &Arc<Job>,
-        specification: Specification,
-    ) -> Result<JobId, Error> {
-        self.begin(job, |core, now| {
-            let id = core.begin(specification, now);
-            if let Some(deadline) = core.deadline_at(id) {
-                job.token.expire_at(self.started + deadline);
-            }
-            id
-        })
-    }
-
-    fn begin(
-        self: &Arc<Self>,
-        job: &Arc<Job>,
-        begin: impl FnOnce(&mut Core, Duration) -> JobId,
-    ) -> Result<JobId, Error> {
-        let mut state = self.lock();
-        if state.shutdown {
-            return Err(collapsed());
-        }
-        self.provide_worker(&mut state)?;
-        let id = begin(&mut state.core, self.now());
-        state.jobs.insert(id, job.clone());
-        self.work.notify_one();
-        Ok(id)
-    }
-
-    /// Sees to it that somebody asks for the next task: an idle worker, or a new one while there may be more.
-    pub(super) fn provide_worker(self: &Arc<Self>, state: &mut State) -> Result<(), Error> {
-        if state.idle > 0 {
-            self.work.notify_one();
-            return Ok(());
-        }
-        if state.workers >= self.workers_wanted || state.shutdown {
-            return Ok(());
-        }
-        let shared = self.clone();
-        let spawned = sys::spawn("cos-slice work", move || worker::work(&shared));
-        match spawned {
-            Ok(thread) => {
-                state.workers += 1;
-                state.threads.push(thread);
-                Ok(())
-            }
-            // With one worker alive everything still gets done.
-            Err(_) if state.workers > 0 => Ok(()),
-            Err(error) => Err(Error::new(
-                Status::Resources,
-                format!("the system gives no thread to upload with: {error}"),
-            )),
-        }
-    }
-
-    pub(super) fn listen(self: &Arc<Self>, listener: Listener) -> Result<(), Error> {
-        let mut state = self.lock();
-        if state.callback_thread.is_none() {
-            let shared = self.clone();
-            let spawned = sys::spawn("cos-slice calls", move || report::deliver(&shared));
-            let thread = spawned.map_err(|error| {
-                Error::new(
-                    Status::Resources,
-                    format!("the system gives no thread for callbacks: {error}"),
-                )
-            })?;
-            state.callback_thread = Some(thread);
-        }
-        state.listeners.push(listener);
-        self.news.notify_one();
-        Ok(())
-    }
-
-    /// A defect stopped a worker outside of any task, so that nothing can be relied on any more: every job fails, and
-    /// so does what is begun later. Better than a wait that never ends.
-    pub(super) fn collapse(&self) {
-        let mut state = self.lock();
-        state.shutdown = true;
-        for (id, job) in std::mem::take(&mut state.jobs) {
-            job.token.cancel();
-            let (progress, memory) = (Progress::default(), Memory::default());
-            state.ended.insert(
-                id,
-                Ended {
-                    result: JobResult::Upload(Err(collapsed())),
-                    progress,
-                    memory,
-                },
-            );
-            job.changed.notify_all();
-        }
-        let listeners = std::mem::take(&mut state.listeners);
-        drop(state);
-        listeners.into_iter().for_each(Listener::end);
-        self.work.notify_all();
-        self.news.notify_all();
-    }
-
-    /// Waits until a job changed, or its deadline or that moment came; at its deadline it is ended.
-    pub(super) fn wait_for_change<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State>,
-        id: JobId,
-        job: &Job,
-        until: Option<Duration>,
-    ) -> MutexGuard<'a, State> {
-        let deadline = state
-            .core
-            .deadline_at(id)
-            .filter(|_| state.core.result(id).is_none());
-        let Some(at) = until.into_iter().chain(deadline).min() else {
-            return job.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        };
-        let waited = job.changed.wait_timeout(state, at.saturating_sub(self.now()));
-        state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        let now = self.now();
-        if deadline.is_some_and(|deadline| now >= deadline) {
-            state.core.pass(now);
-            self.settle(&mut state);
-        }
-        state
-    }
-
-    /// Nobody will ask what became of this job.
-    pub(super) fn abandon(&self, id: JobId) {
-        let mut state = self.lock();
-        if state.ended.remove(&id).is_none() {
-            state.abandoned.insert(id);
-        }
-    }
-
-    /// Ends a job from outside, and interrupts what is in flight for it.
-    pub(super) fn stop(&self, id: JobId, error: Error) {
-        let mut state = self.lock();
-        state.core.stop(id, error);
-        self.settle(&mut state);
-    }
-
-    /// Draws the consequences of what the core decided: jobs that are over are interrupted while something is in
-    /// flight for them, and handed to whoever waits once nothing is.
-    pub(super) fn settle(&self, state: &mut State) {
-        for id in state.core.take_finished() {
-            if let Some(job) = state.jobs.get(&id) {
-                if state.core.in_flight(id) > 0 {
-                    job.token.cancel();
-                }
-            }
-            self.hand_over(state, id);
-        }
-    }
-
-    /// Hands a job that is over and out of flight to whoever waits for it.
-    pub(super) fn hand_over(&self, state: &mut State, id: JobId) {
-        if state.core.in_flight(id) > 0 {
-            return;
-        }
-        let result = match (state.core.result(id), state.core.answer(id)) {
-            (Some(result), _) => JobResult::Upload(result.clone()),
-            (None, Some(answer)) => JobResult::Call(answer.clone()),
-            (None, None) => return,
-        };
-        let progress = state.core.progress(id).copied().unwrap_or_default();
-        let memory = state.core.memory(id).cloned().unwrap_or_default();
-        state.core.remove(id);
-        if !state.abandoned.remove(&id) {
-            state.ended.insert(
-                id,
-                Ended {
-                    result,
-                    progress,
-                    memory,
-                },
-            );
-        }
-        if let Some(job) = state.jobs.remove(&id) {
-            job.changed.notify_all();
-        }
-        self.news.notify_one();
-    }
-}
-
 impl Drop for Owner {
     fn drop(&mut self) {
-        let (workers, callback_thread) = {
-            let mut state = self.shared.lock();
-            state.shutdown = true;
-            (std::mem::take(&mut state.threads), state.callback_thread.take())
-        };
-        self.shared.work.notify_all();
-        self.shared.news.notify_all();
-        for worker in workers {
-            let _ = worker.join();
-        }
-        // The last handle may go inside a callback; that thread can't wait for itself, and ends right after.
-        if let Some(thread) = callback_thread.filter(|_| !report::delivers_for(&self.shared)) {
-            let _ = thread.join();
-        }
+        self.shared.end();
     }
 }

@@ -16,8 +16,9 @@ use crate::upload::status::Status;
 use crate::upload::task::{JobId, Memory, Specification};
 
 use super::cancel::CancelToken;
-use super::client::{Client, Job, JobResult, Shared, name_of};
+use super::client::{Client, name_of};
 use super::report::{Due, Listener, Pace, aborted};
+use super::shared::{Job, JobResult, Shared, State};
 use super::source::{FileSource, Identity, Source};
 
 pub use super::report::ProgressFn;
@@ -482,7 +483,7 @@ impl Upload {
     }
 }
 
-fn snapshot(state: &super::client::State, id: JobId) -> Progress {
+fn snapshot(state: &State, id: JobId) -> Progress {
     let ended = state.ended.get(&id).map(|ended| ended.progress);
     ended
         .or_else(|| state.core.progress(id).copied())

@@ -4,8 +4,9 @@
 //! |---|---|
 //! | What can a program call? | [`client`], [`handle`] |
 //! | What does a worker do with a task? | `worker.rs` |
+//! | What do all threads share, and who wakes whom? | `shared.rs` |
 //! | Who calls the progress callback, and when? | `report.rs` |
-//! | How does a request get over the wire? | [`transport`] (the only file that makes ureq calls), `socket.rs`, `resolver.rs`, `body.rs` |
+//! | How does a request get over the wire? | [`transport`], `socket.rs`, `resolver.rs`, `body.rs`; the first two alone know ureq |
 //! | How is cancel delivered? | [`cancel`] |
 //! | Where do the bytes come from? | [`source`] |
 //! | What differs between systems? | `sys.rs` |
@@ -17,6 +18,7 @@ pub mod endpoint;
 pub mod handle;
 mod report;
 mod resolver;
+mod shared;
 mod socket;
 pub mod source;
 #[allow(unsafe_code)]

@@ -13,8 +13,8 @@ use crate::upload::progress::Progress;
 use crate::upload::status::Status;
 use crate::upload::task::JobId;
 
-use super::client::Shared;
 use super::handle::Completion;
+use super::shared::{Shared, State};
 
 /// At most ten calls a second and upload, plus the first and the last.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -126,7 +126,7 @@ pub(super) fn deliver(shared: &Arc<Shared>) {
     }
 }
 
-fn next(state: &mut super::client::State, now: Duration) -> Step {
+fn next(state: &mut State, now: Duration) -> Step {
     let mut earliest: Option<Duration> = None;
     for position in 0..state.listeners.len() {
         let listener = &state.listeners[position];

@@ -10,7 +10,7 @@ use crate::upload::Next;
 use crate::upload::failure::{SourceFailure, TaskFailure};
 use crate::upload::task::{Done, Task, Work};
 
-use super::client::{Job, Shared, State};
+use super::shared::{Job, Shared, State};
 use super::socket::buffers;
 use super::transport::{AnswerLimits, MAX_LIST_REPLY, Transport};
 
