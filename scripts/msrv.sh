@@ -29,7 +29,7 @@ unpack_debian_compiler() {
             {rustc-web,libstd-rust-web-dev,libstd-rust-web-1.85}="$debian_version"
     ) || {
         rm -rf "$toolchain"
-        echo "msrv.sh: Debian's archive has no rustc-web $debian_version; run: rustup toolchain install $msrv" >&2
+        echo "msrv.sh: rustc-web $debian_version can't be had from Debian's archive; run: rustup toolchain install $msrv" >&2
         exit 3
     }
     for package in "$folder"/*.deb; do dpkg-deb -x "$package" "$toolchain"; done

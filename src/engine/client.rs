@@ -77,8 +77,8 @@ pub enum Inspection {
         size: u64,
         /// How many of its bytes are there.
         received: u64,
-        /// How many slices those are.
-        slices: u64,
+        /// How many slices those are; `None` where the service does not tell slices.
+        slices: Option<u64>,
     },
     /// A complete object.
     Complete {
@@ -151,7 +151,7 @@ impl Client {
                 Ok(Inspection::Unfinished {
                     size: unfinished.size,
                     received,
-                    slices,
+                    slices: Some(slices),
                 })
             }
             _ => match self.call(&location, Operation::Stat)? {
@@ -159,7 +159,7 @@ impl Client {
                     Ok(Inspection::Unfinished {
                         size: status.size,
                         received: status.received.unwrap_or(0),
-                        slices: 0,
+                        slices: None,
                     })
                 }
                 Answer::Status(status) => Ok(Inspection::Complete {

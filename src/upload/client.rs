@@ -283,7 +283,8 @@ impl Client {
                 self.answered = true;
                 self.budget.earn();
             }
-            Err(TaskFailure::Refused(_)) => self.answered = true,
+            // A page of somebody else at that address is no answer of the service.
+            Err(TaskFailure::Refused(refusal)) if refusal.code.is_some() => self.answered = true,
             Err(_) => {}
         }
     }

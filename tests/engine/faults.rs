@@ -148,6 +148,10 @@ fn an_html_page_in_place_of_the_service_is_named() {
         error.message.contains("HTML") && error.message.contains("endpoint"),
         "{error}"
     );
+    assert_eq!(
+        error.place.attempts, 4,
+        "somebody else's page is no answer of the service"
+    );
 }
 
 #[test]

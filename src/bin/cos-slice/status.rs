@@ -15,8 +15,15 @@ use crate::settings;
 #[serde(tag = "state", rename_all = "lowercase")]
 enum State {
     None,
-    Unfinished { size: u64, received: u64, slices: u64 },
-    Complete { size: Option<u64>, sha1: Option<String> },
+    Unfinished {
+        size: u64,
+        received: u64,
+        slices: Option<u64>,
+    },
+    Complete {
+        size: Option<u64>,
+        sha1: Option<String>,
+    },
 }
 
 /// Asks, tells, and gives the exit status.
@@ -57,7 +64,8 @@ impl State {
                 received,
                 slices,
             } => {
-                format!("unfinished, {slices} slices, {received} of {size} bytes")
+                let slices = slices.map_or_else(String::new, |slices| format!("{slices} slices, "));
+                format!("unfinished, {slices}{received} of {size} bytes")
             }
             Self::Complete { size, sha1 } => {
                 let size = size.map_or_else(|| "size unknown".to_owned(), |size| format!("{size} bytes"));
