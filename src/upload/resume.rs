@@ -17,9 +17,6 @@ pub struct Ours<'a> {
     pub sha: Option<Sha1Digest>,
     /// What is remembered.
     pub memory: &'a Memory,
-    /// Whether the last that the server said of the session remembered is that it knows it. Then what it lists is that
-    /// session's upload, whatever name it gives it now.
-    pub session_is_known: bool,
 }
 
 /// The decision.
@@ -52,7 +49,8 @@ pub fn decide(listed: &Unfinished, ours: &Ours) -> Verdict {
     // Without a digest on the server only memory can tell: it must be the very upload that was begun from here, and each
     // byte there one that was sent from here.
     let begun = ours.memory.began.as_ref();
-    let same_upload = begun.is_some_and(|begun| ours.session_is_known || *begun.session == *listed.session);
+    // A server may give the same upload another session, but who comes between two requests does that too.
+    let same_upload = begun.is_some_and(|begun| *begun.session == *listed.session);
     let all_ours = listed.parts.iter().all(|range| ours.memory.sent.contains(range));
     if same_upload && all_ours {
         return Verdict::Adopt(listed.parts.clone());
@@ -85,13 +83,12 @@ mod tests {
         }
     }
 
-    fn verdict(listed: &Unfinished, sha: Option<&str>, memory: &Memory, session_is_known: bool) -> Verdict {
+    fn verdict(listed: &Unfinished, sha: Option<&str>, memory: &Memory) -> Verdict {
         let sha = sha.map(|hex| Sha1Digest::from_str(hex).unwrap());
         let ours = Ours {
             size: 300,
             sha,
             memory,
-            session_is_known,
         };
         decide(listed, &ours)
     }
@@ -113,7 +110,7 @@ mod tests {
     fn an_equal_digest_is_proof() {
         let there = listed(Some(SHA), &[(0, 100)]);
         let adopted = Verdict::Adopt(there.parts.clone());
-        assert_eq!(verdict(&there, Some(SHA), &Memory::default(), false), adopted);
+        assert_eq!(verdict(&there, Some(SHA), &Memory::default()), adopted);
     }
 
     #[test]
@@ -129,10 +126,7 @@ mod tests {
                 ..listed(Some(SHA), &[])
             },
         ] {
-            assert!(matches!(
-                verdict(&there, Some(SHA), &memory, true),
-                Verdict::Other(_)
-            ));
+            assert!(matches!(verdict(&there, Some(SHA), &memory), Verdict::Other(_)));
         }
     }
 
@@ -140,15 +134,15 @@ mod tests {
     fn without_hashing_an_upload_is_ours_only_if_each_of_its_bytes_was_sent_from_here() {
         let there = listed(None, &[(0, 200)]);
         assert!(matches!(
-            verdict(&there, None, &remembering("s", &[(0, 200)]), false),
+            verdict(&there, None, &remembering("s", &[(0, 200)])),
             Verdict::Adopt(_)
         ));
         assert!(matches!(
-            verdict(&there, None, &remembering("s", &[(0, 100)]), false),
+            verdict(&there, None, &remembering("s", &[(0, 100)])),
             Verdict::Other(_)
         ));
         assert!(matches!(
-            verdict(&there, None, &Memory::default(), true),
+            verdict(&there, None, &Memory::default()),
             Verdict::Other(_)
         ));
     }
@@ -157,9 +151,7 @@ mod tests {
     fn without_hashing_the_same_bytes_in_another_session_are_not_ours() {
         let there = listed(None, &[(0, 200)]);
         let memory = remembering("ours", &[(0, 200)]);
-        assert!(matches!(verdict(&there, None, &memory, false), Verdict::Other(_)));
-        // Unless the server has just spoken of our session: then this is its new name.
-        assert!(matches!(verdict(&there, None, &memory, true), Verdict::Adopt(_)));
+        assert!(matches!(verdict(&there, None, &memory), Verdict::Other(_)));
     }
 
     #[test]
@@ -169,7 +161,7 @@ mod tests {
             ..remembering("s", &[(0, 300)])
         };
         assert!(matches!(
-            verdict(&listed(Some(SHA), &[]), None, &memory, true),
+            verdict(&listed(Some(SHA), &[]), None, &memory),
             Verdict::Other(_)
         ));
     }
@@ -181,19 +173,19 @@ mod tests {
             ..Memory::default()
         };
         assert_eq!(
-            verdict(&listed(None, &[]), None, &memory, false),
+            verdict(&listed(None, &[]), None, &memory),
             Verdict::Adopt(Ranges::default())
         );
         assert!(matches!(
-            verdict(&listed(None, &[(0, 100)]), None, &memory, false),
+            verdict(&listed(None, &[(0, 100)]), None, &memory),
             Verdict::Other(_)
         ));
         assert!(matches!(
-            verdict(&listed(None, &[]), None, &Memory::default(), false),
+            verdict(&listed(None, &[]), None, &Memory::default()),
             Verdict::Other(_)
         ));
         assert!(matches!(
-            verdict(&listed(None, &[]), Some(SHA), &memory, false),
+            verdict(&listed(None, &[]), Some(SHA), &memory),
             Verdict::Other(_)
         ));
     }

@@ -108,6 +108,25 @@ impl Model {
         }
     }
 
+    /// Forgets the unfinished upload, and has another client begin one and send its first slices.
+    pub fn replace_upload(&mut self, init: &Operation, content: &[u8], slices: u64) {
+        if content.is_empty() {
+            return;
+        }
+        self.upload = None;
+        let _ = self.execute(init, content);
+        let Some(upload) = &mut self.upload else { return };
+        for (index, slice) in content
+            .chunks(upload.slice_size as usize)
+            .take(slices as usize)
+            .enumerate()
+        {
+            upload
+                .parts
+                .insert(index as u64 * upload.slice_size, slice.to_vec());
+        }
+    }
+
     fn new_session(&mut self) -> Arc<str> {
         self.sessions += 1;
         format!("session-{}", self.sessions).into()

@@ -41,12 +41,14 @@ pub enum Fault {
     Overload,
     NotUnderstood,
     SessionLost,
+    /// Somebody else's upload takes the place of the unfinished one.
+    Replaced,
     PartForgotten,
     PartCorrupted,
     Stale,
 }
 
-const FAULTS: [Fault; 12] = [
+const FAULTS: [Fault; 13] = [
     Fault::NoConnection,
     Fault::LostRequest,
     Fault::LostAnswer,
@@ -56,6 +58,7 @@ const FAULTS: [Fault; 12] = [
     Fault::Overload,
     Fault::NotUnderstood,
     Fault::SessionLost,
+    Fault::Replaced,
     Fault::PartForgotten,
     Fault::PartCorrupted,
     Fault::Stale,
@@ -336,6 +339,13 @@ impl<'a> World<'a> {
                 self.model.upload = None;
                 self.later(at, effect, task, Answered::Executed);
             }
+            Fault::Replaced => {
+                let (hashed, stored) = (self.random.up_to(1) == 0, self.random.up_to(5));
+                let other = vec![9; self.scenario.content.len()];
+                self.model
+                    .replace_upload(&other_init(&other, hashed), &other, stored);
+                self.later(at, effect, task, Answered::Executed);
+            }
             Fault::PartForgotten => {
                 if let Some(upload) = &mut self.model.upload {
                     upload.parts.pop_last();
@@ -515,6 +525,7 @@ impl Scenario {
     fn damages(&self) -> bool {
         let damaging = [
             Fault::SessionLost,
+            Fault::Replaced,
             Fault::PartForgotten,
             Fault::PartCorrupted,
             Fault::Duplicated,

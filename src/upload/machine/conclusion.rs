@@ -19,8 +19,8 @@ impl Machine {
             (Some(theirs), Some(ours)) => Some(theirs == ours),
             // Nothing equals nothing.
             _ if self.size == 0 => Some(true),
-            // What was not there before our finish, and has our size after it, is ours.
-            _ if self.commit_sent && self.absent_before => Some(true),
+            // What was not there before our finish, and is complete and has our size after it, is ours.
+            _ if self.commit_sent && self.absent_before && self.is_complete => Some(true),
             _ => None,
         };
         match same {

@@ -21,9 +21,9 @@ impl Machine {
             (Goal::Init, Answer::Complete(links)) if self.options.hash => {
                 self.complete(Outcome::Instant, links);
             }
-            (Goal::Init | Goal::List, Answer::Complete(_)) => self.control(Goal::Compare),
+            (Goal::Init | Goal::List, Answer::Complete(_)) => self.compare(true),
             (Goal::List, Answer::Unfinished(listed)) => self.listed(listed),
-            (Goal::List, Answer::Absent) if self.commit_unanswered => self.control(Goal::Compare),
+            (Goal::List, Answer::Absent) if self.commit_unanswered => self.compare(false),
             (Goal::List, Answer::Absent) => {
                 // What we began is gone; what may come to be there by somebody else's hand is not ours.
                 (self.memory.began, self.memory.sent) = (None, Ranges::default());
@@ -119,16 +119,7 @@ impl Machine {
             return self.control(Goal::BeforeDiscard);
         }
         let (size, sha, memory) = (self.size, self.sha(), &self.memory);
-        let session_is_known = self.session_is_known;
-        match resume::decide(
-            &listed,
-            &Ours {
-                size,
-                sha,
-                memory,
-                session_is_known,
-            },
-        ) {
+        match resume::decide(&listed, &Ours { size, sha, memory }) {
             Verdict::Adopt(present) => self.adopt(listed, &present),
             Verdict::Other(_) if may_go => self.control(Goal::BeforeDiscard),
             Verdict::Other(why) => self.in_the_way(&why),
@@ -149,11 +140,16 @@ impl Machine {
         }
     }
 
+    fn compare(&mut self, is_complete: bool) {
+        self.is_complete = is_complete;
+        self.control(Goal::Compare);
+    }
+
     /// From here on this is the upload that is ours.
     fn remember(&mut self, session: &Arc<str>) {
         let (session, size, sha) = (session.clone(), self.size, self.sha());
         self.memory.began = Some(Begun { session, size, sha });
-        (self.memory.init_unanswered, self.session_is_known) = (false, true);
+        self.memory.init_unanswered = false;
     }
 
     /// Init said that the unfinished upload there is of other content.
@@ -182,6 +178,12 @@ impl Machine {
     pub(super) fn weigh_discard(&mut self, status: &ObjectStatus) {
         // A stat that can't tell a complete object from an unfinished one counts as a complete one.
         let unfinished = status.received.is_some_and(|received| received < status.size);
+        // The unfinished upload in the way is not of this content, so an object with this content's digest is a complete
+        // one: then nothing has to go.
+        let same = status.sha.is_some() && status.sha == self.sha() && status.size == self.size;
+        if same && !unfinished && !self.distrust {
+            return self.finished(Outcome::Instant, status.links.clone(), true);
+        }
         let none_before = self.absent_before && !self.commit_unanswered;
         if unfinished || none_before || self.options.overwrite {
             return self.control(Goal::Discard);
@@ -247,18 +249,16 @@ impl Machine {
                 if self.options.hash || self.size == 0 || self.commit_unanswered =>
             {
                 self.conflict = Some(Error::refused(&self.name, self.place(), &refusal));
-                self.control(Goal::Compare);
+                self.compare(true);
             }
             (Goal::Init, Class::SliceSize) if self.slice_size != MAX_HASHED_SLICE_SIZE => {
                 self.slice_size = MAX_HASHED_SLICE_SIZE;
                 self.control(Goal::Init);
             }
             (Goal::Finish(_), Class::Relist | Class::BadOffset | Class::Absent) => {
-                // That slices are missing is said of a session that is known; everything else is not.
-                self.session_is_known = refusal.code == Some(codes::UNFINISHED_SAME);
                 self.ask_for_list();
             }
-            (Goal::Finish(_), Class::Exists | Class::Delivered) => self.control(Goal::Compare),
+            (Goal::Finish(_), Class::Exists | Class::Delivered) => self.compare(true),
             (Goal::Finish(_), Class::Restart) if !self.cleaned => self.restart(true),
             _ => self.give_up(Error::refused(&self.name, self.place(), &refusal)),
         }

@@ -18,7 +18,7 @@ mod slices;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::codes::{self, Class};
+use crate::protocol::codes::Class;
 use crate::protocol::digest::{Digests, Hasher, Sha1Digest};
 use crate::protocol::ranges::Ranges;
 use crate::protocol::{
@@ -137,14 +137,15 @@ pub(crate) struct Machine {
     /// The digest that a clean restart must find again.
     hashed_before: Option<Sha1Digest>,
     slice_size: u64,
-    /// The last that the server said of our session is that it knows it.
-    session_is_known: bool,
     /// A finish or one-shot upload may have had its effect without an answer.
     commit_unanswered: bool,
     /// A finish or one-shot upload was sent, whatever came of it: a proxy may have sent it twice.
     commit_sent: bool,
     /// The server said, before anything of ours was finished, that no object was there.
     absent_before: bool,
+    /// The server just said that a complete object is there. A stat alone does not: it may be of an unfinished upload
+    /// that has all its bytes.
+    is_complete: bool,
     /// The server's words about an object that is in the way.
     conflict: Option<Error>,
     /// The unfinished upload at the path is ours and its bytes are wrong.
@@ -189,10 +190,10 @@ impl Machine {
             },
             digests,
             hashed_before: None,
-            session_is_known: false,
             commit_unanswered: false,
             commit_sent: false,
             absent_before: false,
+            is_complete: false,
             conflict: None,
             distrust: false,
             cleaned: false,

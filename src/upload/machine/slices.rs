@@ -52,7 +52,6 @@ impl Machine {
                     Class::Resign => (Some(Kind::Resign), refusal.retry_after, error),
                     Class::Delivered => return self.slice_is_there(slice, false),
                     Class::Relist | Class::Absent | Class::Exists | Class::OtherUpload => {
-                        self.session_is_known = false;
                         return self.leave(slice, Leave::List);
                     }
                     Class::SliceSize => return self.leave(slice, Leave::List),
