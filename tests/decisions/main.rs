@@ -1,0 +1,7 @@
+//! What follows from what: the state machine against answers written down one by one.
+
+mod beginning;
+mod ending;
+mod memory;
+mod script;
+mod slices;

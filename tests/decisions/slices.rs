@@ -1,0 +1,174 @@
+//! What the answers to slices lead to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::script::*;
+use OperationKind::{Finish, Init, List};
+use cos_slice::protocol::{Answer, OperationKind, Session, Stored};
+use cos_slice::upload::failure::TaskFailure;
+use cos_slice::upload::options::{ClientOptions, UploadOptions};
+use cos_slice::upload::status::Status;
+use cos_slice::upload::task::{Done, Memory, Specification};
+use cos_slice::upload::{Client, Next};
+
+#[test]
+fn serial_upload_means_one_slice_at_a_time_in_order() {
+    let mut script = Script::new(plain());
+    script.answer(Init, session(Some(true)));
+    for offset in [0, 100, 200] {
+        let slices = script.slices();
+        assert_eq!(
+            slices.iter().map(|(_, slice)| slice.offset).collect::<Vec<_>>(),
+            [offset]
+        );
+        for (task, _) in slices {
+            script.client.report(
+                task,
+                Ok(Done::Answered(Answer::Stored(Stored::default()))),
+                script.now,
+            );
+        }
+    }
+    drop(script.request(Finish));
+}
+
+#[test]
+fn a_bad_offset_makes_the_upload_serial() {
+    let mut script = Script::new(UploadOptions::default());
+    script.hash().begin();
+    script.refuse_slices(-4005);
+    let listed = unfinished(script.sha, &[]);
+    script.answer(List, listed);
+    assert_eq!(script.slices().len(), 1);
+}
+
+#[test]
+fn a_lost_session_is_listed_and_then_begun_anew() {
+    let mut script = Script::new(UploadOptions::default());
+    script.hash().begin();
+    script.refuse_slices(-290);
+    script.answer(List, Answer::Absent).begin();
+    assert_eq!(script.store_all(), [0, 100, 200]);
+}
+
+#[test]
+fn a_slice_said_to_be_there_already_is_confirmed_by_list_before_finish() {
+    let mut script = Script::new(UploadOptions::default());
+    script.hash().begin();
+    let slices = script.slices();
+    for (task, _) in slices {
+        script
+            .client
+            .report(task, Err(TaskFailure::Refused(refusal(-4015))), script.now);
+    }
+    script.store_all();
+    let listed = unfinished(script.sha, &[(100, 250)]);
+    script.answer(List, listed);
+    assert_eq!(script.store_all(), [0]);
+    drop(script.request(Finish));
+}
+
+#[test]
+fn slices_in_flight_come_home_before_a_clean_restart() {
+    let mut script = Script::new(UploadOptions::default());
+    script.hash().begin();
+    let mut slices = script.slices();
+    assert_eq!(slices.len(), 2);
+    let (first, _) = slices.remove(0);
+    script
+        .client
+        .report(first, Err(TaskFailure::Refused(refusal(-4016))), script.now);
+    assert!(matches!(script.client.next(script.now), Next::Idle));
+    let (second, _) = slices.remove(0);
+    script.client.report(
+        second,
+        Ok(Done::Answered(Answer::Stored(Stored::default()))),
+        script.now,
+    );
+    drop(script.hash().request(Init));
+}
+
+#[test]
+fn an_absurd_slice_size_is_an_error() {
+    let mut script = Script::new(plain());
+    script.answer(Init, session(None)).slices();
+    let mut client = Client::new(ClientOptions::default(), 1);
+    let name: Arc<str> = "cos://b/p".into();
+    let (options, memory) = (plain(), Memory::default());
+    let id = client.begin(
+        Specification {
+            name,
+            size: 64 << 30,
+            options,
+            memory,
+        },
+        Duration::ZERO,
+    );
+    let Next::Task(task) = client.next(Duration::ZERO) else {
+        panic!()
+    };
+    let answer = Answer::Session(Session {
+        session: "s".into(),
+        slice_size: 1,
+        serial: None,
+    });
+    client.report(task, Ok(Done::Answered(answer)), Duration::ZERO);
+    assert_eq!(
+        client.result(id).unwrap().as_ref().unwrap_err().status,
+        Status::BadReply
+    );
+}
+
+#[test]
+fn an_answer_about_another_slice_does_not_count() {
+    let mut script = Script::new(plain());
+    script.begin();
+    let mut slices = script.slices();
+    let (task, _) = slices.remove(0);
+    let other = Stored {
+        offset: Some(100),
+        length: Some(100),
+    };
+    script
+        .client
+        .report(task, Ok(Done::Answered(Answer::Stored(other))), script.now);
+    assert_eq!(script.client.progress(script.id).unwrap().acknowledged, 0);
+    assert!(script.store_all().contains(&0));
+}
+
+#[test]
+fn uploads_take_turns_on_the_connections_of_their_client() {
+    let mut client = Client::new(
+        ClientOptions {
+            connections: 4,
+            ..ClientOptions::default()
+        },
+        1,
+    );
+    let mut begin = || {
+        let (options, memory) = (plain(), Memory::default());
+        client.begin(
+            Specification {
+                name: "cos://b/p".into(),
+                size: SIZE,
+                options,
+                memory,
+            },
+            Duration::ZERO,
+        )
+    };
+    let (first, second) = (begin(), begin());
+    let mut tasks = Vec::new();
+    for _ in 0..2 {
+        let Next::Task(task) = client.next(Duration::ZERO) else {
+            panic!()
+        };
+        client.report(task, Ok(Done::Answered(session(None))), Duration::ZERO);
+    }
+    while let Next::Task(task) = client.next(Duration::ZERO) {
+        tasks.push(task);
+    }
+    let of = |id| tasks.iter().filter(|task| task.job == id).count();
+    assert_eq!((of(first), of(second)), (2, 2));
+}
