@@ -65,6 +65,17 @@ fn an_existing_object_is_success_only_if_it_is_the_same() {
 }
 
 #[test]
+fn a_single_request_that_is_refused_for_the_same_content_uploaded_nothing() {
+    let alone = UploadOptions {
+        single_request_limit: 1000,
+        ..UploadOptions::default()
+    };
+    let mut script = Script::new(alone);
+    script.hash().refuse(OperationKind::Upload, -177).verify();
+    assert_eq!(script.object().outcome, Outcome::Instant);
+}
+
+#[test]
 fn content_said_to_be_stored_already_is_compared() {
     let mut script = Script::new(UploadOptions::default());
     script.hash().refuse(Init, -4018).verify();

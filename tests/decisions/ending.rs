@@ -149,6 +149,19 @@ fn who_is_stopped_while_the_object_is_completed_is_told_that_it_may_be_complete(
 }
 
 #[test]
+fn who_is_stopped_in_a_single_request_is_told_that_it_may_be_complete() {
+    let alone = UploadOptions {
+        single_request_limit: 1000,
+        ..UploadOptions::default()
+    };
+    let mut script = Script::new(alone);
+    drop(script.hash().request(OperationKind::Upload));
+    script.client.stop(script.id, Error::cancelled("cos://b/p"));
+    let error = script.result().as_ref().unwrap_err();
+    assert!(error.message.contains("may be complete"), "{error}");
+}
+
+#[test]
 fn a_deadline_ends_an_upload_that_waits() {
     let deadline = Some(Duration::from_secs(1));
     let mut script = Script::new(UploadOptions { deadline, ..plain() });

@@ -96,6 +96,20 @@ fn the_same_content_again_is_an_instant_hit_and_other_content_is_refused_until_o
 }
 
 #[test]
+fn an_empty_file_that_the_server_refuses_because_it_has_it_is_an_instant_hit() {
+    let stage = Stage::new();
+    let client = stage.client();
+    let file = stage.file(0, 1);
+    assert_eq!(
+        stage.upload(&client, &file).run(None).unwrap().outcome,
+        Outcome::Uploaded
+    );
+    stage.fault(r#"{"operation":"upload","action":{"status":409,"code":-177}}"#);
+    let object = stage.upload(&client, &file).run(None).unwrap();
+    assert_eq!((object.outcome, object.verified), (Outcome::Instant, true));
+}
+
+#[test]
 fn connections_are_kept_and_no_more_than_allowed_are_opened() {
     let stage = Stage::new();
     let file = stage.file(40 * MIB, 1);

@@ -246,7 +246,7 @@ impl Machine {
             (Goal::Init, Class::OtherUpload) => self.other_upload(&refusal),
             // Without a digest nothing could show that the object is the same, so the refusal is the answer.
             (Goal::Init | Goal::Upload, Class::Exists | Class::Delivered)
-                if self.options.hash || self.size == 0 || self.commit_unanswered =>
+                if self.options.hash || self.size == 0 || self.commit_sent =>
             {
                 self.conflict = Some(Error::refused(&self.name, self.place(), &refusal));
                 self.compare(true);
@@ -291,7 +291,7 @@ impl Machine {
         };
         match control.goal {
             Goal::Init => self.memory.init_unanswered = true,
-            Goal::Finish(_) | Goal::Upload => self.commit_unanswered = true,
+            Goal::Finish(_) | Goal::Upload => (self.commit_unanswered, self.commit_sent) = (true, true),
             _ => {}
         }
     }

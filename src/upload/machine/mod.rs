@@ -139,7 +139,8 @@ pub(crate) struct Machine {
     slice_size: u64,
     /// A finish or one-shot upload may have had its effect without an answer.
     commit_unanswered: bool,
-    /// A finish or one-shot upload was sent, whatever came of it: a proxy may have sent it twice.
+    /// A finish was sent, whatever came of it, since a proxy may have sent it twice; or a one-shot upload, and it may have
+    /// had its effect.
     commit_sent: bool,
     /// The server said, before anything of ours was finished, that no object was there.
     absent_before: bool,
@@ -256,6 +257,13 @@ impl Machine {
             }) => {
                 self.memory.init_unanswered = true;
             }
+            Step::Control(Control {
+                goal: Goal::Upload,
+                in_flight: true,
+                ..
+            }) => {
+                self.commit_sent = true;
+            }
             _ => {}
         }
         let note = if self.commit_sent {
@@ -339,7 +347,7 @@ impl Machine {
                 control.in_flight = true;
                 control.attempts.begun += 1;
                 let attempt = control.attempts.begun;
-                self.commit_sent |= matches!(control.goal, Goal::Finish(_) | Goal::Upload);
+                self.commit_sent |= matches!(control.goal, Goal::Finish(_));
                 self.progress.retries += u64::from(attempt > 1);
                 Want::Task(Work::Request(self.control_operation()), attempt)
             }
