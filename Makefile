@@ -3,7 +3,7 @@
 CARGO ?= cargo
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: build demo test header clean help
+.PHONY: build demo test fuzz mutants header clean help
 
 build: ## target/release: cos-slice, cos-emulator, libcos_slice.so, libcos_slice.a
 	@scripts/need.sh build
@@ -18,6 +18,12 @@ demo: build ## a C program uploads a file, is killed in the middle, and resumes
 
 test: ## everything that .ci/run checks
 	@scripts/test.sh
+
+fuzz: ## libFuzzer on all targets for SECONDS=600 each, or on TARGET=name
+	@scripts/fuzz.sh $(or $(SECONDS),600) $(TARGET)
+
+mutants: ## every small change of protocol and upload, to be noticed by a test; or PART=1/8
+	@scripts/mutants.sh $(PART)
 
 header: ## regenerate include/cos_slice.h
 	$(CARGO) run --locked --package cos-slice-header

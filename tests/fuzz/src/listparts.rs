@@ -88,7 +88,7 @@ enum Reading {
     Parts(Vec<(u64, u64)>),
     /// Something can't be true.
     Wrong,
-    /// A text that a tree can't hold, but that may well be a listing.
+    /// A text that a tree doesn't hold as it is written: it may be a listing or not.
     Unknown,
 }
 
@@ -100,6 +100,7 @@ fn read_slowly(data: &Value) -> Reading {
         Value::Array(array) => array,
         Value::String(text) if text.trim_ascii().is_empty() => return Reading::Parts(Vec::new()),
         Value::String(text) => match serde_json::from_str::<Value>(text) {
+            Ok(Value::Array(array)) if may_repeat_names(text, array.len()) => return Reading::Unknown,
             Ok(Value::Array(array)) => {
                 within = array;
                 &within
@@ -111,6 +112,15 @@ fn read_slowly(data: &Value) -> Reading {
     };
     let parts: Option<Vec<(u64, u64)>> = array.iter().map(|entry| part(entry, size)).collect();
     parts.map_or(Reading::Wrong, Reading::Parts)
+}
+
+/// Whether an entry may have two fields of one name, of which a tree keeps the last.
+fn may_repeat_names(text: &str, entries: usize) -> bool {
+    let escaped = text.contains('\\');
+    escaped
+        || ["offset", "datalen"]
+            .iter()
+            .any(|name| text.matches(name).count() > entries)
 }
 
 fn part(entry: &Value, size: u64) -> Option<(u64, u64)> {
