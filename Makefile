@@ -22,8 +22,8 @@ test: ## everything that .ci/run checks
 fuzz: ## libFuzzer on all targets for SECONDS=600 each, or on TARGET=name
 	@scripts/fuzz.sh $(or $(SECONDS),600) $(TARGET)
 
-mutants: ## every small change of protocol and upload, to be noticed by a test; or PART=1/8
-	@scripts/mutants.sh $(PART)
+mutants: ## every small change of protocol and upload, to be noticed by a test; ROOM=upload and PART=1/8 for less
+	@scripts/mutants.sh $(ROOM) $(PART)
 
 header: ## regenerate include/cos_slice.h
 	$(CARGO) run --locked --package cos-slice-header
