@@ -38,7 +38,7 @@ examine() { # examine ROOM TEST…: the mutants of a room, against its unit test
     (
         cd "$copy"
         unset CARGO_TARGET_DIR
-        SIMULATION_SEEDS=500 PROPTEST_CASES=64 cargo mutants --in-place --jobs 1 --colors never \
+        SIMULATION_SEEDS=500 PROPTEST_CASES=64 cargo mutants --in-place --colors never \
             --file "src/$room/**" ${part:+--shard "$part"} --output "$results" --minimum-test-timeout 30 \
             -- --offline --lib "${arguments[@]}"
     ) || status=$?
