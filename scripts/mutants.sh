@@ -30,16 +30,16 @@ printf 'pub mod protocol;\npub mod upload;\n' >"$copy/src/lib.rs"
 } >"$copy/Cargo.toml"
 
 status=0
-examine() { # examine ROOM TEST…: the mutants of a room, against its unit tests and these
-    local room=$1 results=$target/mutants/$1 arguments=() test
-    shift
+examine() { # examine ROOM OTHER TEST…: the mutants of a room and not of the other, against its unit tests and these
+    local room=$1 other=$2 results=$target/mutants/$1 arguments=() test
+    shift 2
     for test in "$@"; do arguments+=(--test "$test"); done
     mkdir -p "$results"
     (
         cd "$copy"
-        unset CARGO_TARGET_DIR
+        export CARGO_TARGET_DIR=$target/mutants/build
         SIMULATION_SEEDS=500 PROPTEST_CASES=64 cargo mutants --in-place --colors never \
-            --file "src/$room/**" ${part:+--shard "$part"} --output "$results" --minimum-test-timeout 30 \
+            --exclude "src/$other/**" ${part:+--shard "$part"} --output "$results" --minimum-test-timeout 30 \
             -- --offline --lib "${arguments[@]}"
     ) || status=$?
     # 2 and 3: mutants were missed, or timed out, which the lists tell.
@@ -55,6 +55,6 @@ examine() { # examine ROOM TEST…: the mutants of a room, against its unit test
 
 room=${1:-}
 part=${2:-}
-[ "$room" = upload ] || examine protocol vectors
-[ "$room" = protocol ] || examine upload decisions simulation
+[ "$room" = upload ] || examine protocol upload vectors
+[ "$room" = protocol ] || examine upload protocol decisions simulation
 exit "$status"
