@@ -18,7 +18,11 @@ impl<'a> Input<'a> {
     }
 
     pub fn byte(&mut self) -> u8 {
-        self.0.split_off_first().copied().unwrap_or(0)
+        let Some((first, rest)) = self.0.split_first() else {
+            return 0;
+        };
+        self.0 = rest;
+        *first
     }
 
     /// A number, small ones in one byte and the ends of the range in as many.

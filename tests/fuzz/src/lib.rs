@@ -4,6 +4,7 @@
 //! was found once is checked at each change. An input is read from its beginning to its end by [`input::Input`], so a
 //! file of a corpus can be read and written by hand.
 
+mod abi;
 mod input;
 mod listparts;
 mod multipart;
@@ -11,8 +12,12 @@ mod path;
 mod replies;
 mod signature;
 
+/// What gives an input to the library, and panics where it finds a defect.
+pub type Target = fn(&[u8]);
+
 /// The targets by their names, which the folders of their corpora have too.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
+    ("abi", abi::run),
     ("listparts", listparts::run),
     ("multipart", multipart::run),
     ("path", path::run),

@@ -117,7 +117,6 @@ fn head(input: &mut Input<'_>) -> Head {
         request_id: when(1),
         content_type: when(2),
         retry_after: (flags & 4 != 0).then(|| Duration::from_secs(input.number())),
-        ..Head::default()
     }
 }
 

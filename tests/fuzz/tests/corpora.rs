@@ -48,3 +48,20 @@ fn every_corpus_has_its_target_and_every_target_its_program() {
         .collect();
     assert_eq!(programs, names);
 }
+
+#[test]
+fn every_function_of_the_c_interface_is_among_the_calls() {
+    let calls = include_str!("../src/abi.c");
+    let exported = include_str!("../../../abi/exports.txt");
+    let is_called = |name: &&str| {
+        calls
+            .split(|character: char| !character.is_ascii_alphanumeric() && character != '_')
+            .any(|word| word == *name)
+    };
+    let functions = exported.lines().filter(|line| !line.starts_with('#'));
+    let uncalled: Vec<&str> = functions.filter(|name| !is_called(name)).collect();
+    assert!(
+        uncalled.is_empty(),
+        "tests/fuzz/src/abi.c does not call {uncalled:?}"
+    );
+}
