@@ -3,7 +3,7 @@
 CARGO ?= cargo
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: build demo test fuzz mutants header clean help
+.PHONY: build demo test simulate fuzz mutants figures header clean help
 
 build: ## target/release: cos-slice, cos-emulator, libcos_slice.so, libcos_slice.a
 	@scripts/need.sh build
@@ -19,11 +19,19 @@ demo: build ## a C program uploads a file, is killed in the middle, and resumes
 test: ## everything that .ci/run checks
 	@scripts/test.sh
 
+SEEDS ?= 1000000
+
+simulate: ## SEEDS=n more seeds of the simulation than were ever run, into tests/ledger/simulation.json
+	SIMULATION_SEEDS=$(SEEDS) $(CARGO) test --locked --release --test simulation -- --nocapture no_schedule
+
 fuzz: ## libFuzzer on all targets for SECONDS=600 each, or on TARGET=name
 	@scripts/fuzz.sh $(or $(SECONDS),600) $(TARGET)
 
 mutants: ## every small change of protocol and upload, to be noticed by a test; ROOM=upload and PART=1/8 for less
 	@scripts/mutants.sh $(ROOM) $(PART)
+
+figures: ## bring the tables of docs/testing.md up to date with tests/ledger
+	$(CARGO) run --locked --quiet --package cos-slice-ledger -- page docs/testing.md tests/ledger
 
 header: ## regenerate include/cos_slice.h
 	$(CARGO) run --locked --package cos-slice-header
