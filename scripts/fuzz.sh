@@ -23,6 +23,8 @@ triple=$(rustc -vV | sed -n 's/^host: //p')
 # Coverage and sanitizers are not part of stable Rust; the variable lets the stable compiler use them nonetheless.
 RUSTC_BOOTSTRAP=1 cargo fuzz build --target-dir "$target"
 unset CARGO_TARGET_DIR
+# Some targets write small files for each input, which needn't reach a disk.
+[ ! -w /dev/shm ] || export TMPDIR=/dev/shm
 
 run() { # run TARGET
     local name=$1 log=$target/$1.log options=(-max_total_time="$task" -rss_limit_mb=2048 -timeout=60 -print_final_stats=1)
