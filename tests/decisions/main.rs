@@ -6,4 +6,5 @@ mod checkpoint;
 mod ending;
 mod memory;
 mod script;
+mod sharing;
 mod slices;
