@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::source::Identity;
 use crate::protocol::digest::{Digests, Sha1Digest};
 use crate::protocol::ranges::Ranges;
-use crate::upload::task::{Begun, Memory};
+use crate::upload::task::{Begun, Content, Memory};
 
 /// The most bytes that are read: the digests of the largest object in the smallest steps have 2.6 MB, and a session is
 /// no longer than the reply that told it.
@@ -81,7 +81,7 @@ struct Record {
     source: Option<Identity>,
     digests: Option<DigestsRecord>,
     began: Option<BegunRecord>,
-    init_unanswered: bool,
+    init_unanswered: Option<ContentRecord>,
     /// Starts and ends.
     sent: Vec<(u64, u64)>,
     serial: Option<bool>,
@@ -99,6 +99,12 @@ struct DigestsRecord {
 #[serde(deny_unknown_fields)]
 struct BegunRecord {
     session: String,
+    content: ContentRecord,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ContentRecord {
     size: u64,
     sha: Option<String>,
 }
@@ -115,7 +121,7 @@ pub fn encode(contents: &Contents) -> Vec<u8> {
         source: contents.source.clone(),
         digests: memory.digests.as_deref().map(DigestsRecord::from),
         began: memory.began.as_ref().map(BegunRecord::from),
-        init_unanswered: memory.init_unanswered,
+        init_unanswered: memory.init_unanswered.as_ref().map(ContentRecord::from),
         sent: memory.sent.iter().map(|range| (range.start, range.end)).collect(),
         serial: memory.serial,
     };
@@ -158,13 +164,20 @@ fn read_checked(checked: &[u8]) -> Option<Contents> {
         None => return None,
     };
     let began = match record.began {
-        Some(began) => Some(began.read()?),
+        Some(began) => Some(Begun {
+            session: began.session.into(),
+            content: began.content.read()?,
+        }),
+        None => None,
+    };
+    let init_unanswered = match record.init_unanswered {
+        Some(content) => Some(content.read()?),
         None => None,
     };
     let memory = Memory {
         digests,
         began,
-        init_unanswered: record.init_unanswered,
+        init_unanswered,
         sent: Ranges::from_unsorted(record.sent),
         serial: record.serial,
     };
@@ -206,20 +219,25 @@ impl From<&Begun> for BegunRecord {
     fn from(begun: &Begun) -> Self {
         Self {
             session: begun.session.to_string(),
-            size: begun.size,
-            sha: begun.sha.as_ref().map(Sha1Digest::to_string),
+            content: ContentRecord::from(&begun.content),
         }
     }
 }
 
-impl BegunRecord {
-    fn read(self) -> Option<Begun> {
+impl From<&Content> for ContentRecord {
+    fn from(content: &Content) -> Self {
+        Self {
+            size: content.size,
+            sha: content.sha.as_ref().map(Sha1Digest::to_string),
+        }
+    }
+}
+
+impl ContentRecord {
+    fn read(self) -> Option<Content> {
         let sha = self.sha.map(|sha| sha.parse()).transpose().ok()?;
-        Some(Begun {
-            session: self.session.into(),
-            size: self.size,
-            sha,
-        })
+        let size = self.size;
+        Some(Content { size, sha })
     }
 }
 
@@ -243,10 +261,13 @@ mod tests {
         let mut hasher = Hasher::new(64);
         hasher.update(&[7; 200]);
         let digests = hasher.finish();
-        let began = Begun {
-            session: "session\"\n\u{e9}".into(),
+        let content = Content {
             size: 200,
             sha: Some(digests.whole()),
+        };
+        let began = Begun {
+            session: "session\"\n\u{e9}".into(),
+            content: content.clone(),
         };
         Contents {
             destination: destination(),
@@ -260,7 +281,7 @@ mod tests {
             memory: Memory {
                 digests: Some(Arc::new(digests)),
                 began: Some(began),
-                init_unanswered: true,
+                init_unanswered: Some(content),
                 sent: Ranges::from_unsorted(vec![(0, 64), (128, 200)]),
                 serial: Some(false),
             },
@@ -281,19 +302,22 @@ mod tests {
         })
     }
 
+    fn content() -> impl Strategy<Value = Content> {
+        let parts = (any::<u64>(), proptest::option::of(digest()));
+        parts.prop_map(|(size, sha)| Content { size, sha })
+    }
+
     fn memory() -> impl Strategy<Value = Memory> {
-        let began =
-            (".*", any::<u64>(), proptest::option::of(digest())).prop_map(|(session, size, sha)| Begun {
-                session: session.into(),
-                size,
-                sha,
-            });
+        let began = (".*", content()).prop_map(|(session, content)| Begun {
+            session: session.into(),
+            content,
+        });
         let sent = proptest::collection::vec(any::<(u64, u64)>(), 0..20).prop_map(Ranges::from_unsorted);
         let serial = proptest::option::of(any::<bool>());
         let parts = (
             proptest::option::of(digests()),
             proptest::option::of(began),
-            any::<bool>(),
+            proptest::option::of(content()),
             sent,
             serial,
         );

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::protocol::ranges::Ranges;
-use crate::upload::task::Begun;
+use crate::upload::task::{Begun, Content};
 
 fn destination() -> Destination {
     Destination {
@@ -35,13 +35,15 @@ fn memory() -> Memory {
     let digests = hasher.finish();
     let began = Begun {
         session: "session".into(),
-        size: 200,
-        sha: Some(digests.whole()),
+        content: Content {
+            size: 200,
+            sha: Some(digests.whole()),
+        },
     };
     Memory {
         digests: Some(Arc::new(digests)),
         began: Some(began),
-        init_unanswered: false,
+        init_unanswered: None,
         sent: Ranges::from_unsorted(vec![(0, 200)]),
         serial: Some(true),
     }
