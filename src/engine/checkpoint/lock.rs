@@ -74,6 +74,19 @@ mod tests {
     }
 
     #[test]
+    fn no_program_that_is_started_meanwhile_keeps_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = Lock::take(&folder.path().join("lock")).unwrap().unwrap();
+        let flags = rustix::io::fcntl_getfd(&lock.file).unwrap();
+        assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+        // As a child has it that was forked, and runs no other program.
+        let forked = lock.file.try_clone().unwrap();
+        drop(lock);
+        assert!(Lock::take(&folder.path().join("lock")).unwrap().is_some());
+        drop(forked);
+    }
+
+    #[test]
     fn removing_and_making_it_anew_never_lets_two_have_it() {
         const THREADS: u32 = 4;
         const TRIES: u32 = 3000;
