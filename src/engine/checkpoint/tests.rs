@@ -120,6 +120,9 @@ fn what_has_no_identity_leaves_nothing_of_its_bytes() {
     let mut checkpoint = open(folder.path());
     checkpoint.save(&memory(), None);
     drop(checkpoint);
+    let file = folder.path().join(destination().file_name("checkpoint"));
+    let kept = decode(&fs::read(file).unwrap()).unwrap();
+    assert_eq!((kept.source, kept.memory), (None, memory().for_other_content()));
     for source in [None, Some(&identity(1))] {
         assert_eq!(
             loaded(folder.path(), source),
