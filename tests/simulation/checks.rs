@@ -30,7 +30,13 @@ pub struct Watch {
     slice_bytes: u64,
     /// An earlier life may have completed its object.
     commit_sent_before: bool,
-    pub commit_sent: bool,
+    commit_sent: bool,
+    /// Of a request that completes the object it is not known what became of it.
+    commit_doubtful: bool,
+    /// The same of an init.
+    init_doubtful: bool,
+    /// A life ended without a chance to keep more than its checkpoint.
+    pub killed: bool,
 }
 
 impl World<'_> {
@@ -40,7 +46,22 @@ impl World<'_> {
         watch.versions.push(self.source.clone());
         (watch.before, watch.disturbances) = (Progress::default(), 0);
         watch.commit_sent_before |= watch.commit_sent;
+        watch.commit_doubtful |= watch.commit_sent;
         watch.deadline = client.deadline_at(id);
+    }
+
+    /// When a request is sent.
+    pub fn watch_request(&mut self, operation: &Operation, fault: Fault) {
+        let (watch, disturbed) = (&mut self.watch, fault != Fault::None);
+        watch.disturbances += u64::from(disturbed);
+        match operation {
+            Operation::Init(_) => watch.init_doubtful |= disturbed,
+            Operation::Finish(_) | Operation::Upload(_) => {
+                watch.commit_sent = true;
+                watch.commit_doubtful |= disturbed;
+            }
+            _ => {}
+        }
     }
 
     /// Before the server executes a request of ours.
@@ -222,16 +243,17 @@ impl World<'_> {
         object != Some(&self.source[..])
     }
 
-    /// Whether a life can recognise what an earlier one began: by digests on both sides, or by a checkpoint that is never
-    /// lost on a server that keeps its sessions. Without digests a finish whose answer nobody saw stays a question.
+    /// Whether a life can recognise what an earlier one began: by digests on both sides; or, on a server that keeps its
+    /// sessions, by what the handle or the checkpoint remembers. Without digests a request that completes the object
+    /// and whose answer nobody saw stays a question.
     fn knows_its_own(&self) -> bool {
         let (scenario, manner) = (&self.scenario, &self.model.manner);
         let by_digest = scenario.options.hash && manner.tells_sha;
         let keeps_session = !manner.rotates_on_list && !scenario.has(Fault::SessionRotated);
         // With digests here and none there, an init whose answer nobody saw leaves what can't be told from another's.
-        let is_kept = scenario.checkpoint && scenario.checkpoint_loss == 0 && !scenario.options.hash;
-        let by_session = keeps_session && (self.life == 0 || is_kept);
-        let settled = scenario.fault_percent == 0 && !self.watch.commit_sent_before;
-        by_digest || settled && by_session
+        let inits_were_answered = !scenario.options.hash || self.life == 0 && !self.watch.init_doubtful;
+        let is_kept = scenario.checkpoint && scenario.checkpoint_loss == 0;
+        let remembers = is_kept || !self.watch.killed;
+        by_digest || keeps_session && inits_were_answered && remembers && !self.watch.commit_doubtful
     }
 }

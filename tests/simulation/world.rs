@@ -251,6 +251,7 @@ impl<'a> World<'a> {
     fn die(&mut self, client: &mut Client, id: JobId) -> Life {
         if self.random.up_to(2) > 0 {
             self.tally.kills += 1;
+            self.watch.killed = true;
             let is_lost = self.random.up_to(99) < self.scenario.checkpoint_loss;
             if is_lost {
                 self.checkpoint = None;
@@ -393,8 +394,7 @@ impl<'a> World<'a> {
                 };
                 *self.tally.faults.entry(fault).or_default() += 1;
                 self.note(|| format!("{:?} -> {fault:?}", task.work));
-                self.watch.disturbances += u64::from(fault != Fault::None);
-                self.watch.commit_sent |= matches!(operation, Operation::Finish(_) | Operation::Upload(_));
+                self.watch_request(&operation, fault);
                 self.send_request(fault, operation, task, at);
             }
         }
