@@ -7,6 +7,7 @@
 //! | What do all threads share, and who wakes whom? | `shared.rs` |
 //! | Who calls the progress callback, and when? | `report.rs` |
 //! | How does a request get over the wire? | [`transport`], `socket.rs`, `resolver.rs`, `body.rs`; the first two alone know ureq |
+//! | By what clock are requests signed? | `clock.rs` |
 //! | How is cancel delivered? | [`cancel`] |
 //! | Where do the bytes come from? | [`source`] |
 //! | What differs between systems? | `sys.rs` |
@@ -14,6 +15,7 @@
 mod body;
 pub mod cancel;
 pub mod client;
+mod clock;
 pub mod endpoint;
 pub mod handle;
 mod report;

@@ -18,6 +18,7 @@ use crate::upload::status::Status;
 use crate::upload::task::{JobId, Memory, Specification};
 
 use super::cancel::CancelToken;
+use super::clock::SigningClock;
 use super::report::Listener;
 use super::source::Source;
 use super::transport::SharedTransport;
@@ -27,6 +28,7 @@ use super::{report, sys, worker};
 pub(super) struct Shared {
     pub(super) transport: Arc<SharedTransport>,
     pub(super) secret_key: SecretKey,
+    pub(super) signing_clock: SigningClock,
     started: Instant,
     workers_wanted: u32,
     state: Mutex<State>,
@@ -110,6 +112,7 @@ impl Shared {
         Arc::new(Self {
             transport: Arc::new(transport),
             secret_key,
+            signing_clock: SigningClock::default(),
             started: Instant::now(),
             workers_wanted: options.connections,
             state: Mutex::new(State::new(Core::new(options, seed))),

@@ -2,14 +2,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use crate::protocol::clock::Clocks;
 use crate::protocol::digest::Hasher;
 use crate::protocol::{Operation, OperationKind, json_v2, signature};
 use crate::upload::Next;
 use crate::upload::failure::{SourceFailure, TaskFailure};
 use crate::upload::task::{Done, Task, Work};
 
+use super::clock::{SigningClock, unix_seconds};
 use super::shared::{Job, Shared, State};
 use super::socket::buffers;
 use super::transport::{AnswerLimits, MAX_LIST_REPLY, Transport};
@@ -170,7 +172,7 @@ impl Worker {
             job.location.bucket(),
             request.signature,
             &job.location.file_id(),
-            unix_seconds(),
+            shared.signing_clock.now(),
             SIGNATURE_LIFETIME,
             random_u32()?,
         );
@@ -191,9 +193,28 @@ impl Worker {
             &job.token,
             &mut |head, body| json_v2::decode(operation, head, body),
         );
-        let answer = answer.map_err(|failure| without_echo(failure, &authorization))?;
+        let answer = answer.map_err(|failure| {
+            let failure = without_echo(failure, &authorization);
+            with_clocks(failure, self.transport.server_date(), &shared.signing_clock)
+        })?;
         Ok(Done::Answered(answer))
     }
+}
+
+/// Looks whether a refusal comes from a wrong clock. If so, the next signature is made by the server's: the state machine
+/// repeats a request once whose signature was refused, so a key that is wrong besides makes no loop.
+fn with_clocks(failure: TaskFailure, server_date: Option<u64>, signing_clock: &SigningClock) -> TaskFailure {
+    let mut failure = failure;
+    if let (TaskFailure::Refused(refusal), Some(server)) = (&mut failure, server_date) {
+        let compared = |local| Some(Clocks { local, server });
+        let explains = |clocks: &Clocks| clocks.explain(refusal.code, SIGNATURE_LIFETIME);
+        let signed_by = compared(signing_clock.now()).filter(explains);
+        if signed_by.is_some_and(|clocks| clocks.can_be_corrected()) {
+            signing_clock.follow(server);
+        }
+        refusal.clocks = compared(unix_seconds()).filter(explains);
+    }
+    failure
 }
 
 /// An error page may quote the request's headers, and an error's text is shown to people: it ends where the
@@ -211,12 +232,6 @@ fn without_echo(failure: TaskFailure, authorization: &str) -> TaskFailure {
         refusal.message.push_str("[authorization]");
     }
     TaskFailure::Refused(refusal)
-}
-
-fn unix_seconds() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }
 
 fn random_u128() -> Result<u128, TaskFailure> {
@@ -260,6 +275,7 @@ mod tests {
                 class: Class::Final,
                 retry_after: None,
                 ambiguous: false,
+                clocks: None,
             };
             let TaskFailure::Refused(refusal) = without_echo(TaskFailure::Refused(refusal), authorization)
             else {

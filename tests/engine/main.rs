@@ -1,6 +1,7 @@
 //! Whole uploads through real files and real sockets to the emulator.
 
 mod cancel;
+mod clocks;
 mod faults;
 mod resume;
 mod support;

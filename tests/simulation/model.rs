@@ -64,6 +64,7 @@ fn refusal(http_status: u16, code: i64) -> Outcome {
         class,
         retry_after: None,
         ambiguous: false,
+        clocks: None,
     })
 }
 

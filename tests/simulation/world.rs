@@ -572,5 +572,6 @@ fn status(http_status: u16, code: Option<i64>) -> Answered {
         class,
         retry_after: None,
         ambiguous: code.is_none(),
+        clocks: None,
     }))
 }
