@@ -43,7 +43,7 @@ fn a_wrong_clock_costs_one_refused_request_and_no_waiting() {
     ] {
         let stage = stage(ahead);
         stage.emulator.set("expired_code", expired_code).unwrap();
-        let (client, file) = (stage.client(), stage.file(20 * MIB, 1));
+        let (client, file) = (stage.client(), stage.file(3 * MIB, 1));
         let upload = stage.upload(&client, &file);
         let object = upload
             .run(None)
@@ -77,7 +77,7 @@ fn the_operations_beside_uploads_are_corrected_too() {
 #[test]
 fn uploads_that_begin_together_have_a_refused_request_each_at_most() {
     let stage = stage(HOUR);
-    let (client, file) = (stage.client(), stage.file(3 * MIB, 1));
+    let (client, file) = (stage.client(), stage.file(MIB / 4, 1));
     let uploads: Vec<_> = (0..30)
         .map(|number| {
             let upload = client.upload(BUCKET, &format!("many/{number}")).unwrap();
@@ -99,7 +99,7 @@ fn uploads_that_begin_together_have_a_refused_request_each_at_most() {
 #[test]
 fn a_clock_that_jumps_in_the_middle_of_an_upload_does_no_harm() {
     let stage = stage(0);
-    let (client, file) = (stage.client(), stage.file(20 * MIB, 1));
+    let (client, file) = (stage.client(), stage.file(10 * MIB, 1));
     // Slow enough for the callback to be called between slices.
     stage.fault(r#"{"operation":"upload_slice_data","times":0,"action":{"delay_ms":60}}"#);
     for (number, ahead) in [-HOUR, HOUR, -DAY].into_iter().enumerate() {
