@@ -34,7 +34,7 @@ use super::sys::Interest;
 use super::transport::Timeouts;
 use super::transport::failure::{Stopped, network, network_io};
 use buffers::WireBuffers;
-pub(super) use line::{Line, LineState};
+pub(super) use line::{Line, LineState, PendingHead};
 use proxy::Proxy;
 use stream::Stream;
 use tcp::TcpSocket;
@@ -131,14 +131,20 @@ impl HttpTransport for Connection {
         if self.is_broken {
             return Ok(());
         }
-        let amount = self.buffers.take_output(amount);
-        if mem::take(&mut self.line.state().has_body) {
-            // The head: it leaves with the first piece of the body, which follows at once.
-            self.buffers.hold_output(amount);
-            return Ok(());
+        let mut amount = self.buffers.take_output(amount);
+        let head = self.line.state().head.take();
+        if let Some(head) = head {
+            let added = self.buffers.add_authorization(amount, &head.authorization);
+            amount = added.map_err(Stopped::error)?;
+            if head.has_body {
+                // It leaves with the first piece of the body, which follows at once.
+                self.buffers.hold_output(amount);
+                return Ok(());
+            }
         }
-        self.send(amount)
-            .map_err(|failure| Stopped::error(failure).into())
+        let sent = self.send(amount);
+        self.buffers.forget_authorization();
+        sent.map_err(|failure| Stopped::error(failure).into())
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
