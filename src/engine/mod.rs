@@ -16,6 +16,7 @@ mod body;
 pub mod cancel;
 pub mod client;
 mod clock;
+mod echo;
 pub mod endpoint;
 pub mod handle;
 mod report;
