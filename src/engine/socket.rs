@@ -269,18 +269,9 @@ impl Connection {
 
     /// Waits for the next bytes of the answer. False at its end, where an answer may end.
     fn receive(&mut self) -> Result<bool, TaskFailure> {
-        let (deadline, limit) = {
-            let mut state = self.line.state();
-            let limit = state.answer_limit;
-            (
-                *state
-                    .answer_deadline
-                    .get_or_insert_with(|| Instant::now() + limit),
-                limit,
-            )
-        };
         loop {
             if !self.stream.has_input() {
+                let deadline = self.answer_deadline();
                 match self
                     .stream
                     .socket()
@@ -288,15 +279,8 @@ impl Connection {
                 {
                     Ok(Wait::Ready { .. }) => {}
                     Ok(Wait::Cancelled) => return Err(TaskFailure::Cancelled),
-                    Ok(Wait::TimedOut) => {
-                        let what = if self.line.state().has_head {
-                            "not complete"
-                        } else {
-                            "no answer"
-                        };
-                        let detail = format!("{what} within {limit:?}");
-                        return Err(network(Phase::Answer, Cause::TimedOut, detail));
-                    }
+                    Ok(Wait::TimedOut) if self.is_still_sending() => continue,
+                    Ok(Wait::TimedOut) => return Err(self.too_late()),
                     Err(error) => return Err(network_io(Phase::Answer, Cause::Broken, &error)),
                 }
             }
@@ -321,6 +305,43 @@ impl Connection {
                 },
             }
         }
+    }
+
+    fn answer_deadline(&self) -> Instant {
+        let mut state = self.line.state();
+        match state.answer_deadline {
+            Some(deadline) => deadline,
+            None => {
+                state.unacknowledged = self.stream.socket().unacknowledged();
+                let deadline = Instant::now() + state.answer_limit;
+                *state.answer_deadline.insert(deadline)
+            }
+        }
+    }
+
+    /// Whether the time for the answer was spent on sending: the system takes far more at once than a slow network does,
+    /// a whole slice perhaps. If some of that arrived meanwhile, the time begins anew.
+    fn is_still_sending(&self) -> bool {
+        let mut state = self.line.state();
+        let before = mem::replace(&mut state.unacknowledged, self.stream.socket().unacknowledged());
+        if state.has_head || state.unacknowledged >= before {
+            return false;
+        }
+        state.answer_deadline = Some(Instant::now() + state.answer_limit);
+        true
+    }
+
+    fn too_late(&self) -> TaskFailure {
+        let state = self.line.state();
+        let limit = state.answer_limit;
+        let detail = match (state.has_head, state.unacknowledged) {
+            (true, _) => format!("not complete within {limit:?}"),
+            (false, 0) => format!("no answer within {limit:?}"),
+            (false, bytes) => {
+                format!("no answer within {limit:?}, in which none of the last {bytes} bytes arrived")
+            }
+        };
+        network(Phase::Answer, Cause::TimedOut, detail)
     }
 
     /// The end of the connection. An answer without a length ends with it; whether this one may, the HTTP

@@ -64,7 +64,8 @@ pub struct Timeouts {
     pub tls: Duration,
     /// While a request is sent: how long no byte may move. There is no limit for the whole.
     pub stall: Duration,
-    /// The head of the answer after the last byte sent, and the rest of the answer after its head.
+    /// The head of the answer after the last byte has left this machine, and the rest of the answer after its head. There
+    /// is no limit for sending, as long as bytes arrive at all.
     pub answer: Duration,
     /// The same for a finish, which has the server put the object together.
     pub finish_answer: Duration,
