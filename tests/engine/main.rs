@@ -2,6 +2,7 @@
 
 mod cancel;
 mod clocks;
+mod connections;
 mod faults;
 mod resume;
 mod support;
