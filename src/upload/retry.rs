@@ -33,7 +33,7 @@ pub enum Next {
 /// What one request has gone through.
 #[derive(Clone, Debug, Default)]
 pub struct Attempts {
-    /// Attempts that have begun, without one that a stale connection cost.
+    /// Attempts that have begun.
     pub begun: u32,
     failures: u32,
     failing_since: Option<Duration>,
@@ -60,8 +60,6 @@ impl Attempts {
     pub fn failed(&mut self, kind: Kind, retry_after: Option<Duration>, context: &mut Context) -> Next {
         if kind == Kind::Stale && !self.freshened {
             self.freshened = true;
-            // As if it had not been: the server has not looked at it.
-            self.begun = self.begun.saturating_sub(1);
             return Next::At(context.now);
         }
         if kind == Kind::Resign {

@@ -48,7 +48,7 @@ fn connections_that_the_server_closed_between_two_uploads_cost_nothing() {
 }
 
 #[test]
-fn a_kept_connection_that_breaks_under_a_request_costs_one_silent_retry() {
+fn a_kept_connection_that_breaks_under_a_request_costs_one_retry_without_a_wait() {
     for operation in ["upload_slice_data", "upload_slice_finish", "stat"] {
         for action in [
             r#"{"close":"before"}"#,
