@@ -4,6 +4,7 @@ mod cancel;
 mod clocks;
 mod connections;
 mod faults;
+mod injection;
 mod resume;
 mod support;
 
