@@ -4,4 +4,5 @@ mod failures;
 mod interruptions;
 mod progress;
 mod support;
+mod tls;
 mod uploads;
