@@ -40,6 +40,10 @@ use stream::Stream;
 use tcp::TcpSocket;
 use tls::TlsSocket;
 
+/// How much may have come when the head of the answer is complete, in bytes: interim answers go before it, each of which is
+/// read and forgotten, and a part of the body may come with it.
+const MAX_BEFORE_HEAD: u64 = 2 * buffers::MAX_INPUT as u64;
+
 /// Where and how the workers of a client connect.
 #[derive(Debug)]
 pub struct Route {
@@ -295,8 +299,16 @@ impl Connection {
             match self.stream.read(room) {
                 Ok(0) => return self.end_of_input(None),
                 Ok(count) => {
-                    self.line.state().received += count as u64;
                     self.buffers.input_appended(count);
+                    let mut state = self.line.state();
+                    state.received += count as u64;
+                    if !state.has_head && state.received > MAX_BEFORE_HEAD {
+                        return Err(network(
+                            Phase::Answer,
+                            Cause::TooLarge,
+                            "there is no end to what comes before the head of the answer",
+                        ));
+                    }
                     return Ok(true);
                 }
                 Err(error) => match error.kind() {

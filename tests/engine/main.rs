@@ -6,6 +6,7 @@ mod connections;
 mod faults;
 mod injection;
 mod resume;
+mod strangers;
 mod support;
 
 use std::sync::Arc;
