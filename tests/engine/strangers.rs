@@ -120,7 +120,7 @@ fn answers_without_end_are_refused_at_their_limit() {
 #[test]
 fn what_goes_on_after_an_answer_holds_nothing_up() {
     let address = server(|stream| {
-        stream.write_all(b"HTTP/1.1 400 No\r\nContent-Length: 22\r\n\r\n{\"code\":-5999,\"m\":\"\"}")?;
+        stream.write_all(b"HTTP/1.1 400 No\r\nContent-Length: 21\r\n\r\n{\"code\":-5999,\"m\":\"\"}")?;
         loop {
             stream.write_all(b"X: y\r\n")?;
         }
