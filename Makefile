@@ -3,7 +3,7 @@
 CARGO ?= cargo
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: build demo test header clean help
+.PHONY: build demo test simulate figures header clean help
 
 build: ## target/release: cos-slice, cos-emulator, libcos_slice.so, libcos_slice.a
 	@scripts/need.sh build
@@ -18,6 +18,14 @@ demo: build ## a C program uploads a file, is killed in the middle, and resumes
 
 test: ## everything that .ci/run checks
 	@scripts/test.sh
+
+SEEDS ?= 1000000
+
+simulate: ## SEEDS=n more seeds of the simulation than were ever run, into tests/ledger/simulation.json
+	SIMULATION_SEEDS=$(SEEDS) $(CARGO) test --locked --release --test simulation -- --nocapture no_schedule
+
+figures: ## bring the tables of docs/testing.md up to date with tests/ledger
+	$(CARGO) run --locked --quiet --package cos-slice-ledger -- page docs/testing.md tests/ledger
 
 header: ## regenerate include/cos_slice.h
 	$(CARGO) run --locked --package cos-slice-header
