@@ -2,7 +2,10 @@
 
 mod failures;
 mod interruptions;
+#[path = "../support/planted.rs"]
+mod planted;
 mod progress;
+mod secrets;
 mod support;
 mod tls;
 mod uploads;
