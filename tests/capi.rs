@@ -107,16 +107,29 @@ fn the_programs_run_under_valgrind_and_leak_nothing() {
     run_programs("shared", "-g", &valgrind);
 }
 
+/// Runs a program that needs no service.
+fn run_alone(program: &str, folder: &Path) {
+    let output = Command::new(compile(program, folder))
+        .arg("http://never.asked")
+        .arg(folder)
+        .output()
+        .expect("the program can be run");
+    assert!(output.status.success(), "{}", said(&output));
+}
+
 /// By itself, because its look-ups may still be ending with the process, which valgrind takes for a leak.
 #[test]
 fn a_name_service_that_does_not_answer_holds_up_neither_limits_nor_cancel_nor_free() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let program = compile("hanging_names", folder.path());
-    let output = Command::new(program)
-        .args(["http://never.asked", "/nowhere"])
-        .output()
-        .expect("the program can be run");
-    assert!(output.status.success(), "{}", said(&output));
+    run_alone("hanging_names", folder.path());
+}
+
+#[test]
+fn each_time_limit_that_can_be_set_ends_its_wait_with_an_error_that_names_the_phase() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let some = rcgen::generate_simple_self_signed(["store.example".to_owned()]).expect("a certificate");
+    fs::write(folder.path().join("ca.pem"), some.cert.pem()).expect("a file");
+    run_alone("limits", folder.path());
 }
 
 /// The header's bound: so much for each connection, and nothing for the size of the file.

@@ -123,3 +123,48 @@ impl Buffers for WireBuffers {
         self.has_progress && self.filled > self.consumed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+    fn with_head(head: &[u8]) -> WireBuffers {
+        let mut buffers = WireBuffers::default();
+        buffers.output()[..head.len()].copy_from_slice(head);
+        buffers
+    }
+
+    #[test]
+    fn the_authorization_becomes_the_last_header_and_is_overwritten_when_it_is_to_be_forgotten() {
+        let mut buffers = with_head(HEAD);
+        let length = buffers.add_authorization(HEAD.len(), "secret").unwrap();
+        let whole: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\nauthorization: secret\r\n\r\n";
+        assert_eq!(&buffers.output_bytes()[..length], whole);
+        buffers.forget_authorization();
+        assert!(buffers.output_bytes()[..length].iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn only_what_has_the_authorization_is_overwritten() {
+        let mut buffers = with_head(HEAD);
+        let length = buffers.add_authorization(HEAD.len(), "secret").unwrap();
+        buffers.hold_output(length);
+        buffers.output()[..4].copy_from_slice(b"body");
+        let amount = buffers.take_output(4);
+        buffers.forget_authorization();
+        assert_eq!(&buffers.output_bytes()[length..amount], b"body");
+        buffers.output()[..4].copy_from_slice(b"next");
+        buffers.forget_authorization();
+        assert_eq!(&buffers.output_bytes()[..4], b"next", "once is enough");
+    }
+
+    #[test]
+    fn a_head_that_is_not_whole_or_leaves_no_room_is_a_defect() {
+        for (head, value) in [(&HEAD[..HEAD.len() - 1], "secret"), (HEAD, &*"s".repeat(OUTPUT))] {
+            let failure = with_head(head).add_authorization(head.len(), value);
+            assert!(matches!(failure, Err(TaskFailure::Defect(text)) if !text.contains("ss")));
+        }
+    }
+}
