@@ -159,7 +159,10 @@ impl Reply {
         };
         let _ = insert(CONTENT_TYPE, &self.content_type);
         let _ = insert(REQUEST_ID, request_id);
-        let _ = insert(DATE, &httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(now)));
+        let _ = insert(
+            DATE,
+            &httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(now)),
+        );
         for (name, value) in &self.headers {
             let _ = HeaderName::from_bytes(name.as_bytes()).map(|name| insert(name, value));
         }
