@@ -373,7 +373,8 @@ int32_t cos_slice_client_set_stall_timeout_ms(cos_slice_client *client,
                                               int64_t ms);
 
 /**
- * The longest that the server may take to answer after a request's last byte: 1 to 86400000 milliseconds.
+ * The longest that the server may take to answer after a request's last byte, and then for the answer itself: 1 to 86400000
+ * milliseconds. It does not run while bytes of the request are still arriving.
  */
 COS_SLICE_API
 int32_t cos_slice_client_set_answer_timeout_ms(cos_slice_client *client,

@@ -19,6 +19,7 @@ use crate::upload::task::{JobId, Memory, Specification};
 
 use super::cancel::{CancelToken, lock};
 use super::checkpoint::Checkpoint;
+use super::clock::SigningClock;
 use super::report::Listener;
 use super::source::Source;
 use super::transport::SharedTransport;
@@ -28,6 +29,7 @@ use super::{report, sys, worker};
 pub(super) struct Shared {
     pub(super) transport: Arc<SharedTransport>,
     pub(super) secret_key: SecretKey,
+    pub(super) signing_clock: SigningClock,
     started: Instant,
     workers_wanted: u32,
     state: Mutex<State>,
@@ -131,6 +133,7 @@ impl Shared {
         Arc::new(Self {
             transport: Arc::new(transport),
             secret_key,
+            signing_clock: SigningClock::default(),
             started: Instant::now(),
             workers_wanted: options.connections,
             state: Mutex::new(State::new(Core::new(options, seed))),

@@ -116,6 +116,25 @@ pub fn is_connecting(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINPROGRESS) || error.kind() == io::ErrorKind::Interrupted
 }
 
+/// How many bytes the system took to send, and the peer has not acknowledged yet; 0 where the system doesn't tell.
+#[cfg(target_os = "linux")]
+pub fn unacknowledged(socket: BorrowedSocket<'_>) -> u64 {
+    let mut count: libc::c_int = 0;
+    // SAFETY: of a TCP socket, which is open because it is borrowed, this request writes one int (tcp(7), SIOCOUTQ, which has
+    // the number of TIOCOUTQ).
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
+    match result {
+        0 => u64::try_from(count).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// See above.
+#[cfg(not(target_os = "linux"))]
+pub fn unacknowledged(_: BorrowedSocket<'_>) -> u64 {
+    0
+}
+
 /// Ends another thread's [`poll`], or its next one if it is in none. Any number of uses until
 /// [`Waker::reset`] are one.
 #[derive(Debug)]

@@ -277,7 +277,8 @@ pub unsafe extern "C" fn cos_slice_client_set_stall_timeout_ms(
     enter!(client).call(|client| client.set_timeout("stall_timeout_ms", ms, |timeouts| &mut timeouts.stall))
 }
 
-/// The longest that the server may take to answer after a request's last byte: 1 to 86400000 milliseconds.
+/// The longest that the server may take to answer after a request's last byte, and then for the answer itself: 1 to 86400000
+/// milliseconds. It does not run while bytes of the request are still arriving.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_client_set_answer_timeout_ms(
     client: *mut cos_slice_client,

@@ -3,6 +3,10 @@
 mod checkpoints;
 mod failures;
 mod interruptions;
+#[path = "../support/planted.rs"]
+mod planted;
 mod progress;
+mod secrets;
 mod support;
+mod tls;
 mod uploads;

@@ -3,8 +3,12 @@
 mod cancel;
 mod changed_between_runs;
 mod checkpoints;
+mod clocks;
+mod connections;
 mod faults;
+mod injection;
 mod resume;
+mod strangers;
 mod support;
 
 use std::sync::Arc;
