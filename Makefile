@@ -3,7 +3,7 @@
 CARGO ?= cargo
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: build demo test header clean help
+.PHONY: build demo test cancel header clean help
 
 build: ## target/release: cos-slice, cos-emulator, libcos_slice.so, libcos_slice.a
 	@scripts/need.sh build
@@ -18,6 +18,9 @@ demo: build ## a C program uploads a file, is killed in the middle, and resumes
 
 test: ## everything that .ci/run checks
 	@scripts/test.sh
+
+cancel: ## cancels uploads in every state, 1,000 times each, and adds how long they took to tests/ledger/cancel.json
+	$(CARGO) run --locked --release --package cos-slice-cancel -- --ledger tests/ledger/cancel.json
 
 header: ## regenerate include/cos_slice.h
 	$(CARGO) run --locked --package cos-slice-header
