@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# tsan.sh EMULATOR: the C programs with threads and the engine's tests under ThreadSanitizer.
+# tsan.sh EMULATOR [TESTS…]: the C programs with threads and the engine's tests under ThreadSanitizer.
+#
+# The tests are those that are about threads, or those named: "engine:: cancel:: faults:: resume::" are all, and take minutes.
 #
 # All of the Rust side is instrumented, its standard library too: left out, its locks would be invisible and every use of
 # them a race. That takes the standard library's source and a compiler of the same version; both, and a clang whose
@@ -10,7 +12,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-emulator=${1:?usage: tsan.sh EMULATOR}
+emulator=${1:?usage: tsan.sh EMULATOR [TESTS...]}
+shift
+tests=("${@:-engine::}")
+[ $# -gt 0 ] || tests+=(cancel::)
 triple=x86_64-unknown-linux-gnu
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")/tsan
 toolchain=$target/toolchain
@@ -67,7 +72,8 @@ cargo_with_tsan() {
         cargo "$1" --locked --package cos-slice -Zbuild-std --target "$triple" --target-dir "$target/build" "${@:2}"
 }
 
-export TSAN_OPTIONS="halt_on_error=1 exitcode=66 external_symbolizer_path=$(command -v addr2line)"
+options="halt_on_error=1 exitcode=66 external_symbolizer_path=$(command -v addr2line)"
+export TSAN_OPTIONS="$options suppressions=$PWD/scripts/tsan.supp"
 cargo_with_tsan build --lib
 library=$target/build/$triple/debug
 
@@ -106,6 +112,6 @@ must_find 'race\.c' 'progress.phase++;'
 must_find 'ffi/progress\.rs' 'cos_slice_upload_progress(upload, &progress);'
 
 echo "tsan.sh: the C programs"
-PROGRAMS='callbacks threads' tests/capi/run.sh "$library" "$emulator"
+PROGRAMS='callbacks threads frees many signals' tests/capi/run.sh "$library" "$emulator"
 echo "tsan.sh: the engine's tests"
-cargo_with_tsan test --lib --test engine -- engine:: cancel:: faults::
+cargo_with_tsan test --lib --test engine -- "${tests[@]}"

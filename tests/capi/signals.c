@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <time.h>
 
-#define FILE_SIZE (3 * 1048576 + 1)
+#define FILE_SIZE (1048576 + 1)
 /* One more than Linux has. */
 #define SIGNALS 65
 
