@@ -7,7 +7,10 @@
  * once; one that takes a "T *" may not, save that the handle may be cancelled and asked meanwhile. When in doubt: one
  * thread at a time, except cos_slice_upload_cancel. Different objects never disturb each other, uploads of the same
  * client included. Breaking the rule gives COS_SLICE_ERR_BUSY where it is noticed.
- * Handles must not be used in a process made by fork() from the one that made them.
+ *
+ * FORK. Handles must not be used in a process made by fork() from the one that made them, nor freed there. The child may end
+ * in any way, become another program, which inherits no descriptor of the library, and make a client of its own; the
+ * uploads of the parent go on.
  *
  * OWNERSHIP. What a _new function or an error parameter gives is the caller's, to be freed by the _free function of its
  * type, and by nothing else. Every function takes NULL for its handle: _free does nothing, a getter answers as if nothing

@@ -153,13 +153,13 @@ impl cos_slice_upload {
 
     /// The engine's upload with the settings of now, and what it is to call.
     fn prepare(&self) -> Result<(Arc<Upload>, Option<Arc<ProgressCallback>>), Error> {
-        let mut state = self.lock();
-        (state.told, state.warning) = (None, None);
-        state.failures.check()?;
-        let engine = match &state.engine {
-            Some(engine) => engine.clone(),
-            None => self.make_engine(&mut state)?,
-        };
+        {
+            let mut state = self.lock();
+            (state.told, state.warning) = (None, None);
+            state.failures.check()?;
+        }
+        let engine = self.engine()?;
+        let state = self.lock();
         let options = state.settings.options.clone();
         // Where it runs already nothing is set, and the engine itself answers that it is busy.
         if engine.set_options(|current| *current = options).is_ok() {
@@ -172,16 +172,23 @@ impl cos_slice_upload {
         Ok((engine, state.settings.progress.clone()))
     }
 
-    fn make_engine(&self, state: &mut State) -> Result<Arc<Upload>, Error> {
+    /// The upload of the engine; the first call makes it. The client's engine may have to be made for that, which reads
+    /// certificates from the disk; the lock is not held meanwhile, so that a cancel never waits for it.
+    fn engine(&self) -> Result<Arc<Upload>, Error> {
+        if let Some(engine) = &self.lock().engine {
+            return Ok(engine.clone());
+        }
         let client = self
             .client
             .as_ref()
             .ok_or_else(|| Error::invalid("client: it is NULL"))?;
-        let engine = Arc::new(client.engine()?.upload(&self.bucket, &self.path)?);
+        let made = Arc::new(client.engine()?.upload(&self.bucket, &self.path)?);
+        let mut state = self.lock();
+        // Another thread may have been faster.
+        let engine = state.engine.get_or_insert(made).clone();
         if std::mem::take(&mut state.cancelled) {
             engine.cancel();
         }
-        state.engine = Some(engine.clone());
         Ok(engine)
     }
 
