@@ -3,7 +3,7 @@
 CARGO ?= cargo
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: build demo test simulate fuzz mutants figures header clean help
+.PHONY: build demo test simulate fuzz mutants cancel figures header clean help
 
 build: ## target/release: cos-slice, cos-emulator, libcos_slice.so, libcos_slice.a
 	@scripts/need.sh build
@@ -29,6 +29,9 @@ fuzz: ## libFuzzer on all targets for SECONDS=600 each, or on TARGET=name
 
 mutants: ## every small change of protocol and upload, to be noticed by a test; ROOM=upload and PART=1/8 for less
 	@scripts/mutants.sh $(ROOM) $(PART)
+
+cancel: ## cancels uploads in every state, 1,000 times each, and adds how long they took to tests/ledger/cancel.json
+	$(CARGO) run --locked --release --package cos-slice-cancel -- --ledger tests/ledger/cancel.json
 
 figures: ## bring the tables of docs/testing.md up to date with tests/ledger
 	$(CARGO) run --locked --quiet --package cos-slice-ledger -- page docs/testing.md tests/ledger

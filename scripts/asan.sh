@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# asan.sh EMULATOR: the C programs and the library under AddressSanitizer and LeakSanitizer.
+# asan.sh EMULATOR: the C programs and the library under AddressSanitizer and LeakSanitizer, and the C programs under
+# UndefinedBehaviorSanitizer too, which Rust has no use for.
 #
-# The Rust side is instrumented too, and served by the C compiler's runtime. Two programs with defects show first that
-# they are found.
+# The Rust side is instrumented too, and served by the C compiler's runtime. Programs with defects show first that they
+# are found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,7 +22,7 @@ RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo build --locked --package c
 
 library=$target/$triple/debug
 
-export CFLAGS='-g -fsanitize=address -fno-omit-frame-pointer'
+export CFLAGS='-g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -42,6 +43,8 @@ must_find 'detected memory leaks' \
     'int i; for (i = 0; i < 10; i++) cos_slice_client_new();'
 must_find 'heap-use-after-free' \
     'cos_slice_client *client = cos_slice_client_new(); cos_slice_client_free(client); cos_slice_client_free(client);'
+must_find 'signed integer overflow' \
+    'volatile int32_t status = cos_slice_status_name(0) != 0 ? INT32_MAX : 0; status++;'
 
 for link in shared static; do
     echo "asan.sh: $link"

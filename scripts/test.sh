@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 built=$(realpath -m "${CARGO_TARGET_DIR:-target}")/release
 emulator=$built/cos-emulator
 summary=()
-may_be_missing='oldest Rust'
+# Their compilers come from an archive that moves on.
+may_be_missing='oldest Rust|C programs and engine under ThreadSanitizer'
 
 stage() { # stage NAME COMMAND…
     local name=$1 began=$SECONDS
@@ -14,7 +15,7 @@ stage() { # stage NAME COMMAND…
     printf '\n== %s: %s\n' "$name" "$*"
     local status=0
     "$@" || status=$?
-    if [ "$status" = 3 ] && [ "$name" = "$may_be_missing" ]; then
+    if [ "$status" = 3 ] && [[ "|$may_be_missing|" = *"|$name|"* ]]; then
         summary+=("NOT CHECKED  $name: what it needs is not to be had, see above")
     elif [ "$status" != 0 ]; then
         printf '\nFAILED: %s\n' "$name" >&2
@@ -44,7 +45,8 @@ stage 'a gibibyte in little memory' cargo test --locked --release --features cli
 stage 'release build' make --no-print-directory build
 stage 'C programs under valgrind' memcheck
 stage 'C programs under AddressSanitizer' scripts/asan.sh "$emulator"
-stage "$may_be_missing" scripts/msrv.sh
+stage 'C programs and engine under ThreadSanitizer' scripts/tsan.sh "$emulator"
+stage 'oldest Rust' scripts/msrv.sh
 
 printf '\n%s\n' "done in $SECONDS s"
 printf '%s\n' "${summary[@]}"

@@ -46,9 +46,10 @@ fn compile(program: &str, folder: &Path) -> PathBuf {
     let soname = format!("libcos_slice.so.{}", cos_slice::ABI_VERSION);
     std::os::unix::fs::symlink(libraries().join("libcos_slice.so"), folder.join(soname)).expect("a link");
     let output = Command::new("cc")
-        .args(["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-o"])
+        .args(["-std=c99", "-D_POSIX_C_SOURCE=200809L", "-pthread"])
+        .args(["-Wall", "-Wextra", "-pedantic", "-Werror", "-o"])
         .arg(&executable)
-        .arg(root.join(format!("tests/capi/{program}.c")))
+        .args([program, "check"].map(|name| root.join(format!("tests/capi/{name}.c"))))
         .arg(format!("-I{}", root.join("include").display()))
         .arg(libraries().join("libcos_slice.so"))
         .arg(format!("-Wl,-rpath,{}", folder.display()))
@@ -104,6 +105,31 @@ fn the_programs_run_under_valgrind_and_leak_nothing() {
         "--error-exitcode=9",
     ];
     run_programs("shared", "-g", &valgrind);
+}
+
+/// Runs a program that needs no service.
+fn run_alone(program: &str, folder: &Path) {
+    let output = Command::new(compile(program, folder))
+        .arg("http://never.asked")
+        .arg(folder)
+        .output()
+        .expect("the program can be run");
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+/// By itself, because its look-ups may still be ending with the process, which valgrind takes for a leak.
+#[test]
+fn a_name_service_that_does_not_answer_holds_up_neither_limits_nor_cancel_nor_free() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    run_alone("hanging_names", folder.path());
+}
+
+#[test]
+fn each_time_limit_that_can_be_set_ends_its_wait_with_an_error_that_names_the_phase() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let some = rcgen::generate_simple_self_signed(["store.example".to_owned()]).expect("a certificate");
+    fs::write(folder.path().join("ca.pem"), some.cert.pem()).expect("a file");
+    run_alone("limits", folder.path());
 }
 
 /// The header's bound: so much for each connection, and nothing for the size of the file.

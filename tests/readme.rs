@@ -98,3 +98,16 @@ fn every_file_that_is_linked_exists() {
         assert!(fs::exists(root.join(target)).unwrap(), "{target}");
     }
 }
+
+/// A promise whose test is gone is none.
+#[test]
+fn the_tests_that_the_security_page_names_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let named: Vec<_> = page.split('`').filter(|word| word.ends_with(".rs")).collect();
+    assert!(named.len() > 10, "{named:?}");
+    for file in named {
+        let text = fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(text.contains("#[test]"), "{file} has no test");
+    }
+}

@@ -7,13 +7,37 @@
 //! | What do all threads share, and who wakes whom? | `shared.rs` |
 //! | Who calls the progress callback, and when? | `report.rs` |
 //! | How does a request get over the wire? | [`transport`], `socket.rs`, `resolver.rs`, `body.rs`; the first two alone know ureq |
+//! | Who is inside a callback? | `callback.rs` |
+//! | By what clock are requests signed? | `clock.rs` |
 //! | How is cancel delivered? | [`cancel`] |
+//! | What is left to the next process, and when is it believed? | [`checkpoint`] |
 //! | Where do the bytes come from? | [`source`] |
 //! | What differs between systems? | `sys.rs` |
 
+//!
+//! Every wait, what ends it at the latest, and what the error then names. [`transport::Timeouts`] has the limits and their
+//! defaults; a cancel, and the deadline of the whole upload, end each of them at once.
+//!
+//! | wait for | limit | error |
+//! |---|---|---|
+//! | the host's addresses | `resolve`; the look-up itself goes on by itself, with nothing of the client | resolve |
+//! | a connection, all addresses together | `connect` | connect |
+//! | a proxy's tunnel | `connect` again | connect |
+//! | TLS | `tls` | TLS |
+//! | room to send | `stall`, anew whenever a byte is taken | send |
+//! | the head of the answer | `answer` or `finish_answer`, anew as long as bytes that the system took still arrive | answer |
+//! | the rest of the answer | the same again for all of it, however it drips; and sizes | answer |
+//! | what follows an answer, to keep the connection | a second and 64 KiB | none |
+//! | the moment to repeat a request | back-off of at most 15 s, or what the server asks, at most 120 s | the request's |
+//! | the end of the threads, when a client is freed | all of the above; a source that is being read | none |
+
 mod body;
+pub(crate) mod callback;
 pub mod cancel;
+pub mod checkpoint;
 pub mod client;
+mod clock;
+mod echo;
 pub mod endpoint;
 pub mod handle;
 mod report;

@@ -17,7 +17,9 @@ use crate::upload::progress::Progress;
 use crate::upload::status::Status;
 use crate::upload::task::{JobId, Memory, Specification};
 
-use super::cancel::CancelToken;
+use super::cancel::{CancelToken, lock};
+use super::checkpoint::Checkpoint;
+use super::clock::SigningClock;
 use super::report::Listener;
 use super::source::Source;
 use super::transport::SharedTransport;
@@ -27,6 +29,7 @@ use super::{report, sys, worker};
 pub(super) struct Shared {
     pub(super) transport: Arc<SharedTransport>,
     pub(super) secret_key: SecretKey,
+    pub(super) signing_clock: SigningClock,
     started: Instant,
     workers_wanted: u32,
     state: Mutex<State>,
@@ -59,8 +62,22 @@ pub(super) struct Job {
     pub(super) location: Location,
     pub(super) source: Arc<dyn Source>,
     pub(super) token: CancelToken,
+    /// Where checkpoints are on; to be had by no other upload while this one has it.
+    pub(super) checkpoint: Option<Mutex<Checkpoint>>,
     /// Whoever waits for this job: its progress changed, or it is over.
     pub(super) changed: Condvar,
+}
+
+impl Job {
+    /// Lets others have the checkpoint, of which nothing is left after a success; gives what went wrong with it.
+    pub(super) fn close_checkpoint(&self, success: bool) -> Option<String> {
+        let mut checkpoint = lock(self.checkpoint.as_ref()?);
+        if success {
+            checkpoint.forget();
+        }
+        checkpoint.close();
+        checkpoint.warning()
+    }
 }
 
 /// What became of a job.
@@ -68,6 +85,12 @@ pub(super) struct Ended {
     pub(super) result: JobResult,
     pub(super) progress: Progress,
     pub(super) memory: Memory,
+}
+
+impl Ended {
+    pub(super) fn is_success(&self) -> bool {
+        matches!(self.result, JobResult::Upload(Ok(_)))
+    }
 }
 
 pub(super) enum JobResult {
@@ -110,6 +133,7 @@ impl Shared {
         Arc::new(Self {
             transport: Arc::new(transport),
             secret_key,
+            signing_clock: SigningClock::default(),
             started: Instant::now(),
             workers_wanted: options.connections,
             state: Mutex::new(State::new(Core::new(options, seed))),

@@ -34,11 +34,15 @@ use super::sys::Interest;
 use super::transport::Timeouts;
 use super::transport::failure::{Stopped, network, network_io};
 use buffers::WireBuffers;
-pub(super) use line::{Line, LineState};
+pub(super) use line::{Line, LineState, PendingHead};
 use proxy::Proxy;
 use stream::Stream;
 use tcp::TcpSocket;
 use tls::TlsSocket;
+
+/// How much may have come when the head of the answer is complete, in bytes: interim answers go before it, each of which is
+/// read and forgotten, and a part of the body may come with it.
+const MAX_BEFORE_HEAD: u64 = 2 * buffers::MAX_INPUT as u64;
 
 /// Where and how the workers of a client connect.
 #[derive(Debug)]
@@ -131,14 +135,20 @@ impl HttpTransport for Connection {
         if self.is_broken {
             return Ok(());
         }
-        let amount = self.buffers.take_output(amount);
-        if mem::take(&mut self.line.state().has_body) {
-            // The head: it leaves with the first piece of the body, which follows at once.
-            self.buffers.hold_output(amount);
-            return Ok(());
+        let mut amount = self.buffers.take_output(amount);
+        let head = self.line.state().head.take();
+        if let Some(head) = head {
+            let added = self.buffers.add_authorization(amount, &head.authorization);
+            amount = added.map_err(Stopped::error)?;
+            if head.has_body {
+                // It leaves with the first piece of the body, which follows at once.
+                self.buffers.hold_output(amount);
+                return Ok(());
+            }
         }
-        self.send(amount)
-            .map_err(|failure| Stopped::error(failure).into())
+        let sent = self.send(amount);
+        self.buffers.forget_authorization();
+        sent.map_err(|failure| Stopped::error(failure).into())
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
@@ -263,18 +273,9 @@ impl Connection {
 
     /// Waits for the next bytes of the answer. False at its end, where an answer may end.
     fn receive(&mut self) -> Result<bool, TaskFailure> {
-        let (deadline, limit) = {
-            let mut state = self.line.state();
-            let limit = state.answer_limit;
-            (
-                *state
-                    .answer_deadline
-                    .get_or_insert_with(|| Instant::now() + limit),
-                limit,
-            )
-        };
         loop {
             if !self.stream.has_input() {
+                let deadline = self.answer_deadline();
                 match self
                     .stream
                     .socket()
@@ -282,15 +283,8 @@ impl Connection {
                 {
                     Ok(Wait::Ready { .. }) => {}
                     Ok(Wait::Cancelled) => return Err(TaskFailure::Cancelled),
-                    Ok(Wait::TimedOut) => {
-                        let what = if self.line.state().has_head {
-                            "not complete"
-                        } else {
-                            "no answer"
-                        };
-                        let detail = format!("{what} within {limit:?}");
-                        return Err(network(Phase::Answer, Cause::TimedOut, detail));
-                    }
+                    Ok(Wait::TimedOut) if self.is_still_sending() => continue,
+                    Ok(Wait::TimedOut) => return Err(self.too_late()),
                     Err(error) => return Err(network_io(Phase::Answer, Cause::Broken, &error)),
                 }
             }
@@ -305,8 +299,16 @@ impl Connection {
             match self.stream.read(room) {
                 Ok(0) => return self.end_of_input(None),
                 Ok(count) => {
-                    self.line.state().received += count as u64;
                     self.buffers.input_appended(count);
+                    let mut state = self.line.state();
+                    state.received += count as u64;
+                    if !state.has_head && state.received > MAX_BEFORE_HEAD {
+                        return Err(network(
+                            Phase::Answer,
+                            Cause::TooLarge,
+                            "there is no end to what comes before the head of the answer",
+                        ));
+                    }
                     return Ok(true);
                 }
                 Err(error) => match error.kind() {
@@ -315,6 +317,43 @@ impl Connection {
                 },
             }
         }
+    }
+
+    fn answer_deadline(&self) -> Instant {
+        let mut state = self.line.state();
+        match state.answer_deadline {
+            Some(deadline) => deadline,
+            None => {
+                state.unacknowledged = self.stream.socket().unacknowledged();
+                let deadline = Instant::now() + state.answer_limit;
+                *state.answer_deadline.insert(deadline)
+            }
+        }
+    }
+
+    /// Whether the time for the answer was spent on sending: the system takes far more at once than a slow network does,
+    /// a whole slice perhaps. If some of that arrived meanwhile, the time begins anew.
+    fn is_still_sending(&self) -> bool {
+        let mut state = self.line.state();
+        let before = mem::replace(&mut state.unacknowledged, self.stream.socket().unacknowledged());
+        if state.has_head || state.unacknowledged >= before {
+            return false;
+        }
+        state.answer_deadline = Some(Instant::now() + state.answer_limit);
+        true
+    }
+
+    fn too_late(&self) -> TaskFailure {
+        let state = self.line.state();
+        let limit = state.answer_limit;
+        let detail = match (state.has_head, state.unacknowledged) {
+            (true, _) => format!("not complete within {limit:?}"),
+            (false, 0) => format!("no answer within {limit:?}"),
+            (false, bytes) => {
+                format!("no answer within {limit:?}, in which none of the last {bytes} bytes arrived")
+            }
+        };
+        network(Phase::Answer, Cause::TimedOut, detail)
     }
 
     /// The end of the connection. An answer without a length ends with it; whether this one may, the HTTP

@@ -15,6 +15,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use ureq::config::AutoHeaderValue;
 use ureq::http::{HeaderMap, HeaderValue, header};
 use ureq::{Agent, SendBody};
+use zeroize::Zeroizing;
 
 use crate::protocol::Request;
 use crate::protocol::reply::{Head, ReplyError, TooLong};
@@ -25,7 +26,7 @@ use super::cancel::CancelToken;
 use super::endpoint::Endpoint;
 use super::resolver::Resolver;
 use super::socket::proxy::Proxy;
-use super::socket::{Connector, Line, LineState, NoResolver, Route, tls};
+use super::socket::{Connector, Line, LineState, NoResolver, PendingHead, Route, tls};
 use super::source::Source;
 use failure::{from_http, from_io, network};
 
@@ -63,7 +64,8 @@ pub struct Timeouts {
     pub tls: Duration,
     /// While a request is sent: how long no byte may move. There is no limit for the whole.
     pub stall: Duration,
-    /// The head of the answer after the last byte sent, and the rest of the answer after its head.
+    /// The head of the answer after the last byte has left this machine, and the rest of the answer after its head. There
+    /// is no limit for sending, as long as bytes arrive at all.
     pub answer: Duration,
     /// The same for a finish, which has the server put the object together.
     pub finish_answer: Duration,
@@ -265,7 +267,11 @@ impl Transport {
         let head = self.write_head(request, authorization)?;
         let (agent, line) = self.agent()?;
         let _serving = line.slot.serve(token);
-        line.begin(!request.body.is_empty(), limits.time);
+        let pending = PendingHead {
+            authorization: Zeroizing::new(authorization.to_owned()),
+            has_body: !request.body.is_empty(),
+        };
+        line.begin(pending, limits.time);
         let abandoned = || line.state().cut.is_some();
         let mut reader = BodyReader::new(&request.body, source, &abandoned);
         let answered = match request.body.is_empty() {
@@ -313,16 +319,15 @@ impl Transport {
                 request.target.len()
             )));
         }
-        let mut authorization = HeaderValue::from_str(authorization).map_err(|_| {
-            TaskFailure::Argument(
+        if !authorization.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            return Err(TaskFailure::Argument(
                 "the authorization has characters that a header can't have, a line break perhaps".into(),
-            )
-        })?;
-        authorization.set_sensitive(true);
+            ));
+        }
+        // Without the authorization: `socket.rs` adds it.
         let mut head = ureq::http::Request::builder()
             .method(request.method)
-            .uri(self.shared.route.endpoint.uri(&request.target))
-            .header(header::AUTHORIZATION, authorization);
+            .uri(self.shared.route.endpoint.uri(&request.target));
         if let Some(content_type) = &request.content_type {
             head = head.header(header::CONTENT_TYPE, content_type);
         }

@@ -2,14 +2,18 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use crate::protocol::clock::Clocks;
 use crate::protocol::digest::Hasher;
 use crate::protocol::{Operation, OperationKind, json_v2, signature};
 use crate::upload::Next;
 use crate::upload::failure::{SourceFailure, TaskFailure};
 use crate::upload::task::{Done, Task, Work};
 
+use super::cancel::lock;
+use super::clock::{SigningClock, unix_seconds};
+use super::echo;
 use super::shared::{Job, Shared, State};
 use super::socket::buffers;
 use super::transport::{AnswerLimits, MAX_LIST_REPLY, Transport};
@@ -118,7 +122,16 @@ impl Worker {
         let performed = catch_unwind(AssertUnwindSafe(|| match work {
             Work::Hash { hasher, length } => self.hash(job, hasher, *length),
             Work::Request(operation) => self.request(shared, job, operation),
-            Work::Save(_) | Work::Forget => Ok(Done::Saved),
+            Work::Save(memory) => {
+                if let Some(checkpoint) = &job.checkpoint {
+                    lock(checkpoint).save(memory, job.source.lasting_identity());
+                }
+                Ok(Done::Saved)
+            }
+            Work::Forget => {
+                job.close_checkpoint(true);
+                Ok(Done::Saved)
+            }
         }));
         performed.unwrap_or_else(|_| {
             Err(TaskFailure::Defect(
@@ -171,7 +184,7 @@ impl Worker {
             job.location.bucket(),
             request.signature,
             &job.location.file_id(),
-            unix_seconds(),
+            shared.signing_clock.now(),
             SIGNATURE_LIFETIME,
             random_u32()?,
         );
@@ -192,32 +205,39 @@ impl Worker {
             &job.token,
             &mut |head, body| json_v2::decode(operation, head, body),
         );
-        let answer = answer.map_err(|failure| without_echo(failure, &authorization))?;
+        let answer = answer.map_err(|failure| {
+            let failure = without_echo(failure, &authorization);
+            with_clocks(failure, self.transport.server_date(), &shared.signing_clock)
+        })?;
         Ok(Done::Answered(answer))
     }
 }
 
-/// An error page may quote the request's headers, and an error's text is shown to people: it ends where the
-/// authorization begins.
-fn without_echo(failure: TaskFailure, authorization: &str) -> TaskFailure {
-    /// So many letters and digits in a row are no chance. Other characters may be quoted in another form.
-    const TELLING: usize = 12;
-    let TaskFailure::Refused(mut refusal) = failure else {
-        return failure;
-    };
-    let runs = authorization.split(|character: char| !character.is_ascii_alphanumeric());
-    let telling = runs.filter_map(|run| run.get(..TELLING));
-    if let Some(position) = telling.filter_map(|start| refusal.message.find(start)).min() {
-        refusal.message.truncate(position);
-        refusal.message.push_str("[authorization]");
+/// Looks whether a refusal comes from a wrong clock. If so, the next signature is made by the server's: the state machine
+/// repeats a request once whose signature was refused, so a key that is wrong besides makes no loop.
+fn with_clocks(failure: TaskFailure, server_date: Option<u64>, signing_clock: &SigningClock) -> TaskFailure {
+    let mut failure = failure;
+    if let (TaskFailure::Refused(refusal), Some(server)) = (&mut failure, server_date) {
+        let compared = |local| Some(Clocks { local, server });
+        let explains = |clocks: &Clocks| clocks.explain(refusal.code, SIGNATURE_LIFETIME);
+        let signed_by = compared(signing_clock.now()).filter(explains);
+        if signed_by.is_some_and(|clocks| clocks.can_be_corrected()) {
+            signing_clock.follow(server);
+        }
+        refusal.clocks = compared(unix_seconds()).filter(explains);
     }
-    TaskFailure::Refused(refusal)
+    failure
 }
 
-fn unix_seconds() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+/// What the server said, without the authorization where it said that back.
+fn without_echo(mut failure: TaskFailure, authorization: &str) -> TaskFailure {
+    if let TaskFailure::Refused(refusal) = &mut failure {
+        echo::cut(&mut refusal.message, authorization);
+        if let Some(request_id) = &mut refusal.request_id {
+            echo::cut(request_id, authorization);
+        }
+    }
+    failure
 }
 
 fn random_u128() -> Result<u128, TaskFailure> {
@@ -232,41 +252,4 @@ fn random_u32() -> Result<u32, TaskFailure> {
 
 fn no_randomness(error: getrandom::Error) -> TaskFailure {
     TaskFailure::Resources(format!("the system gives no random numbers: {error}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::Refusal;
-    use crate::protocol::codes::Class;
-
-    #[test]
-    fn an_echoed_authorization_is_cut_out_of_the_servers_words() {
-        let authorization = "uusZlBV/pHf800YuKI+K5zvw75hPTEwMDU1MDA0Jms9QUtJRHpuOHd3S3V";
-        for (echo, left) in [
-            (
-                "bad header \"uusZlBV/pHf800YuKI+K5zvw75hPTEwMDU1MDA0",
-                "bad header \"uusZlBV/pHf800YuKI+",
-            ),
-            (
-                "header uusZlBV%2FpHf800YuKI%2BK5zvw75hPTEw refused",
-                "header uusZlBV%2FpHf800YuKI%2B",
-            ),
-        ] {
-            let refusal = Refusal {
-                http_status: 400,
-                code: None,
-                message: echo.into(),
-                request_id: None,
-                class: Class::Final,
-                retry_after: None,
-                ambiguous: false,
-            };
-            let TaskFailure::Refused(refusal) = without_echo(TaskFailure::Refused(refusal), authorization)
-            else {
-                unreachable!()
-            };
-            assert_eq!(refusal.message, format!("{left}[authorization]"));
-        }
-    }
 }

@@ -5,6 +5,7 @@
 //! one HTTP request and the second out of the bytes of one reply. Another protocol of the same service is
 //! another file beside `json_v2.rs`.
 
+pub mod clock;
 pub mod codes;
 pub mod digest;
 mod envelope;
@@ -19,6 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clock::Clocks;
 use codes::Class;
 use digest::{Digests, Sha1Digest};
 use ranges::Ranges;
@@ -319,6 +321,8 @@ pub struct Refusal {
     /// a gateway gave up (408 and 5xx), and where the service reports a failure of its own; false where the request
     /// was turned down.
     pub ambiguous: bool,
+    /// Both clocks, where it was about the signature and their difference may be why; whoever has a clock fills it in.
+    pub clocks: Option<Clocks>,
 }
 
 impl fmt::Display for Refusal {

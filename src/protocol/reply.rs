@@ -225,6 +225,7 @@ pub(super) fn refuse_foreign(head: &Head, foreign: Foreign) -> Refusal {
         class: row.class,
         retry_after: head.retry_after,
         ambiguous: row.ambiguous,
+        clocks: None,
     }
 }
 
@@ -244,6 +245,7 @@ pub(super) fn refuse_code(head: &Head, code: i64, envelope: &Envelope) -> Refusa
         retry_after: head.retry_after,
         // A failure inside the service is no "no": the effect may have come about before it.
         ambiguous: class == Class::Retry,
+        clocks: None,
     }
 }
 
@@ -270,6 +272,7 @@ pub(super) fn refuse_contradiction(head: &Head, envelope: &Envelope) -> Refusal 
         class,
         retry_after: head.retry_after,
         ambiguous: true,
+        clocks: None,
     }
 }
 

@@ -110,7 +110,7 @@ pub fn sign(
     now_unix_seconds: u64,
     lifetime: Duration,
     random: u32,
-) -> String {
+) -> Zeroizing<String> {
     let expiry = match kind {
         Kind::MultiEffect => {
             let lifetime = lifetime.clamp(Duration::from_secs(1), MAX_LIFETIME);
@@ -130,14 +130,14 @@ pub fn sign(
 }
 
 /// Base64 of the fields' HMAC-SHA1 and the fields.
-fn seal(secret_key: &[u8], fields: &str) -> String {
+fn seal(secret_key: &[u8], fields: &str) -> Zeroizing<String> {
     let mut mac = Hmac::<Sha1>::new_from_slice(secret_key).expect("HMAC takes a key of any length");
     mac.update(fields.as_bytes());
     let mac = mac.finalize().into_bytes();
     let mut sealed = Zeroizing::new(Vec::with_capacity(mac.len() + fields.len()));
     sealed.extend_from_slice(&mac);
     sealed.extend_from_slice(fields.as_bytes());
-    STANDARD.encode(&*sealed)
+    Zeroizing::new(STANDARD.encode(&*sealed))
 }
 
 #[cfg(test)]
@@ -153,7 +153,7 @@ mod tests {
         SecretKey::new("200001", SECRET_ID, SECRET_KEY).unwrap()
     }
 
-    fn signed(kind: Kind, file_id: &str, now: u64, seconds: u64, random: u32) -> String {
+    fn signed(kind: Kind, file_id: &str, now: u64, seconds: u64, random: u32) -> Zeroizing<String> {
         sign(
             &key(),
             "newbucket",
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn the_multi_effect_signature_of_the_signature_page_comes_out() {
         assert_eq!(
-            signed(Kind::MultiEffect, "", 1437995644, 60, 2081660421),
+            *signed(Kind::MultiEffect, "", 1437995644, 60, 2081660421),
             "vxzLR6vzMNhBMUVzMTWKUB+LMeVhPTIwMDAwMSZrPUFLSURVZkxVRVVpZ1FpWHFtN0NWU3NwS0pudWFpSUt0eHFBdiZlPTE0Mzc5OTU3\
              MDQmdD0xNDM3OTk1NjQ0JnI9MjA4MTY2MDQyMSZmPSZiPW5ld2J1Y2tldA=="
         );
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn the_one_time_signature_of_the_signature_page_comes_out() {
         assert_eq!(
-            signed(Kind::OneTime, FILE_ID, 1437995645, 60, 1166710792),
+            *signed(Kind::OneTime, FILE_ID, 1437995645, 60, 1166710792),
             "f11dDSuw86CR02Ko1INzsZstbRlhPTIwMDAwMSZrPUFLSURVZkxVRVVpZ1FpWHFtN0NWU3NwS0pudWFpSUt0eHFBdiZlPTAmdD0xNDM3\
              OTk1NjQ1JnI9MTE2NjcxMDc5MiZmPS8yMDAwMDEvbmV3YnVja2V0L3RlbmNlbnRfdGVzdC5qcGcmYj1uZXdidWNrZXQ="
         );
@@ -192,14 +192,14 @@ mod tests {
         let multi_effect =
             format!("a=200001&b=newbucket&k={SECRET_ID}&e=1437995704&t=1437995644&r=2081660421&f=");
         assert_eq!(
-            seal(SECRET_KEY.as_bytes(), &multi_effect),
+            *seal(SECRET_KEY.as_bytes(), &multi_effect),
             "wHgvVkXpcZ3d+G0rOkAJml3R5NdhPTIwMDAwMSZiPW5ld2J1Y2tldCZrPUFLSURVZkxVRVVpZ1FpWHFtN0NWU3NwS0pudWFpSUt0eHFB\
              diZlPTE0Mzc5OTU3MDQmdD0xNDM3OTk1NjQ0JnI9MjA4MTY2MDQyMSZmPQ=="
         );
         let one_time =
             format!("a=200001&b=newbucket&k={SECRET_ID}&e=0&t=1437995644&r=2081660421&f={FILE_ID}");
         assert_eq!(
-            seal(SECRET_KEY.as_bytes(), &one_time),
+            *seal(SECRET_KEY.as_bytes(), &one_time),
             "rUbXBVKcp4tdZKkm5wz6//DqLIdhPTIwMDAwMSZiPW5ld2J1Y2tldCZrPUFLSURVZkxVRVVpZ1FpWHFtN0NWU3NwS0pudWFpSUt0eHFB\
              diZlPTAmdD0xNDM3OTk1NjQ0JnI9MjA4MTY2MDQyMSZmPS8yMDAwMDEvbmV3YnVja2V0L3RlbmNlbnRfdGVzdC5qcGc="
         );

@@ -86,6 +86,9 @@ impl Error {
         if let Some(row) = row {
             message.push_str(&format!(" ({})", row.meaning));
         }
+        if let Some(clocks) = refusal.clocks {
+            message.push_str(&format!("; {clocks}"));
+        }
         push_advice(&mut message, codes::hint(refusal.code, refusal.http_status));
         Self {
             place,

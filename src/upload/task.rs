@@ -84,7 +84,7 @@ pub struct Specification {
 }
 
 /// What outlives a run, so that the next one need not begin anew.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory {
     /// The digests of exactly this content.
     pub digests: Option<Arc<Digests>>,

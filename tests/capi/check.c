@@ -85,6 +85,73 @@ const char *closed_port(void)
     return text;
 }
 
+/* Asks the emulator's control interface; its answer, head and all, is valid until the next call. */
+static const char *control(const char *method, const char *target, const char *body)
+{
+    static char answer[4096];
+    char request[2048];
+    size_t received = 0, sent = 0, length;
+    ssize_t count;
+    unsigned port;
+    struct sockaddr_in address;
+    int connection = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(connection >= 0 && sscanf(endpoint, "http://127.0.0.1:%u", &port) == 1);
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_port = htons((uint16_t)port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(connect(connection, (struct sockaddr *)&address, sizeof address) == 0);
+    length = (size_t)snprintf(request, sizeof request,
+                              "%s /_emulator/%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                              "Content-Length: %lu\r\n\r\n%s",
+                              method, target, (unsigned long)strlen(body), body);
+    CHECK(length < sizeof request);
+    while (sent < length) {
+        CHECK((count = write(connection, request + sent, length - sent)) > 0);
+        sent += (size_t)count;
+    }
+    while ((count = read(connection, answer + received, sizeof answer - 1 - received)) > 0)
+        received += (size_t)count;
+    CHECK(count == 0 && close(connection) == 0);
+    answer[received] = '\0';
+    if (strstr(answer, " 200 OK") == NULL) {
+        fprintf(stderr, "the emulator's control interface says to %s %s: %s\n", method, target, answer);
+        exit(1);
+    }
+    return answer;
+}
+
+void add_faults(const char *json)
+{
+    (void)control("POST", "faults", json);
+}
+
+void clear_faults(void)
+{
+    (void)control("DELETE", "faults", "");
+}
+
+void wait_for_requests(const char *operation, int count)
+{
+    char target[256];
+    CHECK(snprintf(target, sizeof target, "wait?operation=%s&count=%d&timeout_ms=120000", operation, count) > 0);
+    (void)control("GET", target, "");
+}
+
+int count_requests(const char *operation)
+{
+    char target[256];
+    const char *answer, *number;
+    int count;
+    CHECK(snprintf(target, sizeof target, "wait?operation=%s&count=0", operation) > 0);
+    answer = control("GET", target, "");
+    number = strstr(answer, "\r\n\r\n");
+    CHECK(number != NULL);
+    number += strcspn(number, "0123456789");
+    CHECK(sscanf(number, "%d", &count) == 1);
+    return count;
+}
+
 void happen(struct event *event)
 {
     CHECK(pthread_mutex_lock(&event->mutex) == 0);

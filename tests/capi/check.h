@@ -54,6 +54,14 @@ const char *silent_server(void);
 /* An endpoint where nobody listens. */
 const char *closed_port(void);
 
+/* Has the emulator do this, in the JSON of its fault rules, until its faults are cleared. */
+void add_faults(const char *json);
+void clear_faults(void);
+/* Returns when the emulator has got so many requests of this operation since it was started. */
+void wait_for_requests(const char *operation, int count);
+/* How many it has got. */
+int count_requests(const char *operation);
+
 void check_ends(const char *file, int line, const char *call, int32_t status, int32_t wanted, cos_slice_error **error,
                 const char *text);
 void check_status(const char *file, int line, const char *call, int32_t status, int32_t wanted);

@@ -4,7 +4,7 @@
 #   programs.sh shared|static DIR_OF_LIBRARY ENDPOINT WORK_FOLDER [WRAPPER…]
 #
 # A wrapper is put before each program, such as: valgrind --error-exitcode=9. CC, CFLAGS and LDFLAGS are taken from the
-# environment; CFLAGS=-fsanitize=address for example.
+# environment; CFLAGS=-fsanitize=address for example. PROGRAMS are those to run, in place of all.
 set -eu
 
 if [ $# -lt 4 ]; then
@@ -16,6 +16,9 @@ shift 4
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 compile="${CC:-cc} -Wall -Wextra -pedantic -Werror -I$root/include ${CFLAGS:-}"
+programs=${PROGRAMS:-misuse callbacks threads frees many signals getters}
+# What checks for leaks from outside checks the children of a fork too, where what the threads held that they don't have is lost.
+[ -n "${PROGRAMS:-}" ] || [ $# -gt 0 ] || programs="$programs fork"
 mkdir -p "$work"
 
 case $link in
@@ -35,8 +38,10 @@ static)
 esac
 
 # The program of the documentation, as it is printed there. In each call the words of flags are meant to be split.
-$compile -std=c99 "$root/bindings/c/examples/upload.c" $libraries ${LDFLAGS:-} -o "$work/upload"
-for program in misuse callbacks threads getters; do
+for example in upload resume; do
+    $compile -std=c99 "$root/bindings/c/examples/$example.c" $libraries ${LDFLAGS:-} -o "$work/$example"
+done
+for program in $programs; do
     $compile -std=c99 -D_POSIX_C_SOURCE=200809L -pthread "$here/$program.c" "$here/check.c" $libraries ${LDFLAGS:-} \
         -o "$work/$program"
 done
@@ -58,7 +63,19 @@ grep -q "3000000 of 3000000 bytes" "$work/upload.err" || {
     echo "$0: upload did not tell its progress to the end" >&2
     exit 1
 }
-for program in misuse callbacks threads getters; do
+resumed=$("$@" "$work/resume" "$endpoint" printed "/2026/$link.resumed.bin" "$work/content" "$work/state") || {
+    echo "$0: resume failed" >&2
+    exit 1
+}
+case $resumed in
+"$endpoint"/*"0 bytes were there already") ;;
+*)
+    echo "$0: resume printed \"$resumed\"" >&2
+    exit 1
+    ;;
+esac
+rmdir "$work/state" # which must be there, and empty
+for program in $programs; do
     mkdir "$work/$program.files"
     "$@" "$work/$program" "$endpoint" "$work/$program.files" || {
         echo "$0: $program failed" >&2

@@ -1,6 +1,10 @@
 /* Several threads: const functions at once, one client for many uploads, cancel from anywhere. */
 #include "check.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #define FILE_SIZE (3 * 1048576 + 1)
 #define UPLOADS 4
 #define ASKERS 3
@@ -159,6 +163,41 @@ static void several_threads_may_wait_and_all_are_told(void)
     cos_slice_client_free(client);
 }
 
+static void *run_without_certificates(void *upload)
+{
+    cos_slice_error *error = NULL;
+    int32_t status = cos_slice_upload_run(upload, &error);
+    CHECK(status != COS_SLICE_OK && cos_slice_error_status(error) == status);
+    cos_slice_error_free(error);
+    return NULL;
+}
+
+/* The first upload of a client over https reads the system's certificates, here from a pipe that does not give any. */
+static void nobody_waits_while_certificates_are_read(void)
+{
+    cos_slice_progress progress;
+    pthread_t runner;
+    int writer;
+    cos_slice_client *client = client_for("https://127.0.0.1:1");
+    cos_slice_upload *upload = cos_slice_upload_new(client, "threads", "/certificates");
+    CHECK_STATUS(cos_slice_upload_set_memory(upload, "abc", 3), COS_SLICE_OK);
+    CHECK(mkfifo(in_directory("certificates"), 0600) == 0);
+    CHECK(setenv("SSL_CERT_FILE", in_directory("certificates"), 1) == 0);
+    CHECK(pthread_create(&runner, NULL, run_without_certificates, upload) == 0);
+    /* Opens when the other end is open, so it is being read now. */
+    writer = open(in_directory("certificates"), O_WRONLY);
+    CHECK(writer >= 0);
+    cos_slice_upload_cancel(upload);
+    progress.struct_size = sizeof progress;
+    CHECK_STATUS(cos_slice_upload_progress(upload, &progress), COS_SLICE_OK);
+    CHECK(cos_slice_upload_access_url(upload) == NULL);
+    CHECK(close(writer) == 0);
+    CHECK(pthread_join(runner, NULL) == 0);
+    CHECK(unsetenv("SSL_CERT_FILE") == 0);
+    cos_slice_upload_free(upload);
+    cos_slice_client_free(client);
+}
+
 struct watcher {
     struct event called;
     struct event dropped;
@@ -206,6 +245,7 @@ int main(int argc, char **argv)
     one_client_serves_several_threads();
     any_thread_cancels_a_run_and_no_call_comes_after_it();
     several_threads_may_wait_and_all_are_told();
+    nobody_waits_while_certificates_are_read();
     freeing_a_started_upload_ends_it_before_it_returns();
     return 0;
 }

@@ -1,7 +1,12 @@
 //! The command `cos-slice` as its users run it: the real program against the emulator.
 
+mod checkpoints;
 mod failures;
 mod interruptions;
+#[path = "../support/planted.rs"]
+mod planted;
 mod progress;
+mod secrets;
 mod support;
+mod tls;
 mod uploads;

@@ -258,6 +258,7 @@ pub fn refusal(code: i64) -> Refusal {
         class: codes::lookup(code).unwrap().class,
         retry_after: None,
         ambiguous: false,
+        clocks: None,
     }
 }
 

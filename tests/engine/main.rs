@@ -1,8 +1,14 @@
 //! Whole uploads through real files and real sockets to the emulator.
 
 mod cancel;
+mod changed_between_runs;
+mod checkpoints;
+mod clocks;
+mod connections;
 mod faults;
+mod injection;
 mod resume;
+mod strangers;
 mod support;
 
 use std::sync::Arc;

@@ -48,7 +48,7 @@ impl Service {
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap()
             .as_secs();
-        let token = signature::sign(
+        let token: &str = &signature::sign(
             &key,
             location.bucket(),
             Kind::MultiEffect,

@@ -93,6 +93,7 @@ pub fn refusal(http_status: u16, code: i64) -> Outcome {
         class,
         retry_after: None,
         ambiguous: false,
+        clocks: None,
     })
 }
 

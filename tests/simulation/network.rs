@@ -241,5 +241,6 @@ fn status(http_status: u16, code: Option<i64>, retry_after: Option<Duration>) ->
         class,
         retry_after,
         ambiguous: code.is_none(),
+        clocks: None,
     }))
 }

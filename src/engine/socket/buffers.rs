@@ -1,6 +1,9 @@
 //! The buffers of a connection, as the HTTP library asks for them.
 
 use ureq::unversioned::transport::Buffers;
+use zeroize::Zeroize;
+
+use crate::upload::failure::TaskFailure;
 
 /// The output buffer, in bytes. Of 128 KiB and more glibc makes a mapping of its own, and copying files to
 /// the place where that begins runs at a quarter of the speed; 64 KiB measured best.
@@ -18,6 +21,8 @@ pub struct WireBuffers {
     output: Vec<u8>,
     /// How much of the output is kept back to be sent with what follows.
     held: usize,
+    /// How much of the output, from its start on, has the authorization in it.
+    secret: usize,
     input: Vec<u8>,
     consumed: usize,
     filled: usize,
@@ -35,9 +40,41 @@ impl WireBuffers {
         self.held = amount;
     }
 
+    /// Adds the `Authorization` header at the end of the head that the first `amount` bytes of the output are. Gives the bytes
+    /// of both.
+    pub fn add_authorization(&mut self, amount: usize, value: &str) -> Result<usize, TaskFailure> {
+        let defect = |what: &str| Err(TaskFailure::Defect(format!("the head of the request {what}")));
+        let Some(head) = self.output[..amount].strip_suffix(b"\r\n\r\n").map(<[u8]>::len) else {
+            return defect("is not whole");
+        };
+        let parts: [&[u8]; 3] = [b"\r\nauthorization: ", value.as_bytes(), b"\r\n\r\n"];
+        let length = head + parts.iter().map(|part| part.len()).sum::<usize>();
+        let Some(mut room) = self.output.get_mut(head..length) else {
+            return defect("is longer than the output buffer");
+        };
+        for part in parts {
+            let (now, later) = room.split_at_mut(part.len());
+            now.copy_from_slice(part);
+            room = later;
+        }
+        self.secret = length;
+        Ok(length)
+    }
+
+    /// Overwrites the authorization, once it has been sent or never will be.
+    pub fn forget_authorization(&mut self) {
+        self.output[..std::mem::take(&mut self.secret)].zeroize();
+    }
+
     /// The output from its start on.
     pub fn output_bytes(&self) -> &[u8] {
         &self.output
+    }
+}
+
+impl Drop for WireBuffers {
+    fn drop(&mut self) {
+        self.forget_authorization();
     }
 }
 
@@ -84,5 +121,50 @@ impl Buffers for WireBuffers {
 
     fn can_use_input(&self) -> bool {
         self.has_progress && self.filled > self.consumed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+    fn with_head(head: &[u8]) -> WireBuffers {
+        let mut buffers = WireBuffers::default();
+        buffers.output()[..head.len()].copy_from_slice(head);
+        buffers
+    }
+
+    #[test]
+    fn the_authorization_becomes_the_last_header_and_is_overwritten_when_it_is_to_be_forgotten() {
+        let mut buffers = with_head(HEAD);
+        let length = buffers.add_authorization(HEAD.len(), "secret").unwrap();
+        let whole: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\nauthorization: secret\r\n\r\n";
+        assert_eq!(&buffers.output_bytes()[..length], whole);
+        buffers.forget_authorization();
+        assert!(buffers.output_bytes()[..length].iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn only_what_has_the_authorization_is_overwritten() {
+        let mut buffers = with_head(HEAD);
+        let length = buffers.add_authorization(HEAD.len(), "secret").unwrap();
+        buffers.hold_output(length);
+        buffers.output()[..4].copy_from_slice(b"body");
+        let amount = buffers.take_output(4);
+        buffers.forget_authorization();
+        assert_eq!(&buffers.output_bytes()[length..amount], b"body");
+        buffers.output()[..4].copy_from_slice(b"next");
+        buffers.forget_authorization();
+        assert_eq!(&buffers.output_bytes()[..4], b"next", "once is enough");
+    }
+
+    #[test]
+    fn a_head_that_is_not_whole_or_leaves_no_room_is_a_defect() {
+        for (head, value) in [(&HEAD[..HEAD.len() - 1], "secret"), (HEAD, &*"s".repeat(OUTPUT))] {
+            let failure = with_head(head).add_authorization(head.len(), value);
+            assert!(matches!(failure, Err(TaskFailure::Defect(text)) if !text.contains("ss")));
+        }
     }
 }

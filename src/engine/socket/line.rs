@@ -1,8 +1,11 @@
 //! What is known of an exchange on both sides of the HTTP library.
 
+use std::fmt;
 use std::io;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use zeroize::Zeroizing;
 
 use crate::engine::cancel::{Slot, lock};
 use crate::upload::failure::TaskFailure;
@@ -19,12 +22,14 @@ pub struct Line {
 /// What happened in an exchange so far.
 #[derive(Debug)]
 pub struct LineState {
-    /// Whether a body follows the head, so that both can leave together.
-    pub has_body: bool,
+    /// What is still to be done about the request's head; taken when it is sent.
+    pub head: Option<PendingHead>,
     /// How long the head of the answer may take after the last byte sent, and the rest of it after its head.
     pub answer_limit: Duration,
     /// When that is over, once it has begun.
     pub answer_deadline: Option<Instant>,
+    /// How much of the request had not arrived when that time began.
+    pub unacknowledged: u64,
     /// Whether the answer's head is complete.
     pub has_head: bool,
     /// Whether a connection was opened, as against one that was kept.
@@ -35,12 +40,30 @@ pub struct LineState {
     pub cut: Option<TaskFailure>,
 }
 
+/// A request's head before it is sent.
+pub struct PendingHead {
+    /// The value of its `Authorization` header, which the HTTP library never sees: it logs what it writes, and keeps copies
+    /// that nobody overwrites.
+    pub authorization: Zeroizing<String>,
+    /// Whether a body follows, so that both can leave together.
+    pub has_body: bool,
+}
+
+impl fmt::Debug for PendingHead {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("PendingHead")
+            .field("has_body", &self.has_body)
+            .finish_non_exhaustive()
+    }
+}
+
 impl LineState {
-    fn new(has_body: bool, answer_limit: Duration) -> Self {
+    fn new(head: Option<PendingHead>, answer_limit: Duration) -> Self {
         Self {
-            has_body,
+            head,
             answer_limit,
             answer_deadline: None,
+            unacknowledged: 0,
             has_head: false,
             opened: false,
             received: 0,
@@ -66,13 +89,13 @@ impl Line {
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             slot: Slot::new()?,
-            state: Mutex::new(LineState::new(false, Duration::ZERO)),
+            state: Mutex::new(LineState::new(None, Duration::ZERO)),
         })
     }
 
     /// A new exchange begins.
-    pub fn begin(&self, has_body: bool, answer_limit: Duration) {
-        *self.state() = LineState::new(has_body, answer_limit);
+    pub fn begin(&self, head: PendingHead, answer_limit: Duration) {
+        *self.state() = LineState::new(Some(head), answer_limit);
     }
 
     /// What happened so far.

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use zeroize::Zeroizing;
 
 use crate::engine::cancel::{Slot, Wait};
+use crate::engine::echo;
 use crate::engine::sys::Interest;
 use crate::engine::transport::failure::{network, network_io};
 use crate::protocol::reply;
@@ -52,10 +54,13 @@ impl Proxy {
     ) -> Result<(), TaskFailure> {
         let deadline = Instant::now() + limit;
         let fail = |cause, detail| Err(network(Phase::Connect, cause, format!("{self}: {detail}")));
-        let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
-        if let Some((user, password)) = &self.login {
-            let login = BASE64_STANDARD.encode(format!("{user}:{password}"));
-            request.push_str(&format!("Proxy-Authorization: Basic {login}\r\n"));
+        let login = self.encoded_login();
+        let mut request = Zeroizing::new(format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n"));
+        if let Some(login) = &login {
+            request.reserve_exact(login.len() + 64);
+            request.push_str("Proxy-Authorization: Basic ");
+            request.push_str(login);
+            request.push_str("\r\n");
         }
         request.push_str("\r\n");
 
@@ -98,11 +103,21 @@ impl Proxy {
                 Cause::Broken,
                 "it asks for a user name and a password, or for others (407)".to_owned(),
             ),
-            _ => fail(
-                Cause::Broken,
-                format!("it refused the tunnel: {}", reply::escape(status_line, 100)),
-            ),
+            _ => {
+                let mut said = reply::escape(status_line, 100);
+                if let Some(login) = &login {
+                    echo::cut(&mut said, login);
+                }
+                fail(Cause::Broken, format!("it refused the tunnel: {said}"))
+            }
         }
+    }
+
+    /// User name and password as HTTP's basic authentication has them.
+    fn encoded_login(&self) -> Option<Zeroizing<String>> {
+        let (user, password) = self.login.as_ref()?;
+        let plain = Zeroizing::new(format!("{user}:{password}"));
+        Some(Zeroizing::new(BASE64_STANDARD.encode(plain.as_bytes())))
     }
 }
 

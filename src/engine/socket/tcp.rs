@@ -45,6 +45,11 @@ impl TcpSocket {
         self.written
     }
 
+    /// How many of those bytes have not arrived yet, as far as the system knows.
+    pub fn unacknowledged(&self) -> u64 {
+        sys::unacknowledged(self.as_fd())
+    }
+
     /// Waits until the socket is ready.
     pub fn wait(&self, interest: Interest, deadline: Instant, slot: &Slot) -> io::Result<Wait> {
         slot.wait(Some((self.as_fd(), interest)), deadline)

@@ -19,6 +19,7 @@ impl Machine {
                 class: Class::Retry,
                 retry_after: None,
                 ambiguous: true,
+                clocks: None,
             };
             return self.slice_failed(slice, TaskFailure::Refused(refusal), context);
         }

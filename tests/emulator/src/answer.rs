@@ -9,10 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, SERVER};
+use hyper::header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER, SERVER};
 use hyper::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 use std::io;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// The body of any answer.
 pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, io::Error>;
@@ -146,8 +147,8 @@ impl Reply {
         }
     }
 
-    /// The response for the wire.
-    pub(crate) fn into_response(self, request_id: &str) -> Response<AnswerBody> {
+    /// The response for the wire; `now` is its date, in Unix seconds.
+    pub(crate) fn into_response(self, request_id: &str, now: u64) -> Response<AnswerBody> {
         let mut response = Response::new(full(self.body()));
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -158,6 +159,10 @@ impl Reply {
         };
         let _ = insert(CONTENT_TYPE, &self.content_type);
         let _ = insert(REQUEST_ID, request_id);
+        let _ = insert(
+            DATE,
+            &httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(now)),
+        );
         for (name, value) in &self.headers {
             let _ = HeaderName::from_bytes(name.as_bytes()).map(|name| insert(name, value));
         }

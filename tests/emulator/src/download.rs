@@ -38,9 +38,10 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
             response
         }
         Err(refusal) => {
-            let id = request_id(shared.now(), 0, 0, 0);
+            let now = shared.now();
+            let id = request_id(now, 0, 0, 0);
             let switches = lock(&shared.switches).clone();
-            Reply::refusal(&id, &refusal, &switches).into_response(&id)
+            Reply::refusal(&id, &refusal, &switches).into_response(&id, now)
         }
     }
 }

@@ -434,7 +434,7 @@ impl Exchange {
             record.answered = answered;
         });
         self.draft.finish();
-        Ok(reply.into_response(&self.request_id))
+        Ok(reply.into_response(&self.request_id, self.shared.now()))
     }
 
     fn cut(&self, body: &BodyReader, ending: Ending) -> Answered {

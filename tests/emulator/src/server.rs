@@ -51,6 +51,9 @@ pub(crate) struct Shared {
     rate_limit: Mutex<RateLimit>,
 }
 
+/// The end of the year 9999, in Unix seconds: no header can tell a later date.
+const LAST_DATE: u64 = 253_402_300_799;
+
 impl Shared {
     pub(crate) fn new(config: Config, store: Store) -> Shared {
         Shared {
@@ -66,11 +69,13 @@ impl Shared {
         }
     }
 
-    /// Unix seconds.
+    /// Unix seconds, by the emulator's clock.
     pub(crate) fn now(&self) -> u64 {
-        SystemTime::now()
+        let machine = SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs())
+            .map_or(0, |since| since.as_secs());
+        let here = machine.saturating_add_signed(lock(&self.switches).clock_offset.0);
+        here.min(LAST_DATE)
     }
 
     pub(crate) fn service<'a>(&'a self, switches: &'a Switches) -> Service<'a> {

@@ -159,6 +159,22 @@ impl SwitchValue for Limit {
     }
 }
 
+/// A number of seconds, ahead or behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seconds(pub(crate) i64);
+
+impl SwitchValue for Seconds {
+    fn accepted() -> String {
+        "a whole number".to_owned()
+    }
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Seconds)
+    }
+    fn text(self) -> String {
+        self.0.to_string()
+    }
+}
+
 macro_rules! switches {
     ($($name:ident: $type:ident = $default:expr, $basis:ident, $text:literal;)+) => {
         /// The positions of all switches.
@@ -240,6 +256,7 @@ switches! {
     fileid_scope: FileIdScope = FileIdScope::Prefix, Inferred, "fileid of a signature for many uses: the path or a directory above it, or the exact path";
     signature_lifetime: Limit = Limit(Some(7_776_000)), Documented, "longest `e` - `t` of a signature, in seconds; longer is -97";
     clock_skew: Limit = Limit(None), Chosen, "how many seconds `t` may lie in the future; beyond is -97";
+    clock_offset: Seconds = Seconds(0), Chosen, "how many seconds the emulator's clock is ahead of the machine's, below 0 behind: signatures are judged by it, and answers have its `Date`";
     expired_code: ExpiredCode = ExpiredCode::New, Documented, "code of an expired signature: of the v2 error page, or of the older one";
     one_time_use: OneTimeUse = OneTimeUse::Executed, Chosen, "a one-time signature is used up when the operation succeeds or is refused for good (not by a 5xx), or as soon as it is accepted";
     require_parent_dir: OnOff = OnOff::Off, Chosen, "init and upload demand that the directory above exists (-197)";
@@ -287,10 +304,10 @@ mod tests {
     #[test]
     fn every_value_of_every_switch_can_be_set_and_read_back() {
         for row in Switches::table() {
-            let values = if row.values.starts_with("none") {
-                "none, 17".to_owned()
-            } else {
-                row.values
+            let values = match row.values.as_str() {
+                "none or a whole number" => "none, 17".to_owned(),
+                "a whole number" => "-17, 17".to_owned(),
+                _ => row.values,
             };
             for value in values.split(", ") {
                 let mut switches = Switches::default();

@@ -128,6 +128,27 @@ fn signature_lifetime_clock_skew_and_expired_code() {
 }
 
 #[test]
+fn clock_offset() {
+    let fixture = start();
+    let token = fixture.client.token();
+    let list = || {
+        let answer = fixture
+            .client
+            .json_op("file", &token, r#"{"op":"upload_slice_list"}"#);
+        let date = httpdate::parse_http_date(answer.header("date").unwrap()).unwrap();
+        let date = date.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        (answer.outcome().1, date)
+    };
+    for (offset, code) in [(-86_400, -197), (0, -197), (86_400, -59)] {
+        set(&fixture.emulator, &format!("clock_offset={offset}"));
+        let (answered, date) = list();
+        assert_eq!(answered, code, "{offset}");
+        let expected = now().saturating_add_signed(offset);
+        assert!(date.abs_diff(expected) < 60, "{offset}: {date}, not {expected}");
+    }
+}
+
+#[test]
 fn one_time_use() {
     for (value, second) in [("executed", (404, -197)), ("accepted", (403, -77))] {
         let fixture = start_set(&[&format!("one_time_use={value}")]);

@@ -107,9 +107,9 @@ static int64_t take_number(struct host *host)
 }
 
 /* A file's path within the folder, so that the input names nothing else on this machine; or the folder. NULL for NULL. */
-static char *take_path(struct host *host)
+static char *take_path_to(struct host *host, const char *usual)
 {
-    char *name = take_text(host, "file");
+    char *name = take_text(host, usual);
     if (name == NULL)
         return NULL;
     size_t size = strlen(host->folder) + strlen(name) + 2;
@@ -118,6 +118,11 @@ static char *take_path(struct host *host)
     snprintf(path, size, "%s/%s", host->folder, name);
     free(name);
     return path;
+}
+
+static char *take_path(struct host *host)
+{
+    return take_path_to(host, "file");
 }
 
 static void check_text(const char *text)
@@ -177,6 +182,7 @@ static void check_end(struct host *host, int32_t status, cos_slice_error *error)
 
 static void ask(const cos_slice_upload *upload)
 {
+    check_optional_text(cos_slice_upload_warning(upload));
     check_optional_text(cos_slice_upload_access_url(upload));
     check_optional_text(cos_slice_upload_source_url(upload));
     check_optional_text(cos_slice_upload_url(upload));
@@ -281,7 +287,7 @@ static void set_up_client(struct host *host, uint8_t call, cos_slice_client *cli
     };
     char *texts[3] = { NULL, NULL, NULL };
     int32_t status;
-    switch (call % 6) {
+    switch (call % 7) {
     case 0:
         texts[0] = take_text(host, "https://127.0.0.1:1/prefix");
         TRACE("client_set_endpoint %s", texts[0]);
@@ -310,6 +316,11 @@ static void set_up_client(struct host *host, uint8_t call, cos_slice_client *cli
     case 4:
         TRACE("client_set_..._timeout_ms");
         status = set_time[take(host) % COUNT(set_time)](client, take_number(host));
+        break;
+    case 5:
+        texts[0] = take_path_to(host, "checkpoints");
+        TRACE("client_set_checkpoint_dir %s", texts[0]);
+        status = cos_slice_client_set_checkpoint_dir(client, texts[0]);
         break;
     default:
         texts[0] = take_path(host);

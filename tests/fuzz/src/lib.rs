@@ -5,6 +5,7 @@
 //! file of a corpus can be read and written by hand.
 
 mod abi;
+mod checkpoint;
 mod input;
 mod listparts;
 mod multipart;
@@ -18,6 +19,7 @@ pub type Target = fn(&[u8]);
 /// The targets by their names, which the folders of their corpora have too.
 pub const TARGETS: &[(&str, Target)] = &[
     ("abi", abi::run),
+    ("checkpoint", checkpoint::run),
     ("listparts", listparts::run),
     ("multipart", multipart::run),
     ("path", path::run),

@@ -55,7 +55,11 @@ fn round_trip(kind: u8, mut input: Input<'_>) {
     let file_id = if bound { location.file_id() } else { String::new() };
     let lifetime = Duration::from_secs(lifetime);
     let token = sign(&key, location.bucket(), kind, &file_id, now, lifetime, random);
-    assert!(!token.contains(&*secret_key) || secret_key.len() < 8, "{token}");
+    assert!(
+        !token.contains(&*secret_key) || secret_key.len() < 8,
+        "{}",
+        *token
+    );
 
     let target = location.target("");
     let demand = Demand {
@@ -74,7 +78,7 @@ fn round_trip(kind: u8, mut input: Input<'_>) {
     }
     let lifetime = lifetime.clamp(Duration::from_secs(1), MAX_LIFETIME).as_secs();
     let expiry = now.saturating_add(lifetime);
-    assert_eq!(check(&demand), expected(kind, now, expiry), "{token}");
+    assert_eq!(check(&demand), expected(kind, now, expiry), "{}", *token);
 
     let then = now.saturating_add(later);
     let at = Demand { now: then, ..demand };

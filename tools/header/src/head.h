@@ -7,7 +7,10 @@
  * once; one that takes a "T *" may not, save that the handle may be cancelled and asked meanwhile. When in doubt: one
  * thread at a time, except cos_slice_upload_cancel. Different objects never disturb each other, uploads of the same
  * client included. Breaking the rule gives COS_SLICE_ERR_BUSY where it is noticed.
- * Handles must not be used in a process made by fork() from the one that made them.
+ *
+ * FORK. Handles must not be used in a process made by fork() from the one that made them, nor freed there. The child may end
+ * in any way, become another program, which inherits no descriptor of the library, and make a client of its own; the
+ * uploads of the parent go on.
  *
  * OWNERSHIP. What a _new function or an error parameter gives is the caller's, to be freed by the _free function of its
  * type, and by nothing else. Every function takes NULL for its handle: _free does nothing, a getter answers as if nothing
@@ -41,7 +44,8 @@
  * cos_slice_upload_verified says so. Where that can't be established the status is COS_SLICE_ERR_OUTCOME_UNKNOWN. Whatever
  * happens otherwise (a lost answer, a killed process, a server that restarts) running the upload again goes on with the
  * slices that the server has, as far as they are of this content; what it has of other content is left alone unless
- * cos_slice_upload_set_discard_unfinished is on. A source that changes under the upload is an error, never a mixed object.
+ * cos_slice_upload_set_discard_unfinished is on, or the handle or its checkpoint (cos_slice_client_set_checkpoint_dir) knows
+ * it for an older upload of its own. A source that changes under the upload is an error, never a mixed object.
  * Two uploads of different content to one path at the same time are not serialised by the service: the object is one of
  * them, and the other ends with an error or is replaced.
  *

@@ -83,6 +83,19 @@ fn an_answer_that_drips_is_bounded_as_a_whole() {
 }
 
 #[test]
+fn an_answer_that_comes_byte_by_byte_within_its_time_is_read() {
+    let server = Server::once(|mut stream, held| {
+        stream.set_nodelay(true).unwrap();
+        read_request(&mut stream);
+        for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ndrips" {
+            stream.write_all(&[*byte]).unwrap();
+            held.for_a_while(Duration::from_millis(5));
+        }
+    });
+    assert_eq!(call_get(&mut server.transport()).said(), ok("drips"));
+}
+
+#[test]
 fn the_rest_of_an_answer_has_its_own_time_after_the_head() {
     const LIMIT: Duration = Duration::from_secs(1);
     let server = Server::once(|mut stream, held| {

@@ -198,6 +198,7 @@ fn refusal() -> Refusal {
         class: Class::Final,
         retry_after: None,
         ambiguous: false,
+        clocks: None,
     }
 }
 

@@ -208,10 +208,12 @@ fn a_server_that_takes_no_byte_times_out_the_send() {
     assert!(begun.elapsed() >= SHORT && begun.elapsed() < HANG_GUARD);
 }
 
-#[test]
-fn a_server_that_is_slow_but_takes_bytes_is_not_timed_out() {
-    const STALL: Duration = Duration::from_secs(1);
-    // A small window, so that each read of the server's shows.
+/// How long no byte may move in the tests of slow servers.
+const STALL: Duration = Duration::from_secs(1);
+
+/// A server that takes a body in 25 steps, each after an eighth of [`STALL`], through a small window, so that each of its
+/// reads shows.
+fn slow_server() -> (SocketAddr, thread::JoinHandle<()>) {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     listener.set_recv_buffer_size(64 << 10).unwrap();
     listener
@@ -233,6 +235,12 @@ fn a_server_that_is_slow_but_takes_bytes_is_not_timed_out() {
         }
         answer(&mut stream, "200 OK", "at last");
     });
+    (address, server)
+}
+
+#[test]
+fn a_server_that_is_slow_but_takes_bytes_is_not_timed_out() {
+    let (address, server) = slow_server();
     let (_folder, source) = large_file();
     let mut config = config(&format!("http://{address}"));
     config.timeouts.stall = STALL;
@@ -246,6 +254,42 @@ fn a_server_that_is_slow_but_takes_bytes_is_not_timed_out() {
         "it took longer than the limit, or this shows nothing"
     );
     server.join().unwrap();
+}
+
+#[test]
+fn what_the_system_still_has_to_send_does_not_use_up_the_answers_time() {
+    let (address, server) = slow_server();
+    // As much as a slice; the system takes nearly all of it long before the server does.
+    let source = MemorySource::new(vec![7; 1 << 20]);
+    let mut config = config(&format!("http://{address}"));
+    (config.timeouts.stall, config.timeouts.answer) = (STALL, STALL);
+    let begun = Instant::now();
+    assert_eq!(
+        call(&mut transport(config), &send(&source), &source).said(),
+        ok("at last")
+    );
+    assert!(
+        begun.elapsed() > 2 * STALL,
+        "it took longer than the limits, or this shows nothing"
+    );
+    server.join().unwrap();
+}
+
+#[test]
+fn what_the_system_can_not_send_has_a_limit_too() {
+    let server = Server::once(|mut stream, held| {
+        read_head(&mut stream);
+        held.until_released();
+    });
+    // Less than the system takes, and more than the server does.
+    let source = MemorySource::new(vec![7; 300 << 10]);
+    let mut transport = server.transport_with(|timeouts| {
+        (timeouts.stall, timeouts.answer) = (SHORT, SHORT);
+    });
+    let begun = Instant::now();
+    let failure = call(&mut transport, &send(&source), &source).network();
+    assert_eq!(failure.cause, Cause::TimedOut, "{failure:?}");
+    assert!(begun.elapsed() >= SHORT && begun.elapsed() < HANG_GUARD);
 }
 
 /// A file that loses its end, or is written to, when a place in it is read.

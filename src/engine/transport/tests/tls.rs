@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::pki_types::PrivateKeyDer;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::upload::failure::{Cause, Phase};
@@ -43,17 +43,31 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([host.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-            );
-        Arc::new(config.unwrap())
+        showing(vec![certificate.der().clone()], &key, versions)
     }
+
+    /// A server for this machine whose certificate is changed before it is signed.
+    fn server_with(&self, change: impl FnOnce(&mut CertificateParams)) -> Arc<ServerConfig> {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        change(&mut params);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        showing(vec![certificate.der().clone()], &key, rustls::ALL_VERSIONS)
+    }
+}
+
+fn showing(
+    chain: Vec<CertificateDer<'static>>,
+    key: &KeyPair,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> Arc<ServerConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, PrivateKeyDer::Pkcs8(key.serialize_der().into()));
+    Arc::new(config.unwrap())
 }
 
 fn tls_server(config: Arc<ServerConfig>, script: impl FnOnce(Stream, Held) + Send + 'static) -> Server {
@@ -144,6 +158,87 @@ fn a_certificate_for_another_host_is_not_trusted() {
     let failure = call_get(&mut trusting(&server, authority.pem())).network();
     assert_eq!((failure.phase, failure.cause), (Phase::Tls, Cause::Untrusted));
     assert!(failure.detail.contains("other.example"), "{}", failure.detail);
+}
+
+#[track_caller]
+fn assert_refused(server: &Server, trusted: Vec<u8>, told: &str) {
+    let failure = call_get(&mut trusting(server, trusted)).network();
+    assert_eq!(
+        (failure.phase, failure.cause, failure.ambiguous),
+        (Phase::Tls, Cause::Untrusted, false),
+        "{failure:?}"
+    );
+    assert!(
+        failure.detail.contains(told),
+        "no {told:?} in: {}",
+        failure.detail
+    );
+}
+
+#[test]
+fn a_certificate_outside_of_its_time_is_not_trusted() {
+    let authority = Authority::new();
+    let expired = authority.server_with(|params| params.not_after = date_time_ymd(2020, 1, 1));
+    assert_refused(&tls_server(expired, fails), authority.pem(), "expired");
+    let early = authority.server_with(|params| params.not_before = date_time_ymd(3000, 1, 1));
+    assert_refused(&tls_server(early, fails), authority.pem(), "not valid yet");
+}
+
+#[test]
+fn a_certificate_that_vouches_for_itself_is_not_trusted() {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let config = showing(vec![certificate.der().clone()], &key, rustls::ALL_VERSIONS);
+    assert_refused(
+        &tls_server(config, fails),
+        Authority::new().pem(),
+        "UnknownIssuer",
+    );
+}
+
+#[test]
+fn a_certificate_between_the_servers_and_its_authority_must_be_shown_by_the_server() {
+    let authority = Authority::new();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "between");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let between =
+        CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &authority.issuer).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &between).unwrap();
+
+    let alone = showing(vec![certificate.der().clone()], &key, rustls::ALL_VERSIONS);
+    assert_refused(&tls_server(alone, fails), authority.pem(), "UnknownIssuer");
+
+    let chain = vec![certificate.der().clone(), between.der().clone()];
+    let whole = showing(chain, &key, rustls::ALL_VERSIONS);
+    let server = tls_server(whole, |mut stream, _| {
+        read_request(&mut stream);
+        answer(&mut stream, "200 OK", "private");
+    });
+    assert_eq!(
+        call_get(&mut trusting(&server, authority.pem())).said(),
+        ok("private")
+    );
+}
+
+#[test]
+fn a_server_that_only_speaks_tls_1_1_is_refused() {
+    let server = Server::once(|mut stream, _| {
+        stream.read_exact(&mut [0; 16]).unwrap();
+        // A ServerHello of version 1.1 (RFC 4346): no session, a suite that every client offers, no compression.
+        let mut hello = vec![3, 2];
+        hello.extend_from_slice(&[7; 32]);
+        hello.extend_from_slice(&[0, 0xc0, 0x2f, 0]);
+        let length = hello.len() as u8;
+        let mut record = vec![0x16, 3, 2, 0, length + 4, 2, 0, 0, length];
+        record.append(&mut hello);
+        stream.write_all(&record).unwrap();
+        let _ = io::copy(&mut stream, &mut io::sink());
+    });
+    assert_refused(&server, Authority::new().pem(), "incompatible");
 }
 
 #[test]

@@ -1,0 +1,339 @@
+//! Where a secret could come to light: the records of a logger, errors, and what types show of themselves. Secrets are
+//! planted, everything that can be caused is caused, and everything that is said is searched.
+//!
+//! A test program of its own, because a process has one logger.
+
+#[path = "support/planted.rs"]
+mod planted;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use cos_emulator::{Config, Emulator, Fault};
+use cos_slice::engine::client::{Client, ClientConfig};
+use cos_slice::engine::endpoint::Endpoint;
+use cos_slice::engine::source::{Identity, MemorySource, Source};
+use cos_slice::protocol::signature::SecretKey;
+use cos_slice::upload::error::Error;
+use cos_slice::upload::failure::SourceFailure;
+use cos_slice::upload::options::RetryPolicy;
+use cos_slice::upload::status::Status;
+
+const APP_ID: &str = "1251668577";
+const SECRET_ID: &str = "AKIDtest";
+const SECRET_KEY: &str = "PlantedSecretKey0123456789abcdef";
+const PASSWORD: &str = "PlantedPassword0123456789";
+/// The beginning of `user:` and the password in Base64.
+const LOGIN: &str = "dXNlcjpQbGFudGVk";
+const BUCKET: &str = "videos";
+
+/// Everything that was logged.
+static RECORDS: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+
+struct Recorder;
+
+impl log::Log for Recorder {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let text = (record.target().to_owned(), record.args().to_string());
+        RECORDS.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    }
+
+    fn flush(&self) {}
+}
+
+/// What was logged, as it was, and again as the bytes that dumps show at the end of each record, 16 at a time.
+fn logged() -> [String; 2] {
+    let records = RECORDS.lock().unwrap_or_else(PoisonError::into_inner);
+    let whole: String = records.iter().map(|(_, text)| format!("{text}\n")).collect();
+    let dumped = records
+        .iter()
+        .filter(|(target, _)| target.starts_with("ureq_proto"));
+    let dumped = dumped.map(|(_, text)| text.get(text.len().saturating_sub(16)..).unwrap_or_default());
+    [whole, dumped.collect()]
+}
+
+struct Stage {
+    emulator: Emulator,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::new(folder.path());
+        config.secret_key = SECRET_KEY.to_owned();
+        Self {
+            emulator: Emulator::start(config).unwrap(),
+            _folder: folder,
+        }
+    }
+
+    fn signatures(&self) -> Vec<String> {
+        planted::signatures(&self.emulator, &key(), BUCKET)
+    }
+}
+
+fn key() -> SecretKey {
+    SecretKey::new(APP_ID, SECRET_ID, SECRET_KEY).unwrap()
+}
+
+fn config(endpoint: &str) -> ClientConfig {
+    let mut config = ClientConfig::new(Endpoint::parse(endpoint).unwrap(), key());
+    config.retry = RetryPolicy {
+        first_delay: Duration::from_millis(1),
+        longest_delay: Duration::from_millis(1),
+        attempts: 2,
+        ..RetryPolicy::default()
+    };
+    config.timeouts.answer = Duration::from_secs(2);
+    config.timeouts.resolve = Duration::from_secs(2);
+    config
+}
+
+fn upload(config: ClientConfig, source: impl Source + 'static) -> Result<String, Error> {
+    let client = Client::new(config)?;
+    let upload = client.upload(BUCKET, "some/path")?;
+    upload.set_source(Arc::new(source))?;
+    upload.set_options(|options| {
+        options.overwrite = true;
+        options.discard_unfinished = true;
+    })?;
+    upload.run(None).map(|object| format!("{object:?}"))
+}
+
+fn three_slices() -> MemorySource {
+    MemorySource::new((0..3 << 20).map(|byte: u32| byte as u8).collect::<Vec<_>>())
+}
+
+/// All that an error, or a result, says.
+fn words(result: Result<String, Error>) -> String {
+    match result {
+        Ok(object) => object,
+        Err(error) => format!("{error} {error:?}"),
+    }
+}
+
+fn assert_silent(text: &str, signatures: &[String], where_it_was: &str) {
+    planted::assert_silent(text, &[SECRET_KEY, PASSWORD, LOGIN], signatures, where_it_was);
+}
+
+#[test]
+fn no_record_of_a_logger_at_its_finest_level_has_a_secret() {
+    log::set_logger(&Recorder).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    let stage = Stage::new();
+    let mut texts = Vec::new();
+    for fault in [
+        r#"{"operation":"stat","action":{"delay_ms":1}}"#,
+        r#"{"operation":"upload_slice_data","action":{"reset":"during_body"}}"#,
+        r#"{"operation":"upload_slice_finish","action":{"lost_answer":true}}"#,
+        r#"{"operation":"upload_slice_init","times":0,"action":{"status":403,"code":-97}}"#,
+        r#"{"operation":"upload_slice_init","times":0,"action":{"status":500,"code":-195}}"#,
+        r#"{"operation":"upload_slice_init","times":0,"action":{"early":{"status":403,"code":-63}}}"#,
+    ] {
+        stage.emulator.add_fault(Fault::from_json(fault).unwrap());
+        texts.push(words(upload(config(&stage.emulator.endpoint()), three_slices())));
+        stage.emulator.clear_faults();
+    }
+    let signatures = stage.signatures();
+    assert!(signatures.len() >= 12, "{} requests", signatures.len());
+
+    let [whole, dumped] = logged();
+    assert!(
+        dumped.contains("POST./files/v2/1251668577/videos/some/path.HTTP/1.1"),
+        "the logger sees heads"
+    );
+    for (text, name) in [(&whole, "the log"), (&dumped, "the log's dumps")] {
+        assert_silent(text, &signatures, name);
+    }
+    for text in texts {
+        assert_silent(&text, &signatures, "a result");
+    }
+}
+
+/// A server that answers each request with a part of that request, and what it was sent as `Authorization`.
+fn echoing(answer: fn(head: &str, authorization: &str) -> String) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let seen_there = Arc::clone(&seen);
+    thread::spawn(move || {
+        // Ends when the test's process does.
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|count| count == 1) {
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8_lossy(&head);
+            let authorization = head
+                .lines()
+                .find_map(|line| line.split_once("uthorization: "))
+                .map_or("", |(_, value)| value);
+            seen_there.lock().unwrap().push(authorization.to_owned());
+            let _ = stream.write_all(answer(&head, authorization).as_bytes());
+            // What is still being sent is read, or it would be a reset.
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }
+    });
+    (address, seen)
+}
+
+fn with_length(status: &str, headers: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[test]
+fn no_error_has_a_secret_though_the_server_says_it() {
+    let answers: [fn(&str, &str) -> String; 9] = [
+        |head, _| head.to_owned(),
+        |head, _| with_length("400 Bad Request", "", head),
+        |head, _| {
+            with_length(
+                "400 Bad Request",
+                "",
+                &format!("<html><title>{head}</title></html>"),
+            )
+        },
+        |_, value| {
+            with_length(
+                "400 Bad Request",
+                "",
+                &format!(r#"{{"code":-5999,"message":"bad header {value}"}}"#),
+            )
+        },
+        |_, value| {
+            with_length(
+                "403 Forbidden",
+                "",
+                &format!(r#"{{"code":-97,"message":"","request_id":"{value}"}}"#),
+            )
+        },
+        |_, value| with_length("502 Bad Gateway", &format!("x-cos-request-id: {value}\r\n"), "no"),
+        |_, value| with_length("200 OK", "", &format!(r#"{{"code":0,"data":"{value}"}}"#)),
+        |_, value| {
+            with_length(
+                "400 Bad Request",
+                "",
+                &format!("<Error><Code>{value}</Code><Message>{value}</Message></Error>"),
+            )
+        },
+        |_, value| format!("HTTP/1.1 200 OK\r\n{value}\r\n\r\n"),
+    ];
+    for (number, answer) in answers.into_iter().enumerate() {
+        let (address, seen) = echoing(answer);
+        let result = upload(config(&format!("http://{address}")), three_slices());
+        let error = result.expect_err("no answer of these is a success");
+        let signatures = seen.lock().unwrap().clone();
+        assert!(
+            signatures.iter().any(|signature| signature.len() > 100),
+            "it was sent"
+        );
+        assert_silent(&words(Err(error)), &signatures, &format!("error {number}"));
+    }
+}
+
+#[test]
+fn no_error_has_the_proxys_password_whatever_the_proxy_says() {
+    let answers: [fn(&str, &str) -> String; 3] = [
+        |_, _| "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n".to_owned(),
+        |_, value| format!("HTTP/1.1 403 {value}\r\n\r\n"),
+        |head, _| head.to_owned(),
+    ];
+    for (number, answer) in answers.into_iter().enumerate() {
+        let (address, seen) = echoing(answer);
+        let mut config = config("http://store.example");
+        config.proxy = Some(format!("http://user:{PASSWORD}@{address}"));
+        assert_silent(&format!("{config:?}"), &[], "a configuration");
+        let error = upload(config, three_slices()).unwrap_err();
+        let told = seen.lock().unwrap().join(" ");
+        assert!(told.contains(LOGIN), "the proxy was told the password: {told}");
+        assert_eq!(error.status, Status::Connect, "{error}");
+        assert_silent(&words(Err(error)), &[], &format!("error {number}"));
+    }
+    for wrong in ["socks5://user:", "ftp://user:", "http://user:", "user:"] {
+        let mut config = config("http://store.example");
+        config.proxy = Some(format!("{wrong}{PASSWORD}@host:99999"));
+        if let Err(error) = Client::new(config) {
+            assert_eq!(error.status, Status::InvalidArgument);
+            assert_silent(&words(Err(error)), &[], wrong);
+        }
+    }
+}
+
+/// A source that panics with a text when it is read.
+struct Panicking;
+
+impl Source for Panicking {
+    fn size(&self) -> u64 {
+        100
+    }
+
+    fn read_at(&self, _: u64, _: &mut [u8]) -> std::io::Result<usize> {
+        panic!("a panic that the test wants")
+    }
+
+    fn verify_unchanged(&self) -> Result<(), SourceFailure> {
+        Ok(())
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        None
+    }
+}
+
+#[test]
+fn no_other_failure_and_no_type_shows_a_secret() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed_address = closed.local_addr().unwrap();
+    drop(closed);
+    let stage = Stage::new();
+    let endpoint = stage.emulator.endpoint();
+    let mut failures = vec![
+        (
+            upload(config(&format!("http://{closed_address}")), three_slices()),
+            Status::Connect,
+        ),
+        (
+            upload(config("http://does-not-exist.invalid"), three_slices()),
+            Status::Resolve,
+        ),
+        (
+            upload(config(&endpoint.replace("http://", "https://")), three_slices()),
+            Status::Tls,
+        ),
+        (upload(config(&endpoint), Panicking), Status::Panic),
+    ];
+    stage
+        .emulator
+        .add_fault(Fault::from_json(r#"{"operation":"*","times":0,"action":{"hang":"before"}}"#).unwrap());
+    failures.push((upload(config(&endpoint), three_slices()), Status::TimedOut));
+    let mut over_limit = config(&endpoint);
+    over_limit.ca_pem = Some(SECRET_KEY.as_bytes().to_vec());
+    over_limit.endpoint = Endpoint::parse("https://store.example").unwrap();
+    failures.push((upload(over_limit, three_slices()), Status::InvalidArgument));
+    let signatures = stage.signatures();
+    for (result, status) in failures {
+        let error = result.unwrap_err();
+        assert_eq!(error.status, status, "{error}");
+        assert_silent(&words(Err(error)), &signatures, "an error");
+    }
+
+    let userinfo = Endpoint::parse(&format!("https://user:{PASSWORD}@store.example")).unwrap_err();
+    assert_silent(&format!("{userinfo} {userinfo:?}"), &[], "an endpoint's error");
+    let bad_key = SecretKey::new(APP_ID, SECRET_ID, &format!("{SECRET_KEY}\n")).unwrap_err();
+    assert_silent(&format!("{bad_key} {bad_key:?}"), &[], "a key's error");
+    assert_silent(&format!("{:?} {:?}", key(), config(&endpoint)), &[], "a type");
+}
