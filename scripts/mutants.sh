@@ -18,8 +18,10 @@ target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
 copy_rooms() { # copy_rooms FOLDER
     rm -rf "$1"
-    mkdir -p "$1/src" "$1/tests" "$1/.cargo"
+    mkdir -p "$1/src" "$1/tests" "$1/tools" "$1/.cargo"
     cp -r src/protocol src/upload "$1/src"
+    # The simulation can write a ledger.
+    cp -r tools/ledger "$1/tools"
     cp -r tests/support tests/vectors tests/decisions tests/simulation "$1/tests"
     cp .cargo/mutants.toml "$1/.cargo"
     cp Cargo.lock "$1"
@@ -30,8 +32,10 @@ copy_rooms() { # copy_rooms FOLDER
         printf '[package]\nname = "cos-slice"\nversion = "0.1.0"\nedition = "2024"\n\n'
         printf '[profile.dev]\ndebug = false\n\n[profile.dev.package."*"]\nopt-level = 2\n\n[dependencies]\n'
         grep -E '^(base64|hmac|httpdate|percent-encoding|serde|serde_json|sha1|zeroize) ' Cargo.toml
-        printf '\n[dev-dependencies]\ncos-slice-ledger = { path = "%s/tools/ledger" }\n' "$PWD"
-        grep -E '^proptest ' Cargo.toml
+        printf '\n[dev-dependencies]\n'
+        grep -E '^(cos-slice-ledger|proptest) ' Cargo.toml
+        printf '\n[workspace]\nmembers = ["tools/ledger"]\n\n'
+        sed -n '/^\[workspace\.package\]/,/^$/p; /^\[workspace\.lints\.rust\]/,/^$/p' Cargo.toml
     } >"$1/Cargo.toml"
 }
 
@@ -43,7 +47,7 @@ examine() { # examine ROOM OTHER TEST…: the mutants of a room and not of the o
     (
         cd "$folder/cos-slice"
         CARGO_TARGET_DIR=$folder/build PROPTEST_CASES=64 cargo mutants --in-place --colors never \
-            --exclude "src/$other/**" ${part:+--shard "$part"} --output "$folder" --minimum-test-timeout 30 \
+            --exclude "src/$other/**" --exclude "tools/**" ${part:+--shard "$part"} --output "$folder" --minimum-test-timeout 30 \
             -- --offline --lib "${tests[@]}"
     ) || status=$?
     # 2 and 3: mutants were missed, or timed out; the lists have them.
