@@ -16,17 +16,19 @@ if ! cargo mutants --version >/dev/null 2>&1; then
 fi
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 
-copy_rooms() { # copy_rooms FOLDER
+copy_rooms() { # copy_rooms FOLDER TEST…
     rm -rf "$1"
     mkdir -p "$1/src" "$1/tests" "$1/tools" "$1/.cargo"
     cp -r src/protocol src/upload "$1/src"
     # The simulation can write a ledger.
     cp -r tools/ledger "$1/tools"
-    cp -r tests/support tests/vectors tests/decisions tests/simulation "$1/tests"
+    cp -r tests/support "${@:2}" "$1/tests"
     cp .cargo/mutants.toml "$1/.cargo"
     cp Cargo.lock "$1"
-    grep -q '^const SEEDS: u64 = ' "$1/tests/simulation/main.rs"
-    sed -i "s/^const SEEDS: u64 = .*/const SEEDS: u64 = $seeds;/" "$1/tests/simulation/main.rs"
+    if [ -e "$1/tests/simulation" ]; then
+        grep -q '^const SEEDS: u64 = ' "$1/tests/simulation/main.rs"
+        sed -i "s/^const SEEDS: u64 = .*/const SEEDS: u64 = $seeds;/" "$1/tests/simulation/main.rs"
+    fi
     printf 'pub mod protocol;\npub mod upload;\n' >"$1/src/lib.rs"
     {
         printf '[package]\nname = "cos-slice"\nversion = "0.1.0"\nedition = "2024"\n\n'
@@ -43,7 +45,7 @@ examine() { # examine ROOM OTHER TEST…: the mutants of a room and not of the o
     local room=$1 other=$2 folder=$target/mutants/$1 tests=() status=0 outcome figures=()
     shift 2
     for outcome in "$@"; do tests+=(--test "$outcome"); done
-    copy_rooms "$folder/cos-slice"
+    copy_rooms "$folder/cos-slice" "${@/#/tests/}"
     (
         cd "$folder/cos-slice"
         CARGO_TARGET_DIR=$folder/build PROPTEST_CASES=64 cargo mutants --in-place --colors never \

@@ -386,6 +386,7 @@ mod tests {
             class: Class::Exists,
             retry_after: None,
             ambiguous: false,
+            clocks: None,
         };
         assert_eq!(
             refusal.to_string(),
