@@ -4,6 +4,7 @@ mod beginning;
 mod calls;
 mod checkpoint;
 mod ending;
+mod errors;
 mod memory;
 mod script;
 mod sharing;
