@@ -49,7 +49,7 @@ examine() { # examine ROOM OTHER TEST…: the mutants of a room and not of the o
     (
         cd "$folder/cos-slice"
         CARGO_TARGET_DIR=$folder/build PROPTEST_CASES=64 cargo mutants --in-place --colors never \
-            --exclude "src/$other/**" --exclude "tools/**" ${part:+--shard "$part"} --output "$folder" --minimum-test-timeout 30 \
+            --exclude "src/$other/**" --exclude "tools/**" ${part:+--shard "$part"} --output "$folder" --minimum-test-timeout 10 \
             -- --offline --lib "${tests[@]}"
     ) || status=$?
     # 2 and 3: mutants were missed, or timed out; the lists have them.
