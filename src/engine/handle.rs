@@ -382,6 +382,7 @@ impl Upload {
             size,
             options,
             memory,
+            checkpoint: false,
         };
         let (location, token) = (self.location.clone(), inner.token.clone());
         let job = Arc::new(Job {

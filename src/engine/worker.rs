@@ -118,6 +118,7 @@ impl Worker {
         let performed = catch_unwind(AssertUnwindSafe(|| match work {
             Work::Hash { hasher, length } => self.hash(job, hasher, *length),
             Work::Request(operation) => self.request(shared, job, operation),
+            Work::Save(_) | Work::Forget => Ok(Done::Saved),
         }));
         performed.unwrap_or_else(|_| {
             Err(TaskFailure::Defect(

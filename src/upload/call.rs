@@ -57,7 +57,9 @@ impl Call {
         }
         match done {
             Ok(Done::Answered(answer)) => self.result = Some(Ok(answer)),
-            Ok(Done::Hashed) => self.stop(Error::new(Status::Panic, "a call was reported as hashing")),
+            Ok(Done::Hashed | Done::Saved) => {
+                self.stop(Error::new(Status::Panic, "a call was reported as something else"));
+            }
             Err(TaskFailure::Refused(refusal)) => self.refused(&refusal, context),
             Err(TaskFailure::Network(failure)) => {
                 let error = Error::network(&self.name, self.place(), &failure);

@@ -31,7 +31,8 @@ pub struct Client {
     /// At most one for each job: the earliest moment at which it is to be asked again.
     timers: BTreeSet<(Duration, JobId)>,
     finished: Vec<JobId>,
-    requests_in_flight: u32,
+    /// Requests, and the few writes of checkpoints.
+    others_in_flight: u32,
     hashes_in_flight: u32,
     random: Random,
     budget: Budget,
@@ -113,7 +114,7 @@ impl Client {
             hashing_queue: VecDeque::new(),
             timers: BTreeSet::new(),
             finished: Vec::new(),
-            requests_in_flight: 0,
+            others_in_flight: 0,
             hashes_in_flight: 0,
             random: Random::new(seed),
             budget: Budget::default(),
@@ -206,7 +207,7 @@ impl Client {
     }
 
     fn next_ready(&mut self) -> Option<JobId> {
-        if self.requests_in_flight + self.hashes_in_flight >= self.options.connections {
+        if self.others_in_flight + self.hashes_in_flight >= self.options.connections {
             return None;
         }
         let hasher_is_free = self.hashes_in_flight < self.options.hashers;
@@ -230,7 +231,7 @@ impl Client {
                 entry.in_flight += 1;
                 match &work {
                     Work::Hash { .. } => self.hashes_in_flight += 1,
-                    Work::Request(_) => self.requests_in_flight += 1,
+                    Work::Request(_) | Work::Save(_) | Work::Forget => self.others_in_flight += 1,
                 }
                 self.enqueue(id);
                 Some(Task {
@@ -257,9 +258,10 @@ impl Client {
         match &task.work {
             Work::Hash { .. } => self.hashes_in_flight -= 1,
             Work::Request(_) => {
-                self.requests_in_flight -= 1;
+                self.others_in_flight -= 1;
                 self.note_answer(&result);
             }
+            Work::Save(_) | Work::Forget => self.others_in_flight -= 1,
         }
         let Some(entry) = self.jobs.get_mut(&task.job) else {
             return;

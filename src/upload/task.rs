@@ -36,6 +36,11 @@ pub enum Work {
     },
     /// Make one request.
     Request(Operation),
+    /// Keep this in the checkpoint, durably: what is asked for next relies on it after a death. Where it can't be kept
+    /// the upload goes on all the same.
+    Save(Box<Memory>),
+    /// Remove the checkpoint: the object is complete.
+    Forget,
 }
 
 impl fmt::Debug for Work {
@@ -46,6 +51,8 @@ impl fmt::Debug for Work {
                 write!(out, "slice {} + {}", slice.offset, slice.length)
             }
             Self::Request(operation) => out.write_str(operation.kind().name()),
+            Self::Save(memory) => write!(out, "save {memory:?}"),
+            Self::Forget => out.write_str("forget"),
         }
     }
 }
@@ -57,6 +64,8 @@ pub enum Done {
     Hashed,
     /// The server's answer.
     Answered(Answer),
+    /// The checkpoint was saved or removed, or could not be.
+    Saved,
 }
 
 /// An upload to be begun.
@@ -70,6 +79,8 @@ pub struct Specification {
     pub options: UploadOptions,
     /// What is remembered of earlier runs.
     pub memory: Memory,
+    /// Whether there is a checkpoint, for [`Work::Save`] and [`Work::Forget`].
+    pub checkpoint: bool,
 }
 
 /// What outlives a run, so that the next one need not begin anew.

@@ -102,6 +102,7 @@ fn an_absurd_slice_size_is_an_error() {
             size: 64 << 30,
             options,
             memory,
+            checkpoint: false,
         },
         Duration::ZERO,
     );
@@ -154,6 +155,7 @@ fn uploads_take_turns_on_the_connections_of_their_client() {
                 size: SIZE,
                 options,
                 memory,
+                checkpoint: false,
             },
             Duration::ZERO,
         )

@@ -201,6 +201,7 @@ impl<'a> World<'a> {
             size: self.scenario.content.len() as u64,
             options: self.scenario.options.clone(),
             memory: Memory::default(),
+            checkpoint: false,
         };
         let id = client.begin(specification, self.now);
         let dies_after = (self.life < self.scenario.deaths).then(|| self.random.up_to(60));

@@ -155,7 +155,21 @@ impl Machine {
             retries: self.progress.retries,
             verified,
         };
-        self.end(Ok(object));
+        if self.checkpoint {
+            let object = Box::new(object);
+            self.step = Step::Forget {
+                object,
+                in_flight: false,
+            };
+        } else {
+            self.end(Ok(object));
+        }
+    }
+
+    pub(super) fn forgotten(&mut self) {
+        if let Step::Forget { object, .. } = std::mem::replace(&mut self.step, Step::Over) {
+            self.end(Ok(*object));
+        }
     }
 
     pub(super) fn end(&mut self, result: Result<Object, Error>) {

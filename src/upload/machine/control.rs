@@ -83,6 +83,7 @@ impl Machine {
         };
         self.progress.phase = Phase::Sending;
         self.step = Step::Send(Sending::new(session, plan, serial, self.window));
+        self.save_first();
         self.note_plan();
     }
 
@@ -212,7 +213,10 @@ impl Machine {
         self.best_done_bytes = 0;
         if clean {
             (self.distrust, self.cleaned) = (true, true);
-            self.hashed_before = self.digests.take().map(|digests| digests.whole());
+            // What was remembered proves nothing about the source: it may be that it was what was wrong.
+            let taken = self.digests.take().filter(|_| !self.digests_remembered);
+            self.hashed_before = taken.map(|digests| digests.whole());
+            self.digests_remembered = false;
             self.memory.digests = None;
             return self.begin();
         }

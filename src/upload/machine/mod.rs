@@ -95,10 +95,25 @@ pub(crate) enum Want {
 }
 
 enum Step {
-    Hash { hasher: Option<Box<Hasher>> },
+    Hash {
+        hasher: Option<Box<Hasher>>,
+    },
     Control(Control),
     Send(Sending),
+    /// The object is complete; the checkpoint goes.
+    Forget {
+        object: Box<Object>,
+        in_flight: bool,
+    },
     Over,
+}
+
+/// Whether the checkpoint must be written before anything else may be asked for. Nothing is in flight then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Saving {
+    NotNeeded,
+    Wanted,
+    InFlight,
 }
 
 /// A request that is made alone.
@@ -134,8 +149,12 @@ pub(crate) struct Machine {
     progress: Progress,
     deadline_at: Option<Duration>,
     digests: Option<Arc<Digests>>,
+    /// They were remembered, not taken in this run.
+    digests_remembered: bool,
     /// The digest that a clean restart must find again.
     hashed_before: Option<Sha1Digest>,
+    checkpoint: bool,
+    saving: Saving,
     slice_size: u64,
     /// A finish or one-shot upload may have had its effect without an answer.
     commit_unanswered: bool,
@@ -171,11 +190,13 @@ impl Machine {
             size,
             options,
             memory,
+            checkpoint,
         } = specification;
+        let granularity = options.slice_size.min(MAX_HASHED_SLICE_SIZE);
         let digests = memory
             .digests
             .clone()
-            .filter(|digests| options.hash && digests.size() == size);
+            .filter(|digests| options.hash && digests.size() == size && digests.granularity() == granularity);
         let mut machine = Self {
             name,
             size,
@@ -189,8 +210,11 @@ impl Machine {
                 total: size,
                 ..Progress::default()
             },
+            digests_remembered: digests.is_some(),
             digests,
             hashed_before: None,
+            checkpoint,
+            saving: Saving::NotNeeded,
             commit_unanswered: false,
             commit_sent: false,
             absent_before: false,
@@ -264,6 +288,7 @@ impl Machine {
             }) => {
                 self.commit_sent = true;
             }
+            Step::Forget { object, .. } => return self.end(Ok(*object)),
             _ => {}
         }
         let note = if self.commit_sent {
@@ -309,6 +334,9 @@ impl Machine {
             Goal::Verify(..) => Phase::Verifying,
             _ => self.progress.phase,
         };
+        if matches!(goal, Goal::Init) {
+            self.save_first();
+        }
         self.step = Step::Control(Control {
             goal,
             attempts: Attempts::default(),
@@ -318,11 +346,41 @@ impl Machine {
         });
     }
 
+    /// Has the checkpoint written before the next request, which relies on it.
+    fn save_first(&mut self) {
+        if self.checkpoint {
+            self.saving = Saving::Wanted;
+        }
+    }
+
+    /// What the checkpoint must say before the next request is made: that it was made. A life that ends in the midst of
+    /// it knows nothing better.
+    fn memory_ahead(&self) -> Memory {
+        let mut memory = self.memory.clone();
+        match &self.step {
+            Step::Send(_) => memory.sent.insert(0..self.size),
+            _ => memory.init_unanswered = true,
+        }
+        memory
+    }
+
     /// What to do now. A task that is handed out counts as in flight until it is reported.
     pub(crate) fn want(&mut self, now: Duration, hasher_is_free: bool) -> Want {
         self.check_deadline(now);
+        match (self.saving, &self.step) {
+            (_, Step::Over) | (Saving::NotNeeded, _) => {}
+            (Saving::InFlight, _) => return Want::Reports,
+            (Saving::Wanted, _) => {
+                self.saving = Saving::InFlight;
+                return Want::Task(Work::Save(Box::new(self.memory_ahead())), 1);
+            }
+        }
         match &mut self.step {
-            Step::Over => Want::Reports,
+            Step::Over | Step::Forget { in_flight: true, .. } => Want::Reports,
+            Step::Forget { in_flight, .. } => {
+                *in_flight = true;
+                Want::Task(Work::Forget, 1)
+            }
             Step::Hash { hasher } => match hasher.take_if(|_| hasher_is_free) {
                 Some(taken) => {
                     let length = HASH_PIECE.min(self.size - taken.position());
@@ -444,7 +502,13 @@ impl Machine {
             }
             (Work::Request(_), Ok(Done::Answered(answer))) => self.answered(answer, context),
             (Work::Request(_), Err(failure)) => self.control_failed(failure, context),
-            (Work::Hash { .. }, Ok(Done::Answered(_))) | (Work::Request(_), Ok(Done::Hashed)) => {
+            (Work::Save(_), Ok(Done::Saved)) => self.saving = Saving::NotNeeded,
+            (Work::Save(_), Err(failure)) => self.fail_without_request(failure),
+            // The object is complete, whatever becomes of the checkpoint.
+            (Work::Forget, _) => self.forgotten(),
+            (Work::Hash { .. }, Ok(Done::Answered(_) | Done::Saved))
+            | (Work::Request(_), Ok(Done::Hashed | Done::Saved))
+            | (Work::Save(_), Ok(Done::Hashed | Done::Answered(_))) => {
                 self.fail(Error::new(
                     Status::Panic,
                     "a task was reported with another task's result",

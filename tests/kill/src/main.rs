@@ -30,6 +30,9 @@ struct Arguments {
     /// Where cos-slice, cos-emulator and libcos_slice.so are [default: beside this program].
     #[arg(long)]
     built: Option<PathBuf>,
+    /// The ledger to add the figures to.
+    #[arg(long)]
+    ledger: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -52,17 +55,24 @@ fn main() -> ExitCode {
     };
     println!("seed {seed}");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    match campaign::run(&plan, &root) {
-        Ok(tally) => {
-            for (name, figure) in tally.figures() {
-                println!("{name:36} {figure:>14}");
-            }
-            println!("in {} s", started.elapsed().as_secs());
-            ExitCode::SUCCESS
-        }
-        Err(failure) => {
-            eprintln!("cos-slice-kill: {failure}");
-            ExitCode::FAILURE
-        }
+    let figures = match campaign::run(&plan, &root) {
+        Ok(tally) => tally.figures(),
+        Err(failure) => return fail(&failure),
+    };
+    for (name, figure) in &figures {
+        println!("{name:36} {figure:>14}");
     }
+    println!("in {} s", started.elapsed().as_secs());
+    match arguments
+        .ledger
+        .map(|ledger| cos_slice_ledger::append(ledger, figures))
+    {
+        Some(Err(error)) => fail(&format!("the ledger: {error}")),
+        Some(Ok(())) | None => ExitCode::SUCCESS,
+    }
+}
+
+fn fail(failure: &str) -> ExitCode {
+    eprintln!("cos-slice-kill: {failure}");
+    ExitCode::FAILURE
 }

@@ -1,0 +1,182 @@
+//! What is kept for the next life, and before what: a checkpoint that is written late proves nothing.
+
+use cos_slice::protocol::OperationKind::{Finish, Init, List, Upload};
+use cos_slice::protocol::digest::Hasher;
+use cos_slice::upload::Next;
+use cos_slice::upload::error::Error;
+use cos_slice::upload::failure::TaskFailure;
+use cos_slice::upload::machine::Outcome;
+use cos_slice::upload::options::UploadOptions;
+use cos_slice::upload::status::Status;
+use cos_slice::upload::task::{Memory, Work};
+use std::sync::Arc;
+
+use crate::script::*;
+
+fn hashed() -> UploadOptions {
+    UploadOptions::default()
+}
+
+#[test]
+fn the_digests_and_the_init_to_come_are_saved_before_the_init() {
+    let mut script = Script::with_checkpoint(hashed(), Memory::default());
+    script.hash();
+    let saved = script.save();
+    assert_eq!(saved.digests.map(|digests| digests.whole()), script.sha);
+    assert!(saved.init_unanswered && saved.began.is_none() && saved.sent.covered() == 0);
+    script.begin();
+}
+
+#[test]
+fn the_session_and_all_that_will_be_sent_into_it_are_saved_before_the_first_slice() {
+    let mut script = Script::with_checkpoint(plain(), Memory::default());
+    script.save();
+    script.begin();
+    let saved = script.save();
+    assert_eq!(&*saved.began.unwrap().session, "s1");
+    assert!(!saved.init_unanswered && saved.sent.contains(0..SIZE));
+    assert_eq!(script.slices().len(), 2);
+    // What is remembered between the runs of one handle stays exact.
+    assert_eq!(script.client.memory(script.id).unwrap().sent.covered(), 2 * SLICE);
+}
+
+#[test]
+fn nothing_is_asked_for_while_a_checkpoint_is_being_written() {
+    let mut script = Script::with_checkpoint(plain(), Memory::default());
+    let saving = script.task();
+    assert!(matches!(saving.work, Work::Save(_)));
+    assert!(matches!(script.client.next(script.now), Next::Idle));
+    assert_eq!(script.client.in_flight(script.id), 1);
+}
+
+#[test]
+fn what_a_dead_life_saved_is_enough_to_resume_without_digests() {
+    let mut script = Script::with_checkpoint(plain(), Memory::default());
+    script.save();
+    script.begin();
+    let saved = script.save();
+    let mut script = Script::with_checkpoint(plain(), saved);
+    script.save();
+    script.refuse(Init, -4019);
+    script.answer(List, unfinished_of_ours(&[(0, 100)]));
+    script.save();
+    assert_eq!(script.store_all(), [100, 200]);
+    script.answer(Finish, links()).verify().forget();
+    assert_eq!(script.object().outcome, Outcome::Resumed);
+}
+
+#[test]
+fn a_life_that_died_before_its_session_was_known_adopts_only_an_upload_without_parts() {
+    for (parts, status) in [(&[][..], None), (&[(0, 100)][..], Some(Status::OtherUpload))] {
+        let mut script = Script::with_checkpoint(plain(), Memory::default());
+        let saved = script.save();
+        let mut script = Script::with_checkpoint(plain(), saved);
+        script.save();
+        script.refuse(Init, -4019);
+        script.answer(List, unfinished(None, parts));
+        match status {
+            None => assert_eq!(&*script.save().began.unwrap().session, "listed"),
+            Some(status) => assert_eq!(script.status(), status),
+        }
+    }
+}
+
+#[test]
+fn the_checkpoint_goes_once_the_object_is_known_to_be_complete_and_not_before() {
+    let mut script = Script::with_checkpoint(plain(), Memory::default());
+    script.save();
+    script.begin();
+    script.save();
+    script.store_all();
+    script.answer(Finish, links()).verify();
+    assert!(script.client.result(script.id).is_none());
+    script.forget();
+    assert_eq!(script.object().outcome, Outcome::Uploaded);
+}
+
+#[test]
+fn a_checkpoint_is_forgotten_after_a_single_request_too() {
+    let options = UploadOptions {
+        single_request_limit: 1000,
+        ..plain()
+    };
+    let mut script = Script::with_checkpoint(options, Memory::default());
+    script.answer(Upload, links()).verify().forget();
+    assert_eq!(script.status(), Status::Ok);
+}
+
+#[test]
+fn a_failed_upload_keeps_its_checkpoint() {
+    let mut script = Script::with_checkpoint(plain(), Memory::default());
+    script.save();
+    script.begin();
+    script.save();
+    script.refuse_slices(-5999);
+    assert_eq!(script.status(), Status::Refused);
+}
+
+#[test]
+fn a_complete_object_stays_a_success_whatever_becomes_of_the_checkpoint() {
+    let complete = || {
+        let mut script = Script::with_checkpoint(plain(), Memory::default());
+        script.save();
+        script.begin();
+        script.save();
+        script.store_all();
+        script.answer(Finish, links()).verify();
+        script
+    };
+    let mut cancelled = complete();
+    cancelled.client.stop(cancelled.id, Error::cancelled("cos://b/p"));
+    assert_eq!(cancelled.status(), Status::Ok);
+    let mut broken = complete();
+    let task = broken.task();
+    let failure = TaskFailure::Defect("caught".into());
+    broken.client.report(task, Err(failure), broken.now);
+    assert_eq!(broken.status(), Status::Ok);
+}
+
+#[test]
+fn remembered_digests_save_the_hashing_and_a_change_of_their_step_does_not_use_them() {
+    let remembered = || {
+        let mut hasher = Hasher::new(1 << 20);
+        hasher.update(&[1; SIZE as usize]);
+        Memory {
+            digests: Some(Arc::new(hasher.finish())),
+            ..Memory::default()
+        }
+    };
+    let mut script = Script::with_checkpoint(hashed(), remembered());
+    script.save();
+    script.begin();
+    let other_step = UploadOptions {
+        slice_size: 512 << 10,
+        ..hashed()
+    };
+    Script::with_checkpoint(other_step, remembered()).hash();
+}
+
+/// A checkpoint can be of an older content that nothing tells from this one but the bytes.
+#[test]
+fn remembered_digests_that_the_server_contradicts_are_taken_again_and_believed() {
+    let mut hasher = Hasher::new(1 << 20);
+    hasher.update(&[2; SIZE as usize]);
+    let remembered = Memory {
+        digests: Some(Arc::new(hasher.finish())),
+        ..Memory::default()
+    };
+    let mut script = Script::with_checkpoint(hashed(), remembered);
+    script.save();
+    script.begin();
+    script.save();
+    script.store_all();
+    script.refuse(Finish, -4016);
+    script.hash();
+    let saved = script.save();
+    assert_eq!(saved.digests.map(|digests| digests.whole()), script.sha);
+    script.answer(Init, session(None));
+    script.save();
+    script.store_all();
+    script.answer(Finish, links()).verify().forget();
+    assert_eq!(script.object().sha, script.sha);
+}
