@@ -3,7 +3,7 @@
 CARGO ?= cargo
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: build demo test header clean help
+.PHONY: build demo test kill header clean help
 
 build: ## target/release: cos-slice, cos-emulator, libcos_slice.so, libcos_slice.a
 	@scripts/need.sh build
@@ -18,6 +18,10 @@ demo: build ## a C program uploads a file, is killed in the middle, and resumes
 
 test: ## everything that .ci/run checks
 	@scripts/test.sh
+
+KILLS ?= 2000
+kill: build ## KILLS=2000 times kill -9 while uploading; adds the figures to tests/ledger/kill.json
+	$(CARGO) run --locked --release --package cos-slice-kill -- --kills $(KILLS) --ledger tests/ledger/kill.json
 
 header: ## regenerate include/cos_slice.h
 	$(CARGO) run --locked --package cos-slice-header

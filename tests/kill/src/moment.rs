@@ -68,28 +68,9 @@ pub enum Moment {
     Never,
 }
 
-/// Calls on the source and the checkpoints in a whole run, as the preloaded library counted them last.
-#[derive(Clone, Copy, Debug)]
-pub struct Calls {
-    /// On the file.
-    pub source: u64,
-    /// In the checkpoint folder.
-    pub checkpoints: u64,
-}
-
-impl Calls {
-    /// What they are before one was counted: the file is read in pieces of 64 KiB, after it was opened.
-    pub fn guess(setup: &Setup) -> Self {
-        Self {
-            source: 1 + setup.source.size.div_ceil(64 << 10),
-            checkpoints: 24,
-        }
-    }
-}
-
 impl Moment {
     /// Draws one that makes sense for this upload; `missing` slices are not there yet.
-    pub fn draw(random: &mut StdRng, setup: &Setup, calls: Calls, missing: u64) -> Self {
+    pub fn draw(random: &mut StdRng, setup: &Setup, checkpoint_calls: u64, missing: u64) -> Self {
         let held = |operation, nth, random: &mut StdRng| Self::Held {
             operation,
             nth,
@@ -99,16 +80,16 @@ impl Moment {
         match random.random_range(0..100) {
             0..14 if setup.hash => Self::Call {
                 watched: Watched::Source,
-                number: random.random_range(2..=calls.source.max(2)),
+                number: random.random_range(2..=reads(setup, missing).max(2)),
                 torn: false,
             },
             14..36 if setup.checkpoint => Self::Call {
                 watched: Watched::Checkpoints,
-                number: random.random_range(1..=calls.checkpoints),
+                number: random.random_range(1..=checkpoint_calls.max(1)),
                 torn: random.random_bool(0.5),
             },
             36..46 => held("upload_slice_init", 1, random),
-            46..50 => held("upload_slice_list", 1, random),
+            46..50 if missing < setup.slices() => held("upload_slice_list", 1, random),
             50..62 => held(DATA, random.random_range(1..=missing.max(1)), random),
             62..72 => held("upload_slice_finish", 1, random),
             72..75 => held("stat", 1, random),
@@ -191,6 +172,13 @@ impl Moment {
             Self::Call { .. } | Self::Time { .. } | Self::Never => false,
         }
     }
+}
+
+/// About as many calls on the file as there will be: it is opened, read in pieces of 64 KiB for the SHA-1, and again to
+/// be sent.
+fn reads(setup: &Setup, missing: u64) -> u64 {
+    let bytes = setup.source.size + missing * setup.slice_size;
+    1 + bytes.div_ceil(64 << 10)
 }
 
 fn absence(random: &mut StdRng) -> Absence {

@@ -1,16 +1,18 @@
 //! One upload: started, killed, started again, until it is done.
 
 use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use rustix::process::Signal;
 
 use crate::Failure;
 use crate::log::{self, Record};
-use crate::moment::{Absence, Calls, Moment, Watched};
+use crate::moment::{Absence, Moment, Watched};
 use crate::process::{Event, Remains, Uploader};
 use crate::service::Service;
 use crate::setup::{Home, InTheWay, Setup, Source, Tools, said};
@@ -19,6 +21,9 @@ use crate::verdict::{self, Ending};
 
 /// No run takes a fraction of this.
 const HANG_GUARD: Duration = Duration::from_secs(180);
+
+/// Calls in the checkpoint folder in a whole run, before any were counted.
+const FIRST_GUESS: u64 = 24;
 
 /// The files of one run.
 #[derive(Debug)]
@@ -49,7 +54,8 @@ struct Round<'a> {
     folder: &'a Path,
     home: Home,
     service: Service,
-    calls: Calls,
+    /// Calls in the checkpoint folder in a whole run, as they were counted last.
+    checkpoint_calls: u64,
     /// The runs so far, from number 1 on; what number 0 was never was.
     runs: Vec<Run>,
     /// Deaths of uploader and service while there was an upload.
@@ -77,7 +83,7 @@ pub fn run(
     said("the round's folder", fs::create_dir_all(&home.0))?;
     let mut round = Round {
         tools,
-        calls: Calls::guess(&setup),
+        checkpoint_calls: FIRST_GUESS,
         random,
         folder,
         home,
@@ -104,12 +110,12 @@ pub fn run(
 
 impl Round<'_> {
     fn until_done(&mut self) -> Result<(), Failure> {
-        let kills = self.random.random_range(1..=10);
+        let wanted = self.random.random_range(1..=10);
         loop {
             let held = self.look_around()?;
             let missing = self.setup.slices().saturating_sub(held.len() as u64);
-            let moment = if self.tally_of_deaths() < kills {
-                Moment::draw(&mut self.random, &self.setup, self.calls, missing)
+            let moment = if self.kills() < wanted {
+                Moment::draw(&mut self.random, &self.setup, self.checkpoint_calls, missing)
             } else {
                 Moment::Never
             };
@@ -127,7 +133,16 @@ impl Round<'_> {
         }
     }
 
-    fn tally_of_deaths(&self) -> usize {
+    fn paths(&self, run: usize) -> Paths {
+        let file = |kind: &str| self.folder.join(format!("run-{run}.{kind}"));
+        Paths {
+            out: file("out"),
+            errors: file("err"),
+            report: file("calls"),
+        }
+    }
+
+    fn kills(&self) -> usize {
         self.runs.iter().filter(|run| run.killed).count()
     }
 
@@ -148,12 +163,7 @@ impl Round<'_> {
 
     fn one_run(&mut self, moment: Moment) -> Result<Run, Failure> {
         let number = self.runs.len() + 1;
-        let file = |kind: &str| self.folder.join(format!("run-{number}.{kind}"));
-        let paths = Paths {
-            out: file("out"),
-            errors: file("err"),
-            report: file("calls"),
-        };
+        let paths = self.paths(number);
         self.service.add_faults(&moment.faults())?;
         let mut command =
             self.setup
@@ -245,12 +255,23 @@ impl Round<'_> {
         let Some(run) = self.runs.last() else {
             return Ok(());
         };
-        if run.remains.status.to_string() != "signal: 9 (SIGKILL)" {
+        if run.remains.status.signal() != Some(Signal::KILL.as_raw()) {
             return Err(format!("it ended with {}", run.remains.status));
         }
+        let said_so = !said("the output", fs::read_to_string(self.paths(self.runs.len()).out))?.is_empty();
+        if said_so && !verdict::no_other_object(&self.service, &self.setup)? {
+            return Err("it told of its success before it was killed, and there is no object".to_owned());
+        }
         match (self.random.random_range(0..4), &run.moment) {
-            // Of other moments the log is what tells what the run was doing, and this would cost its last lines.
-            (0, Moment::Held { .. } | Moment::Call { .. }) => {
+            // Only where it is known what the run was doing without the last lines of the log, which this costs.
+            (
+                0,
+                Moment::Held { .. }
+                | Moment::Call {
+                    watched: Watched::Checkpoints,
+                    ..
+                },
+            ) => {
                 self.service.kill()?;
                 self.tally.emulator_kills += 1;
                 self.deaths += 1;
@@ -266,32 +287,24 @@ impl Round<'_> {
 
     /// What an end that was no death comes to; `None` where the upload is to be run again.
     fn after_end(&mut self, held: &[u64]) -> Result<Option<Ending>, Failure> {
-        let number = self.runs.len();
-        let file = |kind: &str| self.folder.join(format!("run-{number}.{kind}"));
-        let paths = Paths {
-            out: file("out"),
-            errors: file("err"),
-            report: file("calls"),
-        };
         let Some(run) = self.runs.last() else {
             return Ok(None);
         };
         let words: Vec<&str> = run.report.split_whitespace().collect();
-        if let ["ended", calls] = words[..] {
-            let calls = calls.parse().unwrap_or(1);
-            match (&run.moment, self.setup.checkpoint) {
-                (
-                    Moment::Call {
-                        watched: Watched::Source,
-                        ..
-                    },
-                    _,
-                )
-                | (_, false) => self.calls.source = calls,
-                _ => self.calls.checkpoints = calls,
+        let watched_source = matches!(
+            run.moment,
+            Moment::Call {
+                watched: Watched::Source,
+                ..
+            }
+        );
+        if let (["ended", calls], true, false) = (&words[..], self.setup.checkpoint, watched_source) {
+            self.checkpoint_calls = said("the count of calls", calls.parse())?;
+            if self.checkpoint_calls == 0 {
+                return Err("it has a checkpoint folder, and made no call there".to_owned());
             }
         }
-        let ending = verdict::ending(&run.remains, &paths)?;
+        let ending = verdict::ending(&run.remains, &self.paths(self.runs.len()))?;
         let complete = verdict::no_other_object(&self.service, &self.setup)?;
         match ending {
             Ending::Success if complete => Ok(Some(ending)),
