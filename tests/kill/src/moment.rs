@@ -91,9 +91,9 @@ impl Moment {
             36..46 => held("upload_slice_init", 1, random),
             46..50 if missing < setup.slices() => held("upload_slice_list", 1, random),
             50..62 => held(DATA, random.random_range(1..=missing.max(1)), random),
-            62..72 => held("upload_slice_finish", 1, random),
-            72..75 => held("stat", 1, random),
-            75..83 => Self::ServiceGone {
+            62..70 => held("upload_slice_finish", 1, random),
+            70..73 => held("stat", 1, random),
+            73..83 => Self::ServiceGone {
                 answers: random.random_range(1..=missing as usize + 2),
                 absence: absence(random),
             },
@@ -183,7 +183,7 @@ fn reads(setup: &Setup, missing: u64) -> u64 {
 
 fn absence(random: &mut StdRng) -> Absence {
     let time = Duration::from_millis(random.random_range(0..250));
-    if random.random_bool(0.7) {
+    if random.random_bool(0.5) {
         Absence::For(time)
     } else {
         Absence::UntilDeath(time)

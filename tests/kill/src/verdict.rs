@@ -199,6 +199,46 @@ mod tests {
     }
 
     #[test]
+    fn files_are_the_same_only_to_the_last_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            path
+        };
+        let mut bytes = vec![7; MIB as usize + 3];
+        let original = file("original", &bytes);
+        assert!(same_bytes(&file("copy", &bytes), &original).unwrap());
+        bytes.push(7);
+        assert!(!same_bytes(&file("longer", &bytes), &original).unwrap());
+        assert!(!same_bytes(&file("shorter", &bytes[..MIB as usize]), &original).unwrap());
+        bytes.pop();
+        bytes[MIB as usize + 2] = 8;
+        assert!(!same_bytes(&file("other", &bytes), &original).unwrap());
+    }
+
+    #[test]
+    fn more_sent_again_than_the_deaths_allow_is_noticed() {
+        let setup = Setup {
+            program: &crate::setup::PROGRAMS[0],
+            source: crate::setup::Source {
+                path: "file".into(),
+                size: 3 * MIB,
+            },
+            hash: true,
+            checkpoint: false,
+            slice_size: MIB,
+            connections: 1,
+        };
+        let runs = [
+            vec![data(0, 0), data(MIB, 0)],
+            vec![data(MIB, 0), data(2 * MIB, 0)],
+        ];
+        assert_eq!(work_bound(&runs, &setup, 1).unwrap(), (MIB, 100));
+        assert!(work_bound(&runs, &setup, 0).is_err());
+    }
+
+    #[test]
     fn a_slice_that_was_there_and_comes_again_is_noticed() {
         let records = [data(0, 0), data(MIB, 0)];
         assert!(nothing_held_is_sent(&[2 * MIB], &records).is_ok());
