@@ -25,7 +25,9 @@
 
 #define MAX_DESCRIPTORS 4096
 
-static atomic_uchar watched[MAX_DESCRIPTORS];
+/* What is open at each descriptor. */
+enum { OTHER, WATCHED_FILE, WATCHED_FOLDER };
+static atomic_uchar open_here[MAX_DESCRIPTORS];
 static atomic_long calls;
 
 static void report(const char *what, const char *call, long number) {
@@ -70,19 +72,31 @@ static int is_watched_path(const char *path) {
     return strncmp(path, watch, length) == 0 && (path[length] == '\0' || path[length] == '/');
 }
 
-static int is_watched(int descriptor) {
-    return descriptor >= 0 && descriptor < MAX_DESCRIPTORS && atomic_load(&watched[descriptor]);
+static int is_folder(const char *path) {
+    struct stat properties;
+    return stat(path, &properties) == 0 && S_ISDIR(properties.st_mode);
+}
+
+static int kind_of(int descriptor) {
+    return descriptor >= 0 && descriptor < MAX_DESCRIPTORS ? atomic_load(&open_here[descriptor]) : OTHER;
+}
+
+static int is_watched(int descriptor) { return kind_of(descriptor) != OTHER; }
+
+static void count_for(int descriptor, const char *call, const char *call_for_folder) {
+    if (is_watched(descriptor))
+        count(kind_of(descriptor) == WATCHED_FOLDER ? call_for_folder : call);
 }
 
 __attribute__((destructor)) static void end(void) { report("ended", "", atomic_load(&calls)); }
 
 static int open_at(int folder, const char *path, int flags, mode_t mode) {
-    int is_here = is_watched_path(path), descriptor;
-    if (is_here)
-        count((flags & O_DIRECTORY) ? "open-folder" : (flags & O_CREAT) ? "create" : "open");
+    int kind = !is_watched_path(path) ? OTHER : is_folder(path) ? WATCHED_FOLDER : WATCHED_FILE, descriptor;
+    if (kind != OTHER)
+        count(kind == WATCHED_FOLDER ? "open_folder" : (flags & O_CREAT) ? "create" : "open");
     descriptor = (int)syscall(SYS_openat, folder, path, flags, mode);
-    if (is_here && descriptor >= 0 && descriptor < MAX_DESCRIPTORS)
-        atomic_store(&watched[descriptor], 1);
+    if (descriptor >= 0 && descriptor < MAX_DESCRIPTORS)
+        atomic_store(&open_here[descriptor], kind);
     return descriptor;
 }
 
@@ -119,22 +133,19 @@ int openat64(int folder, const char *path, int flags, ...) {
 }
 
 int close(int descriptor) {
-    if (is_watched(descriptor)) {
-        count("close");
-        atomic_store(&watched[descriptor], 0);
-    }
+    count_for(descriptor, "close", "close_folder");
+    if (is_watched(descriptor))
+        atomic_store(&open_here[descriptor], OTHER);
     return (int)syscall(SYS_close, descriptor);
 }
 
 ssize_t read(int descriptor, void *bytes, size_t size) {
-    if (is_watched(descriptor))
-        count("read");
+    count_for(descriptor, "read", "read");
     return syscall(SYS_read, descriptor, bytes, size);
 }
 
 ssize_t pread64(int descriptor, void *bytes, size_t size, off64_t offset) {
-    if (is_watched(descriptor))
-        count("pread");
+    count_for(descriptor, "pread", "pread");
     return syscall(SYS_pread64, descriptor, bytes, size, offset);
 }
 
@@ -150,32 +161,27 @@ ssize_t write(int descriptor, const void *bytes, size_t size) {
 }
 
 int fsync(int descriptor) {
-    if (is_watched(descriptor))
-        count("fsync");
+    count_for(descriptor, "fsync", "fsync_folder");
     return (int)syscall(SYS_fsync, descriptor);
 }
 
 int fdatasync(int descriptor) {
-    if (is_watched(descriptor))
-        count("fsync");
+    count_for(descriptor, "fsync", "fsync_folder");
     return (int)syscall(SYS_fdatasync, descriptor);
 }
 
 int ftruncate64(int descriptor, off64_t size) {
-    if (is_watched(descriptor))
-        count("truncate");
+    count_for(descriptor, "truncate", "truncate");
     return (int)syscall(SYS_ftruncate, descriptor, size);
 }
 
 int fchmod(int descriptor, mode_t mode) {
-    if (is_watched(descriptor))
-        count("chmod");
+    count_for(descriptor, "chmod", "chmod");
     return (int)syscall(SYS_fchmod, descriptor, mode);
 }
 
 int flock(int descriptor, int operation) {
-    if (is_watched(descriptor))
-        count("lock");
+    count_for(descriptor, "lock", "lock");
     return (int)syscall(SYS_flock, descriptor, operation);
 }
 

@@ -46,8 +46,10 @@ pub fn run(plan: &Plan, root: &Path) -> Result<Tally, Failure> {
         "a temporary folder",
         tempfile::Builder::new().prefix("cos-slice-kill.").tempdir(),
     )?;
-    let tools = Tools::compile(root, &plan.built, folder.path())?;
+    // The files before what takes longer than a tick of the file system's clock: within it a change would not show, and
+    // no digest of such a file is kept.
     let sources = setup::make_sources(folder.path(), plan.seed)?;
+    let tools = Tools::compile(root, &plan.built, folder.path())?;
     let progress = Mutex::new(Progress {
         tally: Tally::default(),
         failure: None,

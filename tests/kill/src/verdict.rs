@@ -168,8 +168,14 @@ pub enum Ending {
 /// It is none of these.
 pub fn ending(remains: &Remains, paths: &round::Paths) -> Result<Ending, Failure> {
     let out = said("the output", fs::read_to_string(&paths.out))?;
+    let errors = said("the output", fs::read_to_string(&paths.errors))?;
+    if let Some(warning) = errors.lines().find(|line| line.contains("warning: ")) {
+        return Err(format!(
+            "what a death leaves is nothing to warn of, and it did: {warning}"
+        ));
+    }
     if remains.status.success() {
-        return if out.lines().count() == 1 {
+        return if out.ends_with('\n') {
             Ok(Ending::Success)
         } else {
             Err(format!("it printed {out:?}"))
@@ -180,10 +186,7 @@ pub fn ending(remains: &Remains, paths: &round::Paths) -> Result<Ending, Failure
         Some("ERR_OTHER_UPLOAD") => Ok(Ending::OtherUpload),
         Some("ERR_OBJECT_EXISTS") => Ok(Ending::ObjectExists),
         Some("ERR_OUTCOME_UNKNOWN") => Ok(Ending::Unknown),
-        _ => {
-            let errors = fs::read_to_string(&paths.errors).unwrap_or_default();
-            Err(format!("it ended with {}: {out}{errors}", remains.status))
-        }
+        _ => Err(format!("it ended with {}: {out}{errors}", remains.status)),
     }
 }
 
