@@ -3,7 +3,7 @@
 CARGO ?= cargo
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: build demo test kill header clean help
+.PHONY: build demo test simulate kill figures header clean help
 
 build: ## target/release: cos-slice, cos-emulator, libcos_slice.so, libcos_slice.a
 	@scripts/need.sh build
@@ -19,9 +19,17 @@ demo: build ## a C program uploads a file, is killed in the middle, and resumes
 test: ## everything that .ci/run checks
 	@scripts/test.sh
 
+SEEDS ?= 1000000
 KILLS ?= 2000
-kill: build ## KILLS=2000 times kill -9 while uploading; adds the figures to tests/ledger/kill.json
+
+simulate: ## SEEDS=n more seeds of the simulation than were ever run, into tests/ledger/simulation.json
+	SIMULATION_SEEDS=$(SEEDS) $(CARGO) test --locked --release --test simulation -- --nocapture no_schedule
+
+kill: build ## KILLS=n times kill -9 while uploading, into tests/ledger/kill.json
 	$(CARGO) run --locked --release --package cos-slice-kill -- --kills $(KILLS) --ledger tests/ledger/kill.json
+
+figures: ## bring the tables of docs/testing.md up to date with tests/ledger
+	$(CARGO) run --locked --quiet --package cos-slice-ledger -- page docs/testing.md tests/ledger
 
 header: ## regenerate include/cos_slice.h
 	$(CARGO) run --locked --package cos-slice-header

@@ -35,15 +35,16 @@
  * Nothing is ever written to standard output or standard error, and no signal handler is installed.
  *
  * MEMORY. A client takes at most 6 MiB + connections x 320 KiB, the library's own code included, so 8.5 MiB with
- * the default. Add 24 bytes for each slice of the uploads under way, and the copies that cos_slice_upload_set_memory
- * makes. Files are never held in memory, whatever their size.
+ * the default. Add 24 bytes for each slice of the uploads under way, as much again while a checkpoint is read or written,
+ * and the copies that cos_slice_upload_set_memory makes. Files are never held in memory, whatever their size.
  *
  * WHAT AN UPLOAD GUARANTEES. COS_SLICE_OK means that the object is there, complete, and is the source: the service said so of
  * the finish of this upload or of the content's SHA-1, and its record of the object was compared where
  * cos_slice_upload_verified says so. Where that can't be established the status is COS_SLICE_ERR_OUTCOME_UNKNOWN. Whatever
  * happens otherwise (a lost answer, a killed process, a server that restarts) running the upload again goes on with the
  * slices that the server has, as far as they are of this content; what it has of other content is left alone unless
- * cos_slice_upload_set_discard_unfinished is on. A source that changes under the upload is an error, never a mixed object.
+ * cos_slice_upload_set_discard_unfinished is on, or the handle or its checkpoint (cos_slice_client_set_checkpoint_dir) knows
+ * it for an older upload of its own. A source that changes under the upload is an error, never a mixed object.
  * Two uploads of different content to one path at the same time are not serialised by the service: the object is one of
  * them, and the other ends with an error or is replaced.
  *
@@ -55,6 +56,7 @@
  *   overwrite                          off
  *   discard_unfinished                 off
  *   verify                             on
+ *   checkpoints                        off; on in the command
  *   one request instead of slices      empty sources only
  *   deadline of a whole upload         none
  *   resolve, connect, TLS              10 s, 10 s, 10 s
@@ -108,6 +110,8 @@
 #define COS_SLICE_ERR_SOURCE_CHANGED (-102)
 /* The system refused memory, threads or descriptors. */
 #define COS_SLICE_ERR_RESOURCES (-103)
+/* Another process, or another upload of this one, is at work with the same checkpoint. Nothing was sent. */
+#define COS_SLICE_ERR_CHECKPOINT_BUSY (-104)
 /* The host name could not be looked up. */
 #define COS_SLICE_ERR_RESOLVE (-200)
 /* No connection to the server could be made. */
@@ -391,6 +395,20 @@ int32_t cos_slice_client_set_ca_file(cos_slice_client *client,
                                      const char *path);
 
 /**
+ * Keeps a checkpoint of each unfinished upload in a folder, so that an upload that is run again in another process, after a
+ * kill too, does not take the SHA-1 of an unchanged file once more, and resumes with hashing off as well. The path is
+ * UTF-8, and copied; a relative one goes from what the process's working folder is when the first upload is run. The
+ * folder is made when it is needed, for its owner alone. There are no checkpoints unless this is called.
+ *
+ * A checkpoint holds no secret, and goes when its object is complete. One upload at a time uses it: another one to the same
+ * object with the same folder, in whatever process, ends with COS_SLICE_ERR_CHECKPOINT_BUSY. Whatever else is wrong
+ * with it or the folder never stops an upload: cos_slice_upload_warning tells.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_checkpoint_dir(cos_slice_client *client,
+                                            const char *path);
+
+/**
  * A new upload to a path of a bucket, such as "videos" and "/2026/big.mp4"; the leading slash makes no difference. The texts
  * are copied. Owned by the caller: free it with cos_slice_upload_free, before or after the client. The client may be
  * used by several threads at once.
@@ -554,6 +572,14 @@ void cos_slice_upload_cancel(const cos_slice_upload *upload);
 COS_SLICE_API
 int32_t cos_slice_upload_progress(const cos_slice_upload *upload,
                                   cos_slice_progress *progress);
+
+/**
+ * What was noticed in the last run and did not stop it, in one line for people: a checkpoint that could not be used or
+ * written, say. NULL where there was nothing, and while the upload runs. Borrowed: valid until the upload is run, started
+ * or freed.
+ */
+COS_SLICE_API
+const char *cos_slice_upload_warning(const cos_slice_upload *upload);
 
 /**
  * The object's address for the public, as the service told it; it may name another host than the endpoint. NULL where it

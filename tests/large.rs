@@ -53,6 +53,7 @@ fn upload(emulator: &Emulator, file: &std::path::Path) -> Command {
         .env("COS_SLICE_APP_ID", "1251668577")
         .env("COS_SLICE_SECRET_ID", "AKIDtest")
         .env("COS_SLICE_SECRET_KEY", "secret")
+        .env("XDG_STATE_HOME", file.with_extension("state"))
         .args(["upload", "--quiet", "--concurrency", "8"])
         .arg(file)
         .arg("cos://videos/2026/big.mp4")

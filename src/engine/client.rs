@@ -1,6 +1,7 @@
 //! A client as a program sees it.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, PoisonError};
 use std::thread;
 
@@ -37,6 +38,9 @@ pub struct ClientConfig {
     pub ca_pem: Option<Vec<u8>>,
     /// The address of an HTTP proxy.
     pub proxy: Option<String>,
+    /// The folder of the checkpoints, made when it is needed; `None` for none. A relative path goes from the folder that
+    /// is the process's own when the client is made.
+    pub checkpoint_dir: Option<PathBuf>,
 }
 
 impl ClientConfig {
@@ -50,6 +54,7 @@ impl ClientConfig {
             timeouts: Timeouts::default(),
             ca_pem: None,
             proxy: None,
+            checkpoint_dir: None,
         }
     }
 }
@@ -99,6 +104,7 @@ pub struct Client {
 /// Ends the threads when the last handle goes.
 struct Owner {
     shared: Arc<Shared>,
+    checkpoint_dir: Option<PathBuf>,
 }
 
 impl Client {
@@ -114,6 +120,9 @@ impl Client {
             retry: config.retry,
         };
         options.validate().map_err(Error::invalid)?;
+        let checkpoint_dir = config.checkpoint_dir.map(std::path::absolute).transpose();
+        let checkpoint_dir =
+            checkpoint_dir.map_err(|error| Error::invalid(format!("checkpoint_dir: {error}")))?;
         let transport = SharedTransport::new(TransportConfig {
             endpoint: config.endpoint,
             timeouts: config.timeouts,
@@ -126,7 +135,10 @@ impl Client {
         let seed = getrandom::u64().map_err(|error| Error::new(Status::Resources, error.to_string()))?;
         let shared = Shared::new(transport, config.secret_key, options, seed);
         Ok(Self {
-            owner: Arc::new(Owner { shared }),
+            owner: Arc::new(Owner {
+                shared,
+                checkpoint_dir,
+            }),
         })
     }
 
@@ -181,6 +193,7 @@ impl Client {
             location: location.clone(),
             source: Arc::new(MemorySource::new(Vec::new())),
             token: CancelToken::new(),
+            checkpoint: None,
             changed: Condvar::new(),
         });
         let shared = self.shared();
@@ -200,6 +213,11 @@ impl Client {
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.owner.shared
+    }
+
+    /// The folder of the checkpoints.
+    pub(super) fn checkpoint_dir(&self) -> Option<&Path> {
+        self.owner.checkpoint_dir.as_deref()
     }
 }
 

@@ -1,8 +1,6 @@
 //! The handle of one upload: its settings, its runs, and what is remembered between them.
 
-use std::cell::Cell;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +13,9 @@ use crate::upload::progress::Progress;
 use crate::upload::status::Status;
 use crate::upload::task::{JobId, Memory, Specification};
 
+use super::callback::{Completion, inside_callback, is_inside_callback};
 use super::cancel::CancelToken;
+use super::checkpoint::{Checkpoint, Destination, InUse};
 use super::client::{Client, name_of};
 use super::report::{Due, Listener, Pace, aborted};
 use super::shared::{Job, JobResult, Shared, State};
@@ -35,7 +35,9 @@ pub struct Upload {
 struct Inner {
     options: UploadOptions,
     source: Option<SourceSetting>,
-    memory: Memory,
+    /// What the last run left. The first one begins with what the checkpoint says; from then on this is at least as new.
+    memory: Option<Memory>,
+    /// The content that the memory is of.
     remembered: Option<Identity>,
     /// The token of the present run, or of the next one.
     token: CancelToken,
@@ -43,6 +45,7 @@ struct Inner {
     active: Option<Active>,
     last: Option<Result<Object, Error>>,
     last_progress: Progress,
+    warning: Option<String>,
 }
 
 #[derive(Clone)]
@@ -61,95 +64,19 @@ struct Active {
     completion: Option<Arc<Completion>>,
 }
 
-/// Whether the last callback of a run has returned.
-pub(super) struct Completion {
-    done: Mutex<bool>,
-    changed: Condvar,
-    abandoned: AtomicBool,
-}
-
-thread_local! {
-    static CALLBACKS: Cell<u32> = const { Cell::new(0) };
-}
-
-/// Whether the calling thread is inside one of this library's callbacks.
-pub fn is_inside_callback() -> bool {
-    CALLBACKS.get() > 0
-}
-
-/// Calls back; while it lasts, blocking calls of this library answer that they are not allowed.
-pub(crate) fn inside_callback<T>(call: impl FnOnce() -> T) -> T {
-    struct Leave;
-    impl Drop for Leave {
-        fn drop(&mut self) {
-            CALLBACKS.set(CALLBACKS.get() - 1);
-        }
-    }
-    CALLBACKS.set(CALLBACKS.get() + 1);
-    let _leave = Leave;
-    call()
-}
-
-impl Completion {
-    fn new() -> Self {
-        Self {
-            done: Mutex::new(false),
-            changed: Condvar::new(),
-            abandoned: AtomicBool::new(false),
-        }
-    }
-
-    /// Makes a call, unless the handle is gone.
-    pub(super) fn inside(&self, call: impl FnOnce() -> i32) -> i32 {
-        if self.is_abandoned() {
-            0
-        } else {
-            inside_callback(call)
-        }
-    }
-
-    pub(super) fn is_abandoned(&self) -> bool {
-        self.abandoned.load(Ordering::Acquire)
-    }
-
-    pub(super) fn complete(&self) {
-        *self.done.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.changed.notify_all();
-    }
-
-    fn is_done(&self) -> bool {
-        *self.done.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether it is complete, or was before the time ran out.
-    fn wait(&self, timeout: Option<Duration>) -> bool {
-        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = match timeout {
-            None => self
-                .changed
-                .wait_while(done, |done| !*done)
-                .unwrap_or_else(PoisonError::into_inner),
-            Some(timeout) => {
-                let waited = self.changed.wait_timeout_while(done, timeout, |done| !*done);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-        };
-        *done
-    }
-}
-
 impl Upload {
     pub(super) fn new(client: Client, location: Location) -> Self {
         let inner = Inner {
             options: UploadOptions::default(),
             source: None,
-            memory: Memory::default(),
+            memory: None,
             remembered: None,
             token: CancelToken::new(),
             running: false,
             active: None,
             last: None,
             last_progress: Progress::default(),
+            warning: None,
         };
         Self {
             name: name_of(&location),
@@ -302,11 +229,18 @@ impl Upload {
         inner.last.clone()
     }
 
+    /// What was noticed in the last run and did not stop it, in one line; `None` while running and before the first.
+    pub fn warning(&self) -> Option<String> {
+        let mut inner = self.lock();
+        self.take_what_ended(&mut inner);
+        inner.warning.clone()
+    }
+
     fn begin(&self, started: bool, progress: Option<Box<ProgressFn>>) -> Result<Active, Error> {
         if is_inside_callback() {
             return Err(self.busy("an upload can't be run inside a callback"));
         }
-        let (options, source, remembered) = {
+        let (options, source, is_first) = {
             let mut inner = self.lock();
             self.take_what_ended(&mut inner);
             if inner.running {
@@ -322,13 +256,16 @@ impl Upload {
                     self.name
                 ))
             })?;
-            (inner.running, inner.last) = (true, None);
-            (inner.options.clone(), source, inner.remembered.clone())
+            (inner.running, inner.last, inner.warning) = (true, None, None);
+            (inner.options.clone(), source, inner.memory.is_none())
         };
         // Opening may block, so it happens without the lock; cancel must always get through.
-        let begun = self
-            .open(source)
-            .and_then(|source| self.begin_job(options, source, remembered, started, progress));
+        let begun = self.open(source).and_then(|source| {
+            let mut checkpoint = self.open_checkpoint()?;
+            let left = checkpoint.as_mut().filter(|_| is_first);
+            let left = left.map(|checkpoint| checkpoint.load(source.identity().as_ref()));
+            self.begin_job(options, source, checkpoint, left, started, progress)
+        });
         if let Err(error) = &begun {
             let mut inner = self.lock();
             (inner.running, inner.last) = (false, Some(Err(error.clone())));
@@ -359,11 +296,34 @@ impl Upload {
         }
     }
 
+    /// Takes the checkpoint, where there are any, so that nobody else works on the object by it.
+    fn open_checkpoint(&self) -> Result<Option<Checkpoint>, Error> {
+        let Some(folder) = self.client.checkpoint_dir() else {
+            return Ok(None);
+        };
+        let destination = Destination {
+            endpoint: self.client.shared().transport.endpoint().to_string(),
+            app_id: self.location.app_id().to_owned(),
+            bucket: self.location.bucket().to_owned(),
+            path: self.location.path().to_owned(),
+        };
+        let checkpoint = Checkpoint::open(folder, destination).map_err(|InUse { file }| {
+            let text = format!(
+                "{}: another upload to it is running by the same checkpoint, {file:?}. \
+                 Wait for its end, or give this one another folder for checkpoints",
+                self.name
+            );
+            Error::new(Status::CheckpointBusy, text)
+        })?;
+        Ok(Some(checkpoint))
+    }
+
     fn begin_job(
         &self,
         options: UploadOptions,
         source: Arc<dyn Source>,
-        remembered: Option<Identity>,
+        checkpoint: Option<Checkpoint>,
+        left: Option<Memory>,
         started: bool,
         progress: Option<Box<ProgressFn>>,
     ) -> Result<Active, Error> {
@@ -372,23 +332,25 @@ impl Upload {
             return Err(Error::cancelled(&self.name));
         }
         let identity = source.identity();
-        if identity.is_none() || identity != remembered {
-            inner.memory = inner.memory.for_other_content();
-        }
-        inner.remembered = identity;
-        let (size, memory) = (source.size(), inner.memory.clone());
+        let is_same = identity.is_some() && identity == inner.remembered;
+        let memory = match &inner.memory {
+            Some(memory) if is_same => memory.clone(),
+            Some(memory) => memory.for_other_content(),
+            None => left.unwrap_or_default(),
+        };
         let specification = Specification {
             name: self.name.clone(),
-            size,
+            size: source.size(),
             options,
             memory,
-            checkpoint: false,
+            checkpoint: checkpoint.as_ref().is_some_and(Checkpoint::is_usable),
         };
         let (location, token) = (self.location.clone(), inner.token.clone());
         let job = Arc::new(Job {
             location,
             source,
             token,
+            checkpoint: checkpoint.map(Mutex::new),
             changed: Condvar::new(),
         });
         let shared = self.client.shared();
@@ -454,11 +416,14 @@ impl Upload {
             return;
         };
         (inner.running, inner.active, inner.token) = (false, None, CancelToken::new());
-        (inner.memory, inner.last_progress) = (ended.memory, ended.progress);
-        inner.last = Some(match ended.result {
+        (inner.memory, inner.last_progress) = (Some(ended.memory), ended.progress);
+        inner.remembered = active.job.source.lasting_identity();
+        let result = match ended.result {
             JobResult::Upload(result) => result,
             JobResult::Call(_) => Err(Error::new(Status::Panic, "an upload ended as a call")),
-        });
+        };
+        inner.warning = active.job.close_checkpoint(result.is_ok());
+        inner.last = Some(result);
     }
 
     /// Takes what became of a started run that is over though nobody waited for it, so that another may follow.
@@ -516,13 +481,16 @@ impl Drop for Upload {
         let shared: &Arc<Shared> = self.client.shared();
         if is_inside_callback() {
             if let Some(completion) = &active.completion {
-                completion.abandoned.store(true, Ordering::Release);
+                completion.abandon();
             }
             shared.abandon(active.id);
             return;
         }
         self.wait_for_end(&active, None);
-        shared.lock().ended.remove(&active.id);
+        let ended = shared.lock().ended.remove(&active.id);
+        active
+            .job
+            .close_checkpoint(ended.is_some_and(|ended| ended.is_success()));
     }
 }
 

@@ -7,12 +7,16 @@
 //! | What do all threads share, and who wakes whom? | `shared.rs` |
 //! | Who calls the progress callback, and when? | `report.rs` |
 //! | How does a request get over the wire? | [`transport`], `socket.rs`, `resolver.rs`, `body.rs`; the first two alone know ureq |
+//! | Who is inside a callback? | `callback.rs` |
 //! | How is cancel delivered? | [`cancel`] |
+//! | What is left to the next process, and when is it believed? | [`checkpoint`] |
 //! | Where do the bytes come from? | [`source`] |
 //! | What differs between systems? | `sys.rs` |
 
 mod body;
+pub(crate) mod callback;
 pub mod cancel;
+pub mod checkpoint;
 pub mod client;
 pub mod endpoint;
 pub mod handle;

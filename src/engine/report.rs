@@ -13,7 +13,7 @@ use crate::upload::progress::Progress;
 use crate::upload::status::Status;
 use crate::upload::task::JobId;
 
-use super::handle::Completion;
+use super::callback::Completion;
 use super::shared::{Shared, State};
 
 /// At most ten calls a second and upload, plus the first and the last.

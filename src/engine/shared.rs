@@ -17,7 +17,8 @@ use crate::upload::progress::Progress;
 use crate::upload::status::Status;
 use crate::upload::task::{JobId, Memory, Specification};
 
-use super::cancel::CancelToken;
+use super::cancel::{CancelToken, lock};
+use super::checkpoint::Checkpoint;
 use super::report::Listener;
 use super::source::Source;
 use super::transport::SharedTransport;
@@ -59,8 +60,22 @@ pub(super) struct Job {
     pub(super) location: Location,
     pub(super) source: Arc<dyn Source>,
     pub(super) token: CancelToken,
+    /// Where checkpoints are on; to be had by no other upload while this one has it.
+    pub(super) checkpoint: Option<Mutex<Checkpoint>>,
     /// Whoever waits for this job: its progress changed, or it is over.
     pub(super) changed: Condvar,
+}
+
+impl Job {
+    /// Lets others have the checkpoint, of which nothing is left after a success; gives what went wrong with it.
+    pub(super) fn close_checkpoint(&self, success: bool) -> Option<String> {
+        let mut checkpoint = lock(self.checkpoint.as_ref()?);
+        if success {
+            checkpoint.forget();
+        }
+        checkpoint.close();
+        checkpoint.warning()
+    }
 }
 
 /// What became of a job.
@@ -68,6 +83,12 @@ pub(super) struct Ended {
     pub(super) result: JobResult,
     pub(super) progress: Progress,
     pub(super) memory: Memory,
+}
+
+impl Ended {
+    pub(super) fn is_success(&self) -> bool {
+        matches!(self.result, JobResult::Upload(Ok(_)))
+    }
 }
 
 pub(super) enum JobResult {

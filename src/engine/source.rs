@@ -3,7 +3,10 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
 
 use crate::upload::failure::SourceFailure;
 
@@ -22,8 +25,14 @@ pub trait Source: Send + Sync {
     /// Whether the source still is what it was when it was opened.
     fn verify_unchanged(&self) -> Result<(), SourceFailure>;
 
-    /// What tells this content from any other without reading it; `None` where nothing does.
+    /// What tells this content from any that the source had before; `None` where nothing does.
     fn identity(&self) -> Option<Identity>;
+
+    /// The same where it also tells what was read so far, and is read from now on, from any content that the source may
+    /// have later: what it is remembered by.
+    fn lasting_identity(&self) -> Option<Identity> {
+        self.identity()
+    }
 
     /// What error texts call the source.
     fn name(&self) -> String {
@@ -34,7 +43,8 @@ pub trait Source: Send + Sync {
 /// A file as the system tells it from others, and this content of it from others. Content is never changed
 /// without one of these changing, save within one tick of the file system's clock or by setting that clock
 /// back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Identity {
     /// The file system's device number.
     pub device: u64,
@@ -48,12 +58,33 @@ pub struct Identity {
     pub ctime_ns: i128,
 }
 
+/// More than a tick of the clock by which file systems note changes: 10 ms at most where the kernel keeps it, and a virtual
+/// machine may be late with it.
+pub const CLOCK_TICK: Duration = Duration::from_millis(100);
+/// The same for file systems that note whole seconds, of which the coarsest notes every other one.
+const COARSE_TICK: Duration = Duration::from_millis(2100);
+
+impl Identity {
+    /// Whether any change after this moment shows, because it falls into a later tick than the last one did.
+    fn shows_changes_after(&self, moment: SystemTime) -> bool {
+        let moment = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let nanoseconds = |duration: Duration| i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX);
+        self.ctime_ns.saturating_add(nanoseconds(self.tick())) <= nanoseconds(moment)
+    }
+
+    fn tick(&self) -> Duration {
+        let whole_seconds = self.ctime_ns % 1_000_000_000 == 0;
+        if whole_seconds { COARSE_TICK } else { CLOCK_TICK }
+    }
+}
+
 /// A regular file, read by position, so that any number of connections share the one descriptor.
 #[derive(Debug)]
 pub struct FileSource {
     file: File,
     path: PathBuf,
     opened: Identity,
+    first_read: OnceLock<SystemTime>,
 }
 
 impl FileSource {
@@ -78,6 +109,7 @@ impl FileSource {
             file,
             path: path.to_owned(),
             opened: sys::identity(&metadata),
+            first_read: OnceLock::new(),
         })
     }
 }
@@ -105,6 +137,7 @@ impl Source for FileSource {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.first_read.get_or_init(SystemTime::now);
         sys::read_at(&self.file, offset, buffer)
     }
 
@@ -138,6 +171,14 @@ impl Source for FileSource {
 
     fn identity(&self) -> Option<Identity> {
         Some(self.opened.clone())
+    }
+
+    /// None for a file that was changed just before it was first read: another change within the same tick of the file
+    /// system's clock, after that reading, would leave no trace.
+    fn lasting_identity(&self) -> Option<Identity> {
+        let first_read = self.first_read.get().copied().unwrap_or_else(SystemTime::now);
+        self.identity()
+            .filter(|identity| identity.shows_changes_after(first_read))
     }
 
     fn name(&self) -> String {
@@ -328,6 +369,45 @@ mod tests {
         let touched = FileSource::open(&path).unwrap().identity().unwrap();
         assert_eq!((touched.inode, touched.mtime_ns), (first.inode, 0));
         assert_ne!(touched, first);
+    }
+
+    #[test]
+    fn a_change_shows_where_it_falls_into_a_later_tick() {
+        let changed_at = |ctime_ns| Identity {
+            device: 1,
+            inode: 1,
+            size: 1,
+            mtime_ns: 0,
+            ctime_ns,
+        };
+        let fine = changed_at(1_000_000_004);
+        let at = |ns| UNIX_EPOCH + Duration::from_nanos(ns);
+        assert!(!fine.shows_changes_after(at(1_000_000_004)));
+        assert!(!fine.shows_changes_after(at(1_100_000_003)));
+        assert!(fine.shows_changes_after(at(1_100_000_004)));
+        assert!(!fine.shows_changes_after(at(0)), "a clock that was set back");
+        let coarse = changed_at(2_000_000_000);
+        assert!(!coarse.shows_changes_after(at(4_099_999_999)));
+        assert!(coarse.shows_changes_after(at(4_100_000_000)));
+        assert!(!changed_at(i128::MAX).shows_changes_after(at(u64::MAX)));
+    }
+
+    #[test]
+    fn what_a_file_is_remembered_by_goes_by_its_first_reading() {
+        let (_folder, path) = folder_with_file(b"0123456789");
+        let young = FileSource::open(&path).unwrap();
+        young.read_at(0, &mut [0; 10]).unwrap();
+        let read_at = *young.first_read.get().unwrap();
+        std::thread::sleep(young.opened.tick());
+        let early = young.opened.shows_changes_after(read_at);
+        assert_eq!(
+            young.lasting_identity().is_some(),
+            early,
+            "however late it is asked"
+        );
+        let old = FileSource::open(&path).unwrap();
+        old.read_at(0, &mut [0; 10]).unwrap();
+        assert_eq!(old.lasting_identity(), old.identity());
     }
 
     #[test]

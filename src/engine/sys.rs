@@ -1,13 +1,13 @@
 //! What differs between systems, and the only `unsafe` of the engine: waiting for a socket, waking that wait,
-//! threads that take no signals, and what a file is.
+//! threads that take no signals, what a file is, and files that are this user's alone.
 //!
 //! This file is for Unix. Another system needs the same items over its own calls.
 
-use std::fs::{File, FileType, Metadata, OpenOptions};
+use std::fs::{DirBuilder, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::ptr;
@@ -256,6 +256,77 @@ pub fn identity(metadata: &Metadata) -> Identity {
         mtime_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
         ctime_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
     }
+}
+
+/// The mode of a file that only its owner may read and write.
+const PRIVATE: u32 = 0o600;
+/// A link could lead to somebody else's file, and a FIFO could block.
+const AS_NAMED: libc::c_int = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+
+/// Makes a folder, and those above it that are missing, for its owner alone; one that is there stays as it is.
+pub fn create_private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Makes a file that must not be there yet, for its owner alone, to be written.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(PRIVATE)
+        .open(path)
+}
+
+/// Opens what a path names itself, for reading; doesn't block where that is a FIFO.
+pub fn open_as_named(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(AS_NAMED).open(path)
+}
+
+/// Opens a file to be locked, and makes it where it is missing.
+pub fn open_lock(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(PRIVATE)
+        .custom_flags(AS_NAMED)
+        .open(path)
+}
+
+/// Whether nobody but this process's user, and the system's administrator, can have written a file.
+pub fn is_own(metadata: &Metadata) -> bool {
+    // SAFETY: takes nothing and can't fail.
+    let user = unsafe { libc::geteuid() };
+    metadata.uid() == user && metadata.mode() & 0o022 == 0
+}
+
+/// Whether two looks were at the same file.
+pub fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Locks an open file against every other opening of it, in this process too; false where another has it. The lock ends
+/// with [`unlock`], or when the last descriptor of this opening is closed, as it is when the process dies.
+pub fn try_lock(file: &File) -> io::Result<bool> {
+    loop {
+        // SAFETY: the descriptor is open for the time of the call, because it is borrowed.
+        if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
+            return Ok(true);
+        }
+        let error = io::Error::last_os_error();
+        match error.kind() {
+            io::ErrorKind::WouldBlock => return Ok(false),
+            io::ErrorKind::Interrupted => {}
+            _ => return Err(error),
+        }
+    }
+}
+
+/// Ends a lock also for a child that was forked meanwhile and has the descriptor still.
+pub fn unlock(file: &File) {
+    // SAFETY: as above. Where it fails, closing the file does it.
+    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_UN) };
 }
 
 #[cfg(test)]

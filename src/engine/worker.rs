@@ -10,6 +10,7 @@ use crate::upload::Next;
 use crate::upload::failure::{SourceFailure, TaskFailure};
 use crate::upload::task::{Done, Task, Work};
 
+use super::cancel::lock;
 use super::shared::{Job, Shared, State};
 use super::socket::buffers;
 use super::transport::{AnswerLimits, MAX_LIST_REPLY, Transport};
@@ -118,7 +119,16 @@ impl Worker {
         let performed = catch_unwind(AssertUnwindSafe(|| match work {
             Work::Hash { hasher, length } => self.hash(job, hasher, *length),
             Work::Request(operation) => self.request(shared, job, operation),
-            Work::Save(_) | Work::Forget => Ok(Done::Saved),
+            Work::Save(memory) => {
+                if let Some(checkpoint) = &job.checkpoint {
+                    lock(checkpoint).save(memory, job.source.lasting_identity());
+                }
+                Ok(Done::Saved)
+            }
+            Work::Forget => {
+                job.close_checkpoint(true);
+                Ok(Done::Saved)
+            }
         }));
         performed.unwrap_or_else(|_| {
             Err(TaskFailure::Defect(

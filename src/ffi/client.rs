@@ -1,7 +1,7 @@
 //! Clients as C sees them: settings until the first upload runs, from then on the engine's client.
 
 use std::ffi::c_char;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +42,7 @@ struct Settings {
     connections: u32,
     timeouts: Timeouts,
     ca_pem: Option<Vec<u8>>,
+    checkpoint_dir: Option<PathBuf>,
 }
 
 impl Handle for cos_slice_client {
@@ -60,6 +61,7 @@ impl cos_slice_client {
             connections: DEFAULT_CONNECTIONS,
             timeouts: Timeouts::default(),
             ca_pem: None,
+            checkpoint_dir: None,
         };
         let state = State {
             settings,
@@ -130,6 +132,7 @@ impl Settings {
             connections: self.connections,
             timeouts: self.timeouts.clone(),
             ca_pem: self.ca_pem.clone(),
+            checkpoint_dir: self.checkpoint_dir.clone(),
             ..ClientConfig::new(endpoint, secret_key)
         })
     }
@@ -303,5 +306,29 @@ pub unsafe extern "C" fn cos_slice_client_set_ca_file(
     enter!(client).call(|client| {
         let pem = text!("ca_file", path).and_then(read_ca_file);
         client.set("ca_file", pem, |settings, pem| settings.ca_pem = Some(pem))
+    })
+}
+
+/// Keeps a checkpoint of each unfinished upload in a folder, so that an upload that is run again in another process, after a
+/// kill too, does not take the SHA-1 of an unchanged file once more, and resumes with hashing off as well. The path is
+/// UTF-8, and copied; a relative one goes from what the process's working folder is when the first upload is run. The
+/// folder is made when it is needed, for its owner alone. There are no checkpoints unless this is called.
+///
+/// A checkpoint holds no secret, and goes when its object is complete. One upload at a time uses it: another one to the same
+/// object with the same folder, in whatever process, ends with COS_SLICE_ERR_CHECKPOINT_BUSY. Whatever else is wrong
+/// with it or the folder never stops an upload: cos_slice_upload_warning tells.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_client_set_checkpoint_dir(
+    client: *mut cos_slice_client,
+    path: *const c_char,
+) -> i32 {
+    enter!(client).call(|client| {
+        let path = text!("checkpoint_dir", path).and_then(|path| match path {
+            "" => Err(Error::invalid("checkpoint_dir: the path is empty")),
+            path => Ok(PathBuf::from(path)),
+        });
+        client.set("checkpoint_dir", path, |settings, path| {
+            settings.checkpoint_dir = Some(path)
+        })
     })
 }

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::engine::handle::inside_callback;
+use crate::engine::callback::inside_callback;
 use crate::upload::error::Error;
 use crate::upload::progress::Progress;
 

@@ -1,6 +1,6 @@
 //! Uploads as C sees them: settings, and the engine's upload from the first run on.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::{CString, c_char, c_void};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,6 +19,7 @@ use super::error::cos_slice_error;
 use super::numbers;
 use super::progress::{ProgressCallback, cos_slice_drop_fn, cos_slice_progress, cos_slice_progress_fn};
 use super::result::Told;
+use super::strings;
 
 /// One file, or other content, on its way to one object.
 #[expect(non_camel_case_types, reason = "the name in the C header")]
@@ -39,6 +40,8 @@ struct State {
     cancelled: bool,
     /// What the last run brought.
     told: Option<Told>,
+    /// What it noticed, once C has asked for it.
+    warning: Option<CString>,
 }
 
 #[derive(Default)]
@@ -80,6 +83,7 @@ impl cos_slice_upload {
             failures,
             cancelled: false,
             told: None,
+            warning: None,
         };
         Self {
             client,
@@ -150,7 +154,7 @@ impl cos_slice_upload {
     /// The engine's upload with the settings of now, and what it is to call.
     fn prepare(&self) -> Result<(Arc<Upload>, Option<Arc<ProgressCallback>>), Error> {
         let mut state = self.lock();
-        state.told = None;
+        (state.told, state.warning) = (None, None);
         state.failures.check()?;
         let engine = match &state.engine {
             Some(engine) => engine.clone(),
@@ -212,6 +216,16 @@ impl cos_slice_upload {
     /// What `body` says of the last run's result, or `neutral` where there is none.
     pub(super) fn told<R>(&self, neutral: R, body: impl FnOnce(&Told) -> R) -> R {
         self.lock().told.as_ref().map_or(neutral, body)
+    }
+
+    fn warning(&self) -> *const c_char {
+        let mut state = self.lock();
+        let engine = state.engine.clone();
+        if state.warning.is_none() {
+            let warning = engine.and_then(|engine| engine.warning());
+            state.warning = warning.as_deref().map(strings::c_string);
+        }
+        strings::pointer(state.warning.as_ref())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -496,4 +510,12 @@ pub unsafe extern "C" fn cos_slice_upload_progress(
         // SAFETY: the caller of an entry point keeps the header's rules; see the head of boundary.rs.
         unsafe { now.write(progress) }
     })
+}
+
+/// What was noticed in the last run and did not stop it, in one line for people: a checkpoint that could not be used or
+/// written, say. NULL where there was nothing, and while the upload runs. Borrowed: valid until the upload is run, started
+/// or freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_warning(upload: *const cos_slice_upload) -> *const c_char {
+    enter!(upload).get(std::ptr::null(), cos_slice_upload::warning)
 }

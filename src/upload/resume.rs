@@ -57,7 +57,7 @@ pub fn decide(listed: &Unfinished, ours: &Ours) -> Verdict {
     }
     // An init whose answer was lost leaves an upload without parts; nothing foreign can be built upon. With hashing
     // on ours would have a digest, and one without would be finished unverified.
-    if ours.memory.init_unanswered && listed.parts.is_empty() && ours.sha.is_none() {
+    if ours.memory.init_unanswered.is_some() && listed.parts.is_empty() && ours.sha.is_none() {
         return Verdict::Adopt(Ranges::default());
     }
     Verdict::Other("nothing proves that it is of this content".into())
@@ -66,7 +66,7 @@ pub fn decide(listed: &Unfinished, ours: &Ours) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upload::task::Begun;
+    use crate::upload::task::{Begun, Content};
     use std::str::FromStr;
 
     const SHA: &str = "6082b2ea5a08c73f6329be8c96202e1225a51956";
@@ -96,8 +96,7 @@ mod tests {
     fn remembering(session: &str, sent: &[(u64, u64)]) -> Memory {
         let began = Some(Begun {
             session: session.into(),
-            size: 300,
-            sha: None,
+            content: Content { size: 300, sha: None },
         });
         Memory {
             began,
@@ -116,7 +115,7 @@ mod tests {
     #[test]
     fn another_digest_or_size_is_never_adopted_whatever_is_remembered() {
         let memory = Memory {
-            init_unanswered: true,
+            init_unanswered: Some(Content { size: 300, sha: None }),
             ..remembering("s", &[(0, 300)])
         };
         for there in [
@@ -157,7 +156,7 @@ mod tests {
     #[test]
     fn without_hashing_a_hashed_upload_is_not_ours() {
         let memory = Memory {
-            init_unanswered: true,
+            init_unanswered: Some(Content { size: 300, sha: None }),
             ..remembering("s", &[(0, 300)])
         };
         assert!(matches!(
@@ -169,7 +168,7 @@ mod tests {
     #[test]
     fn after_a_lost_init_answer_only_an_empty_upload_is_taken_for_ours() {
         let memory = Memory {
-            init_unanswered: true,
+            init_unanswered: Some(Content { size: 300, sha: None }),
             ..Memory::default()
         };
         assert_eq!(

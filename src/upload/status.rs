@@ -55,6 +55,8 @@ statuses! {
         "The source changed while it was being uploaded; no mixed object was made.";
     Resources = -103, "ERR_RESOURCES", true,
         "The system refused memory, threads or descriptors.";
+    CheckpointBusy = -104, "ERR_CHECKPOINT_BUSY", true,
+        "Another process, or another upload of this one, is at work with the same checkpoint. Nothing was sent.";
     Resolve = -200, "ERR_RESOLVE", true,
         "The host name could not be looked up.";
     Connect = -201, "ERR_CONNECT", true,

@@ -84,14 +84,15 @@ pub struct Specification {
 }
 
 /// What outlives a run, so that the next one need not begin anew.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory {
     /// The digests of exactly this content.
     pub digests: Option<Arc<Digests>>,
     /// The unfinished upload that we began, or went on with, and that was not finished.
     pub began: Option<Begun>,
-    /// Whether an init was sent and its answer not seen, so that there may be one that we know nothing of.
-    pub init_unanswered: bool,
+    /// The source of an init that was sent and whose answer was not seen: there may be an unfinished upload of it that
+    /// we know nothing of.
+    pub init_unanswered: Option<Content>,
     /// The bytes of exactly this content that we sent into it, acknowledged or not.
     pub sent: Ranges,
     /// Whether the server wants slices one after another, if it said so.
@@ -103,7 +104,7 @@ impl Memory {
     pub fn for_other_content(&self) -> Self {
         Self {
             began: self.began.clone(),
-            init_unanswered: self.init_unanswered,
+            init_unanswered: self.init_unanswered.clone(),
             ..Self::default()
         }
     }
@@ -114,16 +115,35 @@ impl Memory {
 pub struct Begun {
     /// Its session, as it was told last.
     pub session: Arc<str>,
-    /// The size of its source, in bytes.
+    /// The source that it is of.
+    pub content: Content,
+}
+
+/// What tells one source from another on the server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Content {
+    /// In bytes.
     pub size: u64,
-    /// The SHA-1 of its source, where hashing was on.
+    /// The SHA-1, where hashing was on.
     pub sha: Option<Sha1Digest>,
 }
 
-impl Begun {
-    /// Whether what the server lists is this upload: by its session, or by the content that it is of.
-    pub fn is(&self, listed: &Unfinished) -> bool {
-        let same_content = self.sha.is_some() && self.sha == listed.sha && self.size == listed.size;
-        *self.session == *listed.session || same_content
+impl Content {
+    /// Whether what the server lists is, by its digest, of this content.
+    fn is_of(&self, listed: &Unfinished) -> bool {
+        self.sha.is_some() && self.sha == listed.sha && self.size == listed.size
+    }
+}
+
+impl Memory {
+    /// Whether what the server lists was begun from here: by its session, or by the content that it is of.
+    pub fn knows(&self, listed: &Unfinished) -> bool {
+        let began = self.began.as_ref();
+        let same_session = began.is_some_and(|begun| *begun.session == *listed.session);
+        let mut contents = began
+            .map(|begun| &begun.content)
+            .into_iter()
+            .chain(&self.init_unanswered);
+        same_session || contents.any(|content| content.is_of(listed))
     }
 }

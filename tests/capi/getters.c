@@ -136,6 +136,44 @@ static void a_file_of_certificates_is_read_at_once_and_judged_by_run(void)
     cos_slice_client_free(client);
 }
 
+static void a_checkpoint_has_one_upload_at_a_time(void)
+{
+    cos_slice_error *error = NULL;
+    cos_slice_client *client = client_for(silent_server());
+    cos_slice_upload *first = upload_of(client, "/checkpoint", "abc");
+    cos_slice_upload *second = upload_of(client, "/checkpoint", "abc");
+    CHECK_STATUS(cos_slice_client_set_checkpoint_dir(client, in_directory("checkpoints")), COS_SLICE_OK);
+    CHECK_ENDS(cos_slice_upload_start(first, &error), COS_SLICE_OK, NULL);
+    CHECK_ENDS(cos_slice_upload_run(second, &error), COS_SLICE_ERR_CHECKPOINT_BUSY, "another upload");
+    CHECK_STATUS(cos_slice_client_set_checkpoint_dir(client, in_directory("others")), COS_SLICE_ERR_BUSY);
+    cos_slice_upload_cancel(first);
+    CHECK_ENDS(cos_slice_upload_wait(first, -1, &error), COS_SLICE_ERR_CANCELLED, NULL);
+    CHECK(cos_slice_upload_warning(first) == NULL);
+    /* Free again, as soon as wait has told the end. */
+    cos_slice_upload_cancel(second);
+    CHECK_ENDS(cos_slice_upload_run(second, &error), COS_SLICE_ERR_CANCELLED, NULL);
+    cos_slice_upload_free(first);
+    cos_slice_upload_free(second);
+    cos_slice_client_free(client);
+}
+
+static void what_is_wrong_with_a_checkpoint_is_a_warning(void)
+{
+    cos_slice_error *error = NULL;
+    const char *warning;
+    cos_slice_client *client = client_for(endpoint);
+    cos_slice_upload *upload = upload_of(client, "/warning", "abc");
+    make_file(in_directory("no-folder"), 1, 1);
+    CHECK_STATUS(cos_slice_client_set_checkpoint_dir(client, in_directory("no-folder")), COS_SLICE_OK);
+    CHECK(cos_slice_upload_warning(upload) == NULL);
+    CHECK_ENDS(cos_slice_upload_run(upload, &error), COS_SLICE_OK, NULL);
+    warning = cos_slice_upload_warning(upload);
+    CHECK(warning != NULL && strstr(warning, "no-folder") != NULL && strchr(warning, '\n') == NULL);
+    CHECK(cos_slice_upload_warning(upload) == warning);
+    cos_slice_upload_free(upload);
+    cos_slice_client_free(client);
+}
+
 static void versions_agree_with_the_header(void)
 {
     char version[32];
@@ -170,6 +208,8 @@ int main(int argc, char **argv)
     check_upload_with_settings("/settings/single", 1, 1048576, 20971520, 1000);
     check_upload_with_settings("/settings/empty", 1, 1048576, 0, 0);
     a_file_of_certificates_is_read_at_once_and_judged_by_run();
+    a_checkpoint_has_one_upload_at_a_time();
+    what_is_wrong_with_a_checkpoint_is_a_warning();
     versions_agree_with_the_header();
     status_numbers_have_names_and_meanings();
     return 0;

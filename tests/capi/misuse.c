@@ -27,6 +27,7 @@ static void every_function_takes_null(void)
     CHECK_STATUS(cos_slice_client_set_answer_timeout_ms(NULL, 1), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_client_set_finish_timeout_ms(NULL, 1), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_client_set_ca_file(NULL, "ca.pem"), COS_SLICE_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(cos_slice_client_set_checkpoint_dir(NULL, "folder"), COS_SLICE_ERR_INVALID_ARGUMENT);
 
     CHECK_STATUS(cos_slice_upload_set_file(NULL, "file"), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_upload_set_memory(NULL, "abc", 3), COS_SLICE_ERR_INVALID_ARGUMENT);
@@ -48,7 +49,7 @@ static void every_function_takes_null(void)
 
     CHECK(cos_slice_upload_access_url(NULL) == NULL && cos_slice_upload_source_url(NULL) == NULL);
     CHECK(cos_slice_upload_url(NULL) == NULL && cos_slice_upload_resource_path(NULL) == NULL);
-    CHECK(cos_slice_upload_sha1(NULL) == NULL);
+    CHECK(cos_slice_upload_sha1(NULL) == NULL && cos_slice_upload_warning(NULL) == NULL);
     CHECK(cos_slice_upload_outcome(NULL) == COS_SLICE_OUTCOME_NONE);
     CHECK(cos_slice_upload_size(NULL) == 0 && cos_slice_upload_bytes_sent(NULL) == 0);
     CHECK(cos_slice_upload_bytes_resumed(NULL) == 0 && cos_slice_upload_slices_sent(NULL) == 0);
@@ -152,6 +153,8 @@ static void absurd_numbers_and_texts_are_refused(void)
     CHECK_CLIENT(cos_slice_client_set_stall_timeout_ms(client, INT64_MAX), "stall_timeout_ms: ");
     CHECK_CLIENT(cos_slice_client_set_answer_timeout_ms(client, 86400001), "answer_timeout_ms: 86400001");
     CHECK_CLIENT(cos_slice_client_set_finish_timeout_ms(client, -5), "finish_timeout_ms: -5");
+    CHECK_CLIENT(cos_slice_client_set_checkpoint_dir(client, NULL), "checkpoint_dir: it is NULL");
+    CHECK_CLIENT(cos_slice_client_set_checkpoint_dir(client, ""), "checkpoint_dir: the path is empty");
     CHECK_CLIENT(cos_slice_client_set_ca_file(client, NULL), "ca_file: it is NULL");
     CHECK_CLIENT(cos_slice_client_set_ca_file(client, in_directory("no such file")), "ca_file: ");
     CHECK_CLIENT(cos_slice_client_set_ca_file(client, in_directory("")), "ca_file: ");

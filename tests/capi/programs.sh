@@ -35,7 +35,9 @@ static)
 esac
 
 # The program of the documentation, as it is printed there. In each call the words of flags are meant to be split.
-$compile -std=c99 "$root/bindings/c/examples/upload.c" $libraries ${LDFLAGS:-} -o "$work/upload"
+for example in upload resume; do
+    $compile -std=c99 "$root/bindings/c/examples/$example.c" $libraries ${LDFLAGS:-} -o "$work/$example"
+done
 for program in misuse callbacks threads getters; do
     $compile -std=c99 -D_POSIX_C_SOURCE=200809L -pthread "$here/$program.c" "$here/check.c" $libraries ${LDFLAGS:-} \
         -o "$work/$program"
@@ -58,6 +60,18 @@ grep -q "3000000 of 3000000 bytes" "$work/upload.err" || {
     echo "$0: upload did not tell its progress to the end" >&2
     exit 1
 }
+resumed=$("$@" "$work/resume" "$endpoint" printed "/2026/$link.resumed.bin" "$work/content" "$work/state") || {
+    echo "$0: resume failed" >&2
+    exit 1
+}
+case $resumed in
+"$endpoint"/*"0 bytes were there already") ;;
+*)
+    echo "$0: resume printed \"$resumed\"" >&2
+    exit 1
+    ;;
+esac
+rmdir "$work/state" # which must be there, and empty
 for program in misuse callbacks threads getters; do
     mkdir "$work/$program.files"
     "$@" "$work/$program" "$endpoint" "$work/$program.files" || {

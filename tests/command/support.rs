@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use cos_emulator::{Config, Emulator, RequestRecord};
+use cos_slice::engine::source::CLOCK_TICK;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -48,15 +49,28 @@ impl Service {
         }
     }
 
-    /// Stops the service and starts it again, without the faults and with an empty journal. Requests whose client
-    /// is gone may still wait in sockets; so they come to nothing before anything else happens.
+    /// Stops the service and starts it again at the same address, without the faults and with an empty journal. Requests
+    /// whose client is gone may still wait in sockets; so they come to nothing before anything else happens.
     pub fn restart(&mut self) {
+        self.config.listen = self.emulator.address();
         self.emulator.stop();
         self.emulator = Emulator::start(self.config.clone()).unwrap();
     }
 
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Where the command keeps its checkpoints, in a folder of its own.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// A file that was written long enough ago to be known again. The tick of the file system's clock must pass.
+    pub fn old_file(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.file(name, content);
+        thread::sleep(CLOCK_TICK);
+        path
     }
 
     /// A file of the user's.
@@ -73,7 +87,8 @@ impl Service {
             .env("COS_SLICE_ENDPOINT", self.emulator.endpoint())
             .env("COS_SLICE_APP_ID", "1251668577")
             .env("COS_SLICE_SECRET_ID", "AKIDtest")
-            .env("COS_SLICE_SECRET_KEY", SECRET);
+            .env("COS_SLICE_SECRET_KEY", SECRET)
+            .env("XDG_STATE_HOME", self.state());
         command
     }
 

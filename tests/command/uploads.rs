@@ -96,6 +96,7 @@ fn json_is_one_object_with_every_documented_key() {
         "verified",
         "sha1",
         "seconds",
+        "warning",
     ];
     assert_eq!(keys(&report), BTreeSet::from(documented));
     assert_eq!(report["outcome"], "uploaded");
@@ -217,7 +218,9 @@ fn an_unfinished_upload_of_other_content_is_discarded_only_on_demand() {
     service
         .emulator
         .add_fault(Fault::new("upload_slice_data", Action::answer(400, -1)).times(0));
-    run(&mut service.upload(&service.file("theirs", &content(2 * MIB, 10)), &[])).failure(1);
+    let theirs = service.file("theirs", &content(2 * MIB, 10));
+    let elsewhere = service.folder().join("another user's").display().to_string();
+    run(&mut service.upload(&theirs, &["--checkpoint-dir", &elsewhere])).failure(1);
     service.emulator.clear_faults();
 
     let ours = content(2 * MIB, 11);

@@ -1,6 +1,6 @@
 //! What is kept for the next life, and before what: a checkpoint that is written late proves nothing.
 
-use cos_slice::protocol::OperationKind::{Finish, Init, List, Upload};
+use cos_slice::protocol::OperationKind::{Finish, Init, List, Stat, Upload};
 use cos_slice::protocol::digest::Hasher;
 use cos_slice::upload::Next;
 use cos_slice::upload::error::Error;
@@ -23,7 +23,8 @@ fn the_digests_and_the_init_to_come_are_saved_before_the_init() {
     script.hash();
     let saved = script.save();
     assert_eq!(saved.digests.map(|digests| digests.whole()), script.sha);
-    assert!(saved.init_unanswered && saved.began.is_none() && saved.sent.covered() == 0);
+    assert_eq!(saved.init_unanswered.map(|content| content.sha), Some(script.sha));
+    assert!(saved.began.is_none() && saved.sent.is_empty());
     script.begin();
 }
 
@@ -34,7 +35,7 @@ fn the_session_and_all_that_will_be_sent_into_it_are_saved_before_the_first_slic
     script.begin();
     let saved = script.save();
     assert_eq!(&*saved.began.unwrap().session, "s1");
-    assert!(!saved.init_unanswered && saved.sent.contains(0..SIZE));
+    assert!(saved.init_unanswered.is_none() && saved.sent.contains(0..SIZE));
     assert_eq!(script.slices().len(), 2);
     // What is remembered between the runs of one handle stays exact.
     assert_eq!(script.client.memory(script.id).unwrap().sent.covered(), 2 * SLICE);
@@ -129,6 +130,14 @@ fn a_complete_object_stays_a_success_whatever_becomes_of_the_checkpoint() {
     let mut cancelled = complete();
     cancelled.client.stop(cancelled.id, Error::cancelled("cos://b/p"));
     assert_eq!(cancelled.status(), Status::Ok);
+    let mut looked_at = Script::with_checkpoint(plain(), Memory::default());
+    looked_at.save();
+    looked_at.begin();
+    looked_at.save();
+    looked_at.store_all();
+    looked_at.answer(Finish, links());
+    looked_at.client.stop(looked_at.id, Error::cancelled("cos://b/p"));
+    assert_eq!(looked_at.status(), Status::Ok, "without waiting for the disk");
     let mut broken = complete();
     let task = broken.task();
     let failure = TaskFailure::Defect("caught".into());
@@ -179,4 +188,23 @@ fn remembered_digests_that_the_server_contradicts_are_taken_again_and_believed()
     script.store_all();
     script.answer(Finish, links()).verify().forget();
     assert_eq!(script.object().sha, script.sha);
+}
+
+#[test]
+fn an_upload_begun_right_before_a_death_is_known_by_its_content_when_the_source_has_other_content() {
+    let mut script = Script::with_checkpoint(hashed(), Memory::default());
+    let sha_then = script.hash().sha;
+    let saved = script.save().for_other_content();
+    let mut hasher = Hasher::new(1 << 20);
+    hasher.update(&[2; SIZE as usize]);
+    let other = Memory {
+        digests: Some(Arc::new(hasher.finish())),
+        ..saved
+    };
+    let mut script = Script::with_checkpoint(hashed(), other);
+    script.save();
+    script.refuse(Init, -4020);
+    script.answer(List, unfinished(sha_then, &[(0, 100)]));
+    // Before it goes it is looked at, lest a complete object goes with it.
+    drop(script.request(Stat));
 }

@@ -1,6 +1,8 @@
 //! Whole uploads through real files and real sockets to the emulator.
 
 mod cancel;
+mod changed_between_runs;
+mod checkpoints;
 mod faults;
 mod resume;
 mod support;

@@ -48,7 +48,7 @@ fn a_new_process_sends_only_what_is_missing() {
 #[test]
 fn the_same_handle_resumes_even_without_hashing() {
     let stage = Stage::new();
-    let file = stage.file(12 * MIB, 1);
+    let file = stage.old_file(12 * MIB, 1);
     let upload = interrupt(&stage, &file, false);
     let before = stage.stored_offsets();
     let object = upload.run(None).unwrap();
@@ -109,7 +109,7 @@ fn a_changed_file_under_the_same_handle_replaces_what_that_handle_began() {
 #[test]
 fn a_second_run_of_a_handle_does_not_hash_again() {
     let stage = Stage::new();
-    let file = stage.file(12 * MIB, 1);
+    let file = stage.old_file(12 * MIB, 1);
     let upload = interrupt(&stage, &file, true);
     let mut hashing = false;
     let mut watch = |progress: &cos_slice::upload::progress::Progress| {
@@ -123,7 +123,7 @@ fn a_second_run_of_a_handle_does_not_hash_again() {
 #[test]
 fn without_hashing_an_upload_that_replaced_ours_never_becomes_a_mixed_object() {
     let stage = Stage::new();
-    let (ours, theirs) = (stage.file(12 * MIB, 1), stage.file(12 * MIB, 2));
+    let (ours, theirs) = (stage.old_file(12 * MIB, 1), stage.old_file(12 * MIB, 2));
     let first = interrupt(&stage, &ours, false);
 
     // Somebody else throws our upload away, and comes as far as we had come.

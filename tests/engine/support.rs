@@ -7,6 +7,7 @@ use cos_emulator::{Config, Emulator, Fault};
 use cos_slice::engine::client::{Client, ClientConfig};
 use cos_slice::engine::endpoint::Endpoint;
 use cos_slice::engine::handle::Upload;
+use cos_slice::engine::source::CLOCK_TICK;
 use cos_slice::protocol::signature::SecretKey;
 use cos_slice::upload::options::RetryPolicy;
 
@@ -49,6 +50,13 @@ impl Stage {
     pub fn file(&self, size: u64, seed: u64) -> PathBuf {
         let path = self.folder.path().join(format!("file-{size}-{seed}"));
         std::fs::write(&path, content(size, seed)).expect("a file");
+        path
+    }
+
+    /// A file that was written long enough ago to be known again. The tick of the file system's clock must pass.
+    pub fn old_file(&self, size: u64, seed: u64) -> PathBuf {
+        let path = self.file(size, seed);
+        std::thread::sleep(CLOCK_TICK);
         path
     }
 

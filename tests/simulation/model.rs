@@ -2,7 +2,6 @@
 //!
 //! It knows the protocol by itself; of the library it only uses the vocabulary of requests and answers.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cos_slice::protocol::codes::{self, Class};
@@ -49,12 +48,42 @@ pub struct Upload {
     pub size: u64,
     pub slice_size: u64,
     pub sha: Option<Sha1Digest>,
-    pub parts: BTreeMap<u64, Vec<u8>>,
+    content: Vec<u8>,
+    there: Ranges,
 }
 
-type Outcome = Result<Answer, Refusal>;
+impl Upload {
+    pub fn received(&self) -> u64 {
+        self.there.covered()
+    }
 
-fn refusal(http_status: u16, code: i64) -> Outcome {
+    fn store(&mut self, offset: u64, bytes: &[u8]) {
+        let end = offset + bytes.len() as u64;
+        self.content[offset as usize..end as usize].copy_from_slice(bytes);
+        self.there.insert(offset..end);
+    }
+
+    /// Loses the last bytes that are there, one slice or less.
+    pub fn forget_part(&mut self) {
+        let Some(last) = self.there.iter().last() else {
+            return;
+        };
+        let kept = last.start.max(last.end.saturating_sub(self.slice_size));
+        let ranges = self.there.iter().map(|range| (range.start, range.end.min(kept)));
+        self.there = Ranges::from_unsorted(ranges.collect());
+    }
+
+    pub fn corrupt_part(&mut self) {
+        if let Some(first) = self.there.iter().next() {
+            let byte = &mut self.content[first.start as usize];
+            *byte = byte.wrapping_add(1);
+        }
+    }
+}
+
+pub type Outcome = Result<Answer, Refusal>;
+
+pub fn refusal(http_status: u16, code: i64) -> Outcome {
     let class = codes::lookup(code).map_or(Class::Final, |row| row.class);
     Err(Refusal {
         http_status,
@@ -116,14 +145,22 @@ impl Model {
         self.upload = None;
         let _ = self.execute(init, content);
         let Some(upload) = &mut self.upload else { return };
-        for (index, slice) in content
-            .chunks(upload.slice_size as usize)
-            .take(slices as usize)
-            .enumerate()
-        {
-            upload
-                .parts
-                .insert(index as u64 * upload.slice_size, slice.to_vec());
+        let stored = content.len().min((slices * upload.slice_size) as usize);
+        upload.store(0, &content[..stored]);
+    }
+
+    /// Gives the unfinished upload another session.
+    pub fn rotate_session(&mut self) {
+        let session = self.new_session();
+        if let Some(upload) = &mut self.upload {
+            upload.session = session;
+        }
+    }
+
+    pub fn change_slice_size(&mut self, slice_size: u64) {
+        self.manner.slice_size = slice_size;
+        if let Some(upload) = &mut self.upload {
+            upload.slice_size = slice_size;
         }
     }
 
@@ -152,7 +189,8 @@ impl Model {
             size,
             slice_size,
             sha,
-            parts: BTreeMap::new(),
+            content: vec![0; size as usize],
+            there: Ranges::new(),
         });
         let serial = (self.manner.serial == Some(Serial::Announced)).then_some(true);
         Ok(Answer::Session(Session {
@@ -176,17 +214,13 @@ impl Model {
         if self.manner.rotates_on_list {
             upload.session = session;
         }
-        let parts = upload
-            .parts
-            .iter()
-            .map(|(&start, bytes)| (start, start + bytes.len() as u64));
         Ok(Answer::Unfinished(Unfinished {
             session: upload.session.clone(),
             size: upload.size,
             slice_size: upload.slice_size,
             sha: upload.sha.filter(|_| self.manner.tells_sha),
             serial: None,
-            parts: Ranges::from_unsorted(parts.collect()),
+            parts: upload.there.clone(),
         }))
     }
 
@@ -200,18 +234,19 @@ impl Model {
         if offset % upload.slice_size != 0 || offset >= upload.size || length != expected {
             return refusal(400, -4005);
         }
-        let next = upload
-            .parts
-            .keys()
-            .next_back()
-            .map_or(0, |last| last + upload.slice_size);
-        if serial && offset > next {
+        let in_order = upload
+            .there
+            .iter()
+            .next()
+            .filter(|first| first.start == 0)
+            .map_or(0, |first| first.end);
+        if serial && offset > in_order {
             return refusal(400, -4005);
         }
-        if self.manner.refuses_duplicates && upload.parts.contains_key(&offset) {
+        if self.manner.refuses_duplicates && upload.there.contains(offset..offset + length) {
             return refusal(400, -4015);
         }
-        upload.parts.insert(offset, content.to_vec());
+        upload.store(offset, content);
         Ok(Answer::Stored(Stored {
             offset: Some(offset),
             length: Some(length),
@@ -231,15 +266,15 @@ impl Model {
         if upload.sha.is_some() && sha != upload.sha {
             return refusal(400, -29094);
         }
-        let content: Vec<u8> = upload.parts.values().flatten().copied().collect();
-        if content.len() as u64 != upload.size {
+        if upload.received() != upload.size {
             return refusal(409, -4019);
         }
-        if upload.sha.is_some_and(|sha| sha != digest_of(&content)) {
+        if upload.sha.is_some_and(|sha| sha != digest_of(&upload.content)) {
             return refusal(409, -4016);
         }
-        self.object = Some(content);
-        self.finished = self.upload.take().map(|upload| upload.session);
+        if let Some(upload) = self.upload.take() {
+            (self.object, self.finished) = (Some(upload.content), Some(upload.session));
+        }
         Ok(Answer::Complete(links()))
     }
 
@@ -265,8 +300,7 @@ impl Model {
         let Some(upload) = &self.upload else {
             return Ok(Answer::Absent);
         };
-        let received = upload.parts.values().map(|part| part.len() as u64).sum();
-        let (size, received) = (upload.size, Some(received));
+        let (size, received) = (upload.size, Some(upload.received()));
         Ok(Answer::Status(ObjectStatus {
             size,
             received,

@@ -1,68 +1,30 @@
 //! One run: a source, the state machine, a network that misbehaves and a model of the service, in virtual time,
 //! all drawn from one seed.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::fmt::Write as _;
-use std::hash::{Hash, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cos_slice::protocol::codes::{Class, lookup_http};
-use cos_slice::protocol::{Operation, Refusal};
+use cos_slice::protocol::Operation;
 use cos_slice::upload::error::Error;
-use cos_slice::upload::failure::{Cause, NetworkFailure, Phase, TaskFailure};
+use cos_slice::upload::failure::{SourceFailure, TaskFailure};
 use cos_slice::upload::machine::Object;
-use cos_slice::upload::options::{ClientOptions, UploadOptions};
-use cos_slice::upload::progress::Progress;
+use cos_slice::upload::options::ClientOptions;
 use cos_slice::upload::random::Random;
 use cos_slice::upload::status::Status;
 use cos_slice::upload::task::{Done, JobId, Memory, Specification, Task, Work};
 use cos_slice::upload::{Client, Next};
 
-use crate::model::{Manner, Model, Serial};
+use crate::checks::Watch;
+use crate::model::{Model, Outcome};
+use crate::network::{Distortion, other_init};
+use crate::scenario::{Fault, Scenario, draw_manner};
 
 /// More events than any run may need.
 const MOST_EVENTS: u32 = 200_000;
-/// Faults stop here, so that what happens afterwards must end well.
-const FAULTS_UNTIL: Duration = Duration::from_secs(20);
-
-/// What the network or the server does to one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
-    None,
-    NoConnection,
-    LostRequest,
-    LostAnswer,
-    Duplicated,
-    ServerError,
-    ServerErrorAfterEffect,
-    Overload,
-    NotUnderstood,
-    SessionLost,
-    /// Somebody else's upload takes the place of the unfinished one.
-    Replaced,
-    PartForgotten,
-    PartCorrupted,
-    Stale,
-}
-
-const FAULTS: [Fault; 13] = [
-    Fault::NoConnection,
-    Fault::LostRequest,
-    Fault::LostAnswer,
-    Fault::Duplicated,
-    Fault::ServerError,
-    Fault::ServerErrorAfterEffect,
-    Fault::Overload,
-    Fault::NotUnderstood,
-    Fault::SessionLost,
-    Fault::Replaced,
-    Fault::PartForgotten,
-    Fault::PartCorrupted,
-    Fault::Stale,
-];
 
 /// How often each thing took effect, over all runs: a simulation in which nothing happens proves nothing.
 #[derive(Default, Debug)]
@@ -70,24 +32,15 @@ pub struct Tally {
     pub operations: BTreeMap<&'static str, u64>,
     pub faults: BTreeMap<Fault, u64>,
     pub statuses: BTreeMap<&'static str, u64>,
-    pub deaths: u64,
+    pub kills: u64,
+    pub cancels: u64,
+    pub changes: u64,
+    /// Runs in which every failure would have been a defect.
+    pub held_to_succeed: u64,
 }
 
-struct Scenario {
-    content: Arc<Vec<u8>>,
-    options: UploadOptions,
-    connections: u32,
-    fault_percent: u64,
-    /// The faults that occur in this run: uniform choice never meets the corners.
-    faults: Vec<Fault>,
-    deaths: u64,
-    other_object: bool,
-    other_upload: bool,
-}
-
-enum Event {
-    /// The server executes the request of a task, or executes it again.
-    Effect(Operation),
+pub enum Event {
+    Effect(Effect),
     /// A task comes back to the client of this life.
     Return {
         life: u64,
@@ -96,61 +49,100 @@ enum Event {
     },
 }
 
-enum Answered {
-    /// With what the server said when it executed the operation.
-    Executed,
+/// What happens outside of the client, whether it lives or not.
+pub enum Effect {
+    /// The server executes a request, with these bytes of the source.
+    Request(Operation, Vec<u8>),
+    Save(Box<Memory>),
+    Forget,
+}
+
+pub enum Answered {
+    /// With what the server said when it executed the operation, or with something else.
+    Executed(Option<Distortion>),
+    Said(Outcome),
     Failed(TaskFailure),
     Hashed,
+    Saved,
+}
+
+/// How a life went.
+enum Life {
+    /// The upload came to its end.
+    Over(Box<Result<Object, Error>>),
+    /// It did not, and this is left of it.
+    Died(Option<Box<Kept>>),
+}
+
+/// What outlives a life, with the identity that the source had then.
+#[derive(Clone)]
+pub struct Kept {
+    memory: Memory,
+    identity: u64,
 }
 
 pub struct World<'a> {
-    random: Random,
-    scenario: Scenario,
-    model: Model,
-    now: Duration,
+    pub random: Random,
+    pub scenario: Scenario,
+    pub model: Model,
+    pub now: Duration,
     events: BinaryHeap<Reverse<(Duration, u64)>>,
-    pending: BTreeMap<u64, Event>,
+    pub pending: BTreeMap<u64, Event>,
     scheduled: u64,
-    life: u64,
-    last_answers: BTreeMap<u64, Result<cos_slice::protocol::Answer, Refusal>>,
-    tally: &'a mut Tally,
-    trace: String,
+    pub life: u64,
+    last_answers: BTreeMap<u64, Outcome>,
+    pub tally: &'a mut Tally,
+    /// Faults that do not occur after all, by their number.
+    suppressed: &'a BTreeSet<u64>,
+    pub faults_drawn: u64,
+    /// The source as it is now, and what tells it from what it was when a life opens it.
+    pub source: Arc<Vec<u8>>,
+    pub identity: u64,
+    /// That of the life's beginning.
+    opened: u64,
+    /// The life has a way to notice that the source changed.
+    seen_to_change: bool,
+    checkpoint: Option<Box<Kept>>,
+    pub watch: Watch,
+    trace: Option<&'a RefCell<String>>,
 }
 
-/// What a run came to.
-pub struct Ending {
-    pub trace: String,
-    pub trace_hash: u64,
+impl Tally {
+    pub fn add(&mut self, other: Tally) {
+        fn sum<K: Ord>(counts: &mut BTreeMap<K, u64>, others: BTreeMap<K, u64>) {
+            for (key, count) in others {
+                *counts.entry(key).or_default() += count;
+            }
+        }
+        sum(&mut self.operations, other.operations);
+        sum(&mut self.faults, other.faults);
+        sum(&mut self.statuses, other.statuses);
+        self.kills += other.kills;
+        self.cancels += other.cancels;
+        self.changes += other.changes;
+        self.held_to_succeed += other.held_to_succeed;
+    }
 }
 
 impl<'a> World<'a> {
-    pub fn new(seed: u64, tally: &'a mut Tally) -> Self {
+    /// The world of a seed. What happens is noted in `trace`, where that is wanted.
+    pub fn new(
+        seed: u64,
+        suppressed: &'a BTreeSet<u64>,
+        trace: Option<&'a RefCell<String>>,
+        tally: &'a mut Tally,
+    ) -> Self {
         let mut random = Random::new(seed);
         let scenario = Scenario::draw(&mut random);
-        let manner = Manner {
-            slice_size: 50 + random.up_to(400),
-            serial: [None, None, Some(Serial::Announced), Some(Serial::Silent)][random.up_to(3) as usize],
-            refuses_duplicates: random.up_to(3) == 0,
-            rotates_on_list: random.up_to(1) == 0,
-            tells_sha: random.up_to(3) != 0,
-            repeats_finish: random.up_to(1) == 0,
-        };
-        let mut model = Model::new(manner);
-        if scenario.other_object {
-            let size = if random.up_to(1) == 0 {
-                scenario.content.len()
-            } else {
-                random.up_to(3000) as usize
-            };
-            model.object = Some(vec![7; size]);
+        let mut model = Model::new(draw_manner(&mut random));
+        model.object = scenario.other_object.map(|size| vec![7; size]);
+        if let Some((size, hashed)) = scenario.other_upload {
+            let other = vec![9; size];
+            let _ = model.execute(&other_init(&other, hashed), &other);
         }
-        if scenario.other_upload {
-            let other = vec![9; scenario.content.len() + random.up_to(1) as usize];
-            let init = other_init(&other, random.up_to(1) == 0);
-            let _ = model.execute(&init, &other);
-        }
-        Self {
+        let world = Self {
             random,
+            source: scenario.content.clone(),
             scenario,
             model,
             now: Duration::ZERO,
@@ -160,236 +152,271 @@ impl<'a> World<'a> {
             life: 0,
             last_answers: BTreeMap::new(),
             tally,
-            trace: String::new(),
-        }
+            suppressed,
+            faults_drawn: 0,
+            identity: 0,
+            opened: 0,
+            seen_to_change: false,
+            checkpoint: None,
+            watch: Watch::default(),
+            trace,
+        };
+        world.describe();
+        world
+    }
+
+    fn describe(&self) {
+        let Scenario { options, faults, .. } = &self.scenario;
+        self.note(|| {
+            format!(
+                "{} bytes, {options:?}\nserver: {:?}\n{}% of {faults:?}, {} deaths, checkpoint {}, {} connections",
+                self.source.len(),
+                self.model.manner,
+                self.scenario.fault_percent,
+                self.scenario.deaths,
+                self.scenario.checkpoint,
+                self.scenario.connections,
+            )
+        });
     }
 
     /// Lives until the upload is over, dies as often as the scenario says, and checks what must always hold.
-    pub fn run(mut self) -> Ending {
-        let mut result = self.live();
-        while result.is_none() {
-            self.tally.deaths += 1;
+    pub fn run(mut self) {
+        let mut kept = None;
+        let result = loop {
+            match self.live(kept) {
+                Life::Over(result) => break *result,
+                Life::Died(left) => kept = left,
+            }
             self.life += 1;
-            self.note("death");
             // A delete that is executed long after its sender died could hit what a later life finished; no client
-            // can guard against that, and it is not what is tested here.
-            self.pending
-                .retain(|_, event| !matches!(event, Event::Effect(Operation::Delete)));
-            result = self.live();
-        }
-        let result = result.expect("the loop ends with a result");
+            // can guard against that, and it is not what is tested here. A write to the disk dies with the process.
+            self.pending.retain(|_, event| match event {
+                Event::Effect(Effect::Request(operation, _)) => !matches!(operation, Operation::Delete),
+                Event::Effect(Effect::Save(_) | Effect::Forget) => false,
+                Event::Return { .. } => true,
+            });
+        };
         self.check_the_end(&result);
         let name = result.as_ref().map_or_else(|error| error.status.name(), |_| "OK");
         *self.tally.statuses.entry(name).or_default() += 1;
-        let mut hasher = DefaultHasher::new();
-        self.trace.hash(&mut hasher);
-        Ending {
-            trace_hash: hasher.finish(),
-            trace: self.trace,
-        }
     }
 
-    /// One life of the process; `None` if it died.
-    fn live(&mut self) -> Option<Result<Object, Error>> {
+    /// One life of the upload, with what an earlier one left.
+    fn live(&mut self, kept: Option<Box<Kept>>) -> Life {
         let options = ClientOptions {
             connections: self.scenario.connections,
             ..ClientOptions::default()
         };
         let mut client = Client::new(options, self.random.draw());
+        (self.opened, self.seen_to_change) = (self.identity, false);
+        let memory = kept.map_or_else(Memory::default, |kept| {
+            let same = kept.identity == self.identity;
+            if same {
+                kept.memory
+            } else {
+                kept.memory.for_other_content()
+            }
+        });
         let specification = Specification {
             name: "cos://bucket/path".into(),
-            size: self.scenario.content.len() as u64,
+            size: self.source.len() as u64,
             options: self.scenario.options.clone(),
-            memory: Memory::default(),
-            checkpoint: false,
+            memory,
+            checkpoint: self.scenario.checkpoint,
         };
         let id = client.begin(specification, self.now);
+        self.begin_watch(&client, id);
         let dies_after = (self.life < self.scenario.deaths).then(|| self.random.up_to(60));
-        let mut before = Progress::default();
         for step in 0..MOST_EVENTS {
             if dies_after.is_some_and(|steps| u64::from(step) >= steps) {
-                return None;
+                return self.die(&mut client, id);
             }
-            self.check_progress(&mut before, &client, id);
+            self.check_progress(&client, id);
             if let Some(result) = client.result(id) {
-                return Some(result.clone());
+                return Life::Over(Box::new(result.clone()));
             }
             match client.next(self.now) {
                 Next::Task(task) => self.send(task),
                 // Asking can itself bring an upload to its end.
                 _ if client.result(id).is_some() => {}
-                Next::WakeAt(at) => self.advance(&mut client, Some(at)),
-                Next::Idle => self.advance(&mut client, None),
+                Next::WakeAt(at) => self.advance(&mut client, id, Some(at)),
+                Next::Idle => self.advance(&mut client, id, None),
             }
         }
-        panic!("no end after {MOST_EVENTS} events\n{}", self.trace);
+        panic!("no end after {MOST_EVENTS} events");
     }
 
-    /// The clock jumps to what happens next: an event, or the client's own moment.
-    fn advance(&mut self, client: &mut Client, wake_at: Option<Duration>) {
+    /// The process is killed, and the checkpoint is what is left; or the upload is cancelled and its handle stays.
+    fn die(&mut self, client: &mut Client, id: JobId) -> Life {
+        if self.random.up_to(2) > 0 {
+            self.tally.kills += 1;
+            self.watch.killed = true;
+            let is_lost = self.random.up_to(99) < self.scenario.checkpoint_loss;
+            if is_lost {
+                self.checkpoint = None;
+            }
+            self.note(|| format!("killed, checkpoint lost: {is_lost}"));
+            return Life::Died(self.checkpoint.clone());
+        }
+        self.tally.cancels += 1;
+        self.note(|| "cancelled".into());
+        client.stop(id, Error::cancelled("cos://bucket/path"));
+        match client.result(id) {
+            Some(Err(error)) if error.status == Status::Cancelled => {}
+            Some(result) => return Life::Over(Box::new(result.clone())),
+            None => panic!("cancelled, and not over"),
+        }
+        let identity = self.opened;
+        let memory = client.memory(id).cloned().unwrap_or_default();
+        Life::Died(Some(Box::new(Kept { memory, identity })))
+    }
+
+    /// The clock jumps to what happens next: an event, the client's own moment, or the end of its time.
+    fn advance(&mut self, client: &mut Client, id: JobId, wake_at: Option<Duration>) {
+        let deadline = client.deadline_at(id);
+        let wake_at = wake_at.into_iter().chain(deadline).min();
         let event = self.events.peek().map(|Reverse((at, _))| *at);
         match (event, wake_at) {
-            (Some(at), Some(wake)) if wake < at => self.now = self.now.max(wake),
+            (Some(at), Some(wake)) if wake < at => self.pass_until(wake),
             (Some(_), _) => {
                 let Some(Reverse((at, number))) = self.events.pop() else {
                     return;
                 };
-                self.now = self.now.max(at);
+                self.pass_until(at);
                 self.happen(client, number);
             }
-            (None, Some(wake)) => self.now = self.now.max(wake),
-            (None, None) => panic!("idle with nothing in flight: it would hang\n{}", self.trace),
+            (None, Some(wake)) => self.pass_until(wake),
+            (None, None) => panic!("idle with nothing in flight: it would hang"),
+        }
+        client.pass(self.now);
+    }
+
+    fn pass_until(&mut self, moment: Duration) {
+        self.now = self.now.max(moment);
+        if let Some(change) = self.scenario.change.take_if(|change| change.at <= moment) {
+            self.note(|| format!("the source changes, visible: {}", change.visible));
+            self.tally.changes += 1;
+            self.identity += 1;
+            self.seen_to_change |= change.visible;
+            self.source = change.content;
+            self.watch.versions.push(self.source.clone());
         }
     }
 
     fn happen(&mut self, client: &mut Client, number: u64) {
         match self.pending.remove(&number) {
-            Some(Event::Effect(operation)) => self.execute(number, &operation),
+            Some(Event::Effect(Effect::Request(operation, bytes))) => {
+                self.check_request(&operation);
+                let answer = self.model.execute(&operation, &bytes);
+                self.note_effect(&operation, answer.is_ok(), bytes.len());
+                // The answer belongs to the return event that follows this effect.
+                self.last_answers.insert(number + 1, answer);
+            }
+            Some(Event::Effect(Effect::Save(memory))) => {
+                let identity = self.opened;
+                self.checkpoint = Some(Box::new(Kept {
+                    memory: *memory,
+                    identity,
+                }));
+            }
+            Some(Event::Effect(Effect::Forget)) => self.checkpoint = None,
             Some(Event::Return { life, task, answer }) if life == self.life => {
-                let result = match answer {
-                    Answered::Hashed => Ok(Done::Hashed),
-                    Answered::Failed(failure) => Err(failure),
-                    Answered::Executed => match self.last_answers.remove(&number) {
-                        Some(Ok(answer)) => Ok(Done::Answered(answer)),
-                        Some(Err(refusal)) => Err(TaskFailure::Refused(refusal)),
-                        None => panic!("an answer without an effect"),
-                    },
-                };
-                let text = match &result {
+                let result = self.result_of(number, answer);
+                self.note(|| match &result {
                     Ok(done) => format!("{:?} <- {done:?}", task.work),
                     Err(failure) => format!("{:?} <- {failure:?}", task.work),
-                };
-                self.note(&text);
+                });
                 client.report(*task, result, self.now);
             }
             _ => {}
         }
     }
 
-    fn execute(&mut self, number: u64, operation: &Operation) {
-        let content = match operation {
-            Operation::Slice(slice) => {
-                let range = slice.offset as usize..(slice.offset + slice.length) as usize;
-                self.scenario.content[range].to_vec()
+    fn result_of(&mut self, number: u64, answer: Answered) -> Result<Done, TaskFailure> {
+        let outcome = match answer {
+            Answered::Hashed => return Ok(Done::Hashed),
+            Answered::Saved => return Ok(Done::Saved),
+            Answered::Failed(failure) => return Err(failure),
+            Answered::Said(outcome) => outcome,
+            Answered::Executed(distortion) => {
+                let outcome = self
+                    .last_answers
+                    .remove(&number)
+                    .expect("an answer follows its effect");
+                match distortion {
+                    Some(distortion) => outcome.map(|answer| distortion.distort(answer)),
+                    None => outcome,
+                }
             }
-            Operation::Upload(_) => self.scenario.content.to_vec(),
-            _ => Vec::new(),
         };
-        if let Operation::Finish(finish) = operation {
-            // A finish of the present session comes only when every slice has been there.
-            let of_present = self
-                .model
-                .upload
-                .as_ref()
-                .filter(|upload| upload.session == finish.session);
-            if let (Some(upload), false) = (of_present, self.scenario.loses_parts()) {
-                let there: usize = upload.parts.values().map(Vec::len).sum();
-                assert_eq!(
-                    there as u64, upload.size,
-                    "finish before all slices were there\n{}",
-                    self.trace
-                );
-            }
-        }
-        let answer = self.model.execute(operation, &content);
-        *self.tally.operations.entry(operation.kind().name()).or_default() += 1;
-        // The answer belongs to the return event that follows this effect.
-        self.last_answers.insert(number + 1, answer);
+        outcome.map(Done::Answered).map_err(TaskFailure::Refused)
     }
 
-    /// Sends a task on its way and decides what happens to it.
+    /// Sends a task on its way.
     fn send(&mut self, task: Task) {
-        let delay = Duration::from_millis(1 + self.random.up_to(200));
+        let at = self.now + Duration::from_millis(1 + self.random.up_to(200));
         let mut task = task;
-        if let Work::Hash { hasher, length } = &mut task.work {
-            let start = hasher.position() as usize;
-            hasher.update(&self.scenario.content[start..start + *length as usize]);
-            return self.later(self.now + delay, None, task, Answered::Hashed);
-        }
-        let Work::Request(operation) = &task.work else {
-            return;
+        let reads = match &task.work {
+            Work::Hash { .. } => true,
+            Work::Request(operation) => matches!(operation, Operation::Slice(_) | Operation::Upload(_)),
+            Work::Save(_) | Work::Forget => false,
         };
-        let operation = operation.clone();
-        let fault = match (self.draw_fault(), &operation) {
-            // For the same reason a delete is not executed a second time later.
-            (Fault::Duplicated, Operation::Delete) => Fault::None,
-            (fault, _) => fault,
-        };
-        *self.tally.faults.entry(fault).or_default() += 1;
-        self.note(&format!("{:?} -> {fault:?}", task.work));
-        let at = self.now + delay;
-        let effect = Some(operation.clone());
-        match fault {
-            Fault::None => self.later(at, effect, task, Answered::Executed),
-            Fault::NoConnection => self.later(at, None, task, broken(Phase::Connect, false, false)),
-            Fault::Stale => self.later(at, None, task, broken(Phase::Answer, true, true)),
-            Fault::LostRequest => self.later(at, None, task, broken(Phase::Send, true, false)),
-            Fault::LostAnswer => self.later(at, effect, task, broken(Phase::Answer, true, false)),
-            Fault::Duplicated => {
-                let again = at + Duration::from_millis(self.random.up_to(2000));
-                self.later(at, effect, task, Answered::Executed);
-                let number = self.schedule(again);
-                self.pending.insert(number, Event::Effect(operation));
-                self.scheduled += 1;
+        if reads && self.seen_to_change {
+            let failure = SourceFailure {
+                changed: true,
+                detail: "changed".into(),
+                os_errno: None,
+            };
+            return self.later(at, None, task, Answered::Failed(TaskFailure::Source(failure)));
+        }
+        match &mut task.work {
+            Work::Hash { hasher, length } => {
+                let start = hasher.position() as usize;
+                hasher.update(&self.source[start..start + *length as usize]);
+                self.later(at, None, task, Answered::Hashed);
             }
-            Fault::ServerError => self.later(at, None, task, status(500, Some(-195))),
-            Fault::ServerErrorAfterEffect => self.later(at, effect, task, status(502, None)),
-            Fault::Overload => self.later(at, None, task, status(503, Some(-71))),
-            Fault::NotUnderstood => self.later(at, effect, task, status(200, None)),
-            Fault::SessionLost => {
-                self.model.upload = None;
-                self.later(at, effect, task, Answered::Executed);
+            Work::Save(memory) => {
+                let fails = self.random.up_to(99) < self.scenario.checkpoint_loss;
+                let effect = (!fails).then(|| Effect::Save(memory.clone()));
+                self.note(|| format!("{:?} fails: {fails}", task.work));
+                self.later(at, effect, task, Answered::Saved);
             }
-            Fault::Replaced => {
-                let (hashed, stored) = (self.random.up_to(1) == 0, self.random.up_to(5));
-                let other = vec![9; self.scenario.content.len()];
-                self.model
-                    .replace_upload(&other_init(&other, hashed), &other, stored);
-                self.later(at, effect, task, Answered::Executed);
-            }
-            Fault::PartForgotten => {
-                if let Some(upload) = &mut self.model.upload {
-                    upload.parts.pop_last();
-                }
-                self.later(at, effect, task, Answered::Executed);
-            }
-            Fault::PartCorrupted => {
-                let parts = self.model.upload.as_mut().map(|upload| &mut upload.parts);
-                if let Some(byte) = parts.and_then(|parts| parts.values_mut().next()?.first_mut()) {
-                    *byte = byte.wrapping_add(1);
-                }
-                self.later(at, effect, task, Answered::Executed);
+            Work::Forget => self.later(at, Some(Effect::Forget), task, Answered::Saved),
+            Work::Request(operation) => {
+                let operation = operation.clone();
+                let number = self.faults_drawn;
+                let drawn = self.draw_fault(&operation);
+                let fault = if self.suppressed.contains(&number) {
+                    Fault::None
+                } else {
+                    drawn
+                };
+                *self.tally.faults.entry(fault).or_default() += 1;
+                self.note(|| format!("{:?} -> {fault:?}", task.work));
+                self.watch_request(&operation, fault);
+                self.send_request(fault, operation, task, at);
             }
         }
-    }
-
-    fn draw_fault(&mut self) -> Fault {
-        let faults = &self.scenario.faults;
-        if self.now >= FAULTS_UNTIL
-            || faults.is_empty()
-            || self.random.up_to(99) >= self.scenario.fault_percent
-        {
-            return Fault::None;
-        }
-        faults[self.random.up_to(faults.len() as u64 - 1) as usize]
     }
 
     /// An effect at `at`, if there is one, and the task's return some time after it.
-    fn later(&mut self, at: Duration, effect: Option<Operation>, task: Task, answer: Answered) {
+    pub fn later(&mut self, at: Duration, effect: Option<Effect>, task: Task, answer: Answered) {
         let back = at + Duration::from_millis(self.random.up_to(300));
         let number = self.schedule(at);
-        if let Some(operation) = effect {
-            self.pending.insert(number, Event::Effect(operation));
+        if let Some(effect) = effect {
+            self.pending.insert(number, Event::Effect(effect));
         }
-        let number = self.schedule(back);
-        self.pending.insert(
-            number,
-            Event::Return {
-                life: self.life,
-                task: Box::new(task),
-                answer,
-            },
-        );
+        let (number, life, task) = (self.schedule(back), self.life, Box::new(task));
+        self.pending.insert(number, Event::Return { life, task, answer });
+    }
+
+    /// An effect that no answer belongs to.
+    pub fn unanswered(&mut self, at: Duration, effect: Effect) {
+        let number = self.schedule(at);
+        self.pending.insert(number, Event::Effect(effect));
+        // The next number would be that of its answer.
+        self.scheduled += 1;
     }
 
     fn schedule(&mut self, at: Duration) -> u64 {
@@ -398,180 +425,9 @@ impl<'a> World<'a> {
         self.scheduled
     }
 
-    fn note(&mut self, text: &str) {
-        let _ = writeln!(self.trace, "{:>9.3} {text}", self.now.as_secs_f64());
-    }
-
-    // ---- what must always hold -----------------------------------------------------------------------------
-
-    fn check_progress(&self, before: &mut Progress, client: &Client, id: JobId) {
-        let Some(now) = client.progress(id) else { return };
-        assert!(
-            now.acknowledged >= before.acknowledged,
-            "progress went back\n{}",
-            self.trace
-        );
-        assert!(
-            now.acknowledged <= now.total,
-            "progress passed the total\n{}",
-            self.trace
-        );
-        assert!(
-            client.in_flight(id) <= self.scenario.connections,
-            "too many in flight\n{}",
-            self.trace
-        );
-        *before = *now;
-    }
-
-    fn check_the_end(&self, result: &Result<Object, Error>) {
-        let trace = &self.trace;
-        let object_is_ours = self.model.object.as_deref() == Some(&self.scenario.content[..]);
-        match result {
-            Ok(object) => {
-                assert!(
-                    object_is_ours,
-                    "success, but the object is not the source\n{trace}"
-                );
-                assert_eq!(object.size, self.scenario.content.len() as u64, "{trace}");
-            }
-            Err(error) => {
-                assert!(
-                    error.message.starts_with("cos://bucket/path: "),
-                    "{}",
-                    error.message
-                );
-                let denies = matches!(error.status, Status::ObjectExists | Status::VerifyFailed);
-                let scenario = &self.scenario;
-                // Spoilt bytes can become whole again by a slice that arrives twice, and then a finish that does.
-                let spoilt = scenario.faults.contains(&Fault::PartCorrupted);
-                let undisturbed = scenario.deaths == 0 && !scenario.other_object && !spoilt;
-                let knows = undisturbed || self.scenario.options.hash && self.model.manner.tells_sha;
-                assert!(
-                    !(denies && knows && object_is_ours),
-                    "{error}, but the object is ours\n{trace}"
-                );
-                self.check_that_failure_was_due(error);
-            }
+    pub fn note(&self, text: impl FnOnce() -> String) {
+        if let Some(trace) = self.trace {
+            let _ = writeln!(trace.borrow_mut(), "{:>9.3} {}", self.now.as_secs_f64(), text());
         }
     }
-
-    /// Faults stop early and none of them is final, so with hashing on nothing but what was there before may make
-    /// an upload fail.
-    fn check_that_failure_was_due(&self, error: &Error) {
-        let scenario = &self.scenario;
-        let obstacle = scenario.other_object || scenario.other_upload;
-        // Where half of everything fails, ten attempts in a row may.
-        let exhausted = scenario.fault_percent >= 20
-            && matches!(
-                error.status,
-                Status::ServerBusy
-                    | Status::ServerFailed
-                    | Status::Connect
-                    | Status::ConnectionLost
-                    | Status::BadReply
-                    | Status::OutcomeUnknown
-            );
-        let excused = obstacle || scenario.hides_the_truth(&self.model) || scenario.damages() || exhausted;
-        assert!(
-            excused,
-            "{}: {error}, though nothing final happened\n{}",
-            error.status.name(),
-            self.trace
-        );
-    }
-}
-
-impl Scenario {
-    fn draw(random: &mut Random) -> Self {
-        let content: Vec<u8> = (0..random.up_to(4000)).map(|_| random.draw() as u8).collect();
-        let hash = random.up_to(3) != 0;
-        // Nobody notices bytes that the server itself spoils, unless there is a digest.
-        let possible = FAULTS
-            .iter()
-            .copied()
-            .filter(|&fault| hash || fault != Fault::PartCorrupted);
-        let faults = possible.filter(|_| random.up_to(2) == 0).collect();
-        Self {
-            content: Arc::new(content),
-            options: UploadOptions {
-                hash,
-                overwrite: random.up_to(2) == 0,
-                discard_unfinished: random.up_to(3) == 0,
-                verify: random.up_to(3) != 0,
-                single_request_limit: if random.up_to(7) == 0 { 1000 } else { 0 },
-                ..UploadOptions::default()
-            },
-            connections: 1 + random.up_to(7) as u32,
-            fault_percent: [0, 5, 20, 50][random.up_to(3) as usize],
-            faults,
-            deaths: random.up_to(5).saturating_sub(2),
-            other_object: random.up_to(7) == 0,
-            other_upload: random.up_to(7) == 0,
-        }
-    }
-
-    fn loses_parts(&self) -> bool {
-        self.faults
-            .iter()
-            .any(|fault| matches!(fault, Fault::PartForgotten | Fault::Duplicated))
-    }
-
-    /// Without digests on both sides a new life can't know what an old one began.
-    fn hides_the_truth(&self, model: &Model) -> bool {
-        !self.options.hash || !model.manner.tells_sha
-    }
-
-    /// The server itself loses or changes what it has acknowledged.
-    fn damages(&self) -> bool {
-        let damaging = [
-            Fault::SessionLost,
-            Fault::Replaced,
-            Fault::PartForgotten,
-            Fault::PartCorrupted,
-            Fault::Duplicated,
-        ];
-        self.fault_percent > 0 && self.faults.iter().any(|fault| damaging.contains(fault))
-    }
-}
-
-fn other_init(content: &[u8], hashed: bool) -> Operation {
-    let digests = hashed.then(|| {
-        let mut hasher = cos_slice::protocol::digest::Hasher::new(64);
-        hasher.update(content);
-        Arc::new(hasher.finish())
-    });
-    Operation::Init(cos_slice::protocol::Init {
-        size: content.len() as u64,
-        slice_size: 1 << 20,
-        digests,
-        biz_attr: None,
-        overwrite: true,
-    })
-}
-
-fn broken(phase: Phase, ambiguous: bool, stale: bool) -> Answered {
-    let (cause, detail, os_errno) = (Cause::Broken, "reset by the simulation".into(), Some(104));
-    Answered::Failed(TaskFailure::Network(NetworkFailure {
-        phase,
-        cause,
-        ambiguous,
-        stale,
-        detail,
-        os_errno,
-    }))
-}
-
-fn status(http_status: u16, code: Option<i64>) -> Answered {
-    let row = code.and_then(cos_slice::protocol::codes::lookup);
-    let class: Class = row.map_or_else(|| lookup_http(http_status).class, |row| row.class);
-    Answered::Failed(TaskFailure::Refused(Refusal {
-        http_status,
-        code,
-        message: "said by the simulation".into(),
-        request_id: None,
-        class,
-        retry_after: None,
-        ambiguous: code.is_none(),
-    }))
 }

@@ -55,7 +55,7 @@ pub struct UploadArguments {
     /// Slices in flight at once.
     #[arg(long, value_name = "N", default_value_t = options::DEFAULT_CONNECTIONS, value_parser = connections())]
     pub concurrency: u32,
-    /// Leaves out the SHA-1 of the file: no instant upload, no verification by content, and no resuming.
+    /// Leaves out the SHA-1 of the file: no instant upload, no verification by content, resuming by the checkpoint only.
     #[arg(long)]
     pub no_hash: bool,
     /// Replaces an object of this name that has other content.
@@ -73,6 +73,13 @@ pub struct UploadArguments {
     /// Leaves out the comparison with the service's record at the end.
     #[arg(long)]
     pub no_verify: bool,
+    /// Where what a later run needs is kept until the object is complete
+    /// [default: $XDG_STATE_HOME/cos-slice, else ~/.local/state/cos-slice; on macOS in Application Support].
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub checkpoint_dir: Option<PathBuf>,
+    /// Keeps nothing: a later run takes the SHA-1 again, and can't resume with --no-hash.
+    #[arg(long, conflicts_with = "checkpoint_dir")]
+    pub no_checkpoint: bool,
     /// Prints one JSON object in place of the URL, also on failure.
     #[arg(long)]
     pub json: bool,

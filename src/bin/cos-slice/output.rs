@@ -29,10 +29,13 @@ struct Failure<'a> {
 #[derive(Serialize)]
 struct Failed<'a> {
     error: Failure<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'a str>,
 }
 
-/// Tells a failure, on stderr in one line and for `--json` on stdout too, and gives its exit status.
-pub fn fail(error: &Error, json: bool) -> u8 {
+/// Tells a failure, on stderr in one line and for `--json` on stdout too, with what else was noticed, and gives its exit
+/// status.
+pub fn fail(error: &Error, warning: Option<&str>, json: bool) -> u8 {
     note(&error.message);
     let status = match error.status {
         Status::InvalidArgument => USAGE,
@@ -48,7 +51,7 @@ pub fn fail(error: &Error, json: bool) -> u8 {
             message: &error.message,
             retryable: error.is_retryable(),
         };
-        print_json(&Failed { error }, status)
+        print_json(&Failed { error, warning }, status)
     } else {
         status
     }

@@ -1,7 +1,7 @@
 //! What the environment says, and the options that go before it.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fs};
 
@@ -12,7 +12,7 @@ use cos_slice::upload::error::Error;
 use cos_slice::upload::options;
 use zeroize::Zeroizing;
 
-use crate::arguments::ServiceArguments;
+use crate::arguments::{ServiceArguments, UploadArguments};
 
 const ENDPOINT: &str = "COS_SLICE_ENDPOINT";
 const REGION: &str = "COS_SLICE_REGION";
@@ -20,6 +20,8 @@ const APP_ID: &str = "COS_SLICE_APP_ID";
 const SECRET_ID: &str = "COS_SLICE_SECRET_ID";
 const SECRET_KEY: &str = "COS_SLICE_SECRET_KEY";
 const SECRET_KEY_FILE: &str = "COS_SLICE_SECRET_KEY_FILE";
+const STATE_HOME: &str = "XDG_STATE_HOME";
+const HOME: &str = "HOME";
 
 /// Far more than any key has; what is larger is some other file.
 const MAX_KEY_FILE: u64 = 64 << 10;
@@ -143,6 +145,37 @@ fn variable(name: &str) -> Result<Option<String>, Error> {
 
 fn path_variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The folder of the checkpoints; `None` where none are wanted.
+///
+/// # Errors
+/// What to tell the user where no folder is known: the upload goes on without.
+pub fn checkpoint_dir(arguments: &UploadArguments) -> Result<Option<PathBuf>, String> {
+    if arguments.no_checkpoint {
+        return Ok(None);
+    }
+    if let Some(folder) = &arguments.checkpoint_dir {
+        return Ok(Some(folder.clone()));
+    }
+    // The XDG specification has a relative path ignored.
+    let absolute = |name| {
+        path_variable(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let in_home = if cfg!(target_os = "macos") {
+        "Library/Application Support"
+    } else {
+        ".local/state"
+    };
+    let state = absolute(STATE_HOME).or_else(|| Some(absolute(HOME)?.join(in_home)));
+    match state {
+        Some(state) => Ok(Some(state.join("cos-slice"))),
+        None => Err(format!(
+            "there is no checkpoint: neither {STATE_HOME} nor {HOME} names a folder; give --checkpoint-dir or --no-checkpoint"
+        )),
+    }
 }
 
 /// The library's slice size limit, said in the command's words.

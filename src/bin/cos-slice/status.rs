@@ -31,7 +31,7 @@ pub fn run(arguments: &StatusArguments) -> u8 {
     match inspect(arguments) {
         Ok(state) if arguments.json => output::print_json(&state, DONE),
         Ok(state) => output::print(&state.line(), DONE),
-        Err(error) => output::fail(&error, arguments.json),
+        Err(error) => output::fail(&error, None, arguments.json),
     }
 }
 

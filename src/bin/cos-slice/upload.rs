@@ -32,21 +32,28 @@ struct Report<'a> {
     verified: bool,
     sha1: Option<String>,
     seconds: f64,
+    warning: Option<&'a str>,
 }
 
 /// Uploads, tells the result, and gives the exit status.
 pub fn run(arguments: &UploadArguments) -> u8 {
     let started = Instant::now();
-    let object = match upload(arguments) {
-        Ok(object) => object,
-        Err(error) => return output::fail(&error, arguments.json),
-    };
+    let mut warning = None;
+    let result = upload(arguments, &mut warning);
     let elapsed = started.elapsed();
+    let warning = warning.as_deref();
+    if let (Some(warning), false) = (warning, arguments.quiet) {
+        output::note(&format!("warning: {warning}"));
+    }
+    let object = match result {
+        Ok(object) => object,
+        Err(error) => return output::fail(&error, warning, arguments.json),
+    };
     if !arguments.quiet {
         output::note(&summary(&object, arguments, elapsed));
     }
     if arguments.json {
-        return output::print_json(&report(&object, elapsed), DONE);
+        return output::print_json(&report(&object, elapsed, warning), DONE);
     }
     match &object.links.access_url {
         Some(url) => output::print(url, DONE),
@@ -57,10 +64,15 @@ pub fn run(arguments: &UploadArguments) -> u8 {
     }
 }
 
-fn upload(arguments: &UploadArguments) -> Result<Object, Error> {
+/// Uploads; leaves in `warning` what was noticed and did not stop it.
+fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<Object, Error> {
     settings::check_slice_size(arguments.slice_size, !arguments.no_hash)?;
     let mut config = settings::client_config(&arguments.service)?;
     config.connections = arguments.concurrency;
+    match settings::checkpoint_dir(arguments) {
+        Ok(folder) => config.checkpoint_dir = folder,
+        Err(why) => *warning = Some(why),
+    }
     if arguments.verbose {
         output::note(&format!(
             "{} to cos://{}{} at {}; {} connections, slices of {}",
@@ -86,6 +98,7 @@ fn upload(arguments: &UploadArguments) -> Result<Object, Error> {
         0
     }));
     display.close();
+    *warning = upload.warning().or(warning.take());
     result
 }
 
@@ -102,7 +115,7 @@ fn set_options(upload: &Upload, arguments: &UploadArguments) -> Result<(), Error
     })
 }
 
-fn report(object: &Object, elapsed: Duration) -> Report<'_> {
+fn report<'a>(object: &'a Object, elapsed: Duration, warning: Option<&'a str>) -> Report<'a> {
     Report {
         outcome: object.outcome.name(),
         access_url: object.links.access_url.as_deref(),
@@ -116,6 +129,7 @@ fn report(object: &Object, elapsed: Duration) -> Report<'_> {
         verified: object.verified,
         sha1: object.sha.as_ref().map(ToString::to_string),
         seconds: elapsed.as_secs_f64(),
+        warning,
     }
 }
 

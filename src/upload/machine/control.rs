@@ -27,7 +27,7 @@ impl Machine {
             (Goal::List, Answer::Absent) => {
                 // What we began is gone; what may come to be there by somebody else's hand is not ours.
                 (self.memory.began, self.memory.sent) = (None, Ranges::default());
-                self.memory.init_unanswered = false;
+                self.memory.init_unanswered = None;
                 self.restart(false);
             }
             (Goal::Finish(_), Answer::Complete(links)) => {
@@ -114,7 +114,7 @@ impl Machine {
 
     pub(super) fn listed(&mut self, listed: Unfinished) {
         // Only what is wanted, or was begun from here, is ever thrown away.
-        let known = self.memory.began.as_ref().is_some_and(|begun| begun.is(&listed));
+        let known = self.memory.knows(&listed);
         let may_go = self.options.discard_unfinished || known;
         if self.distrust && known {
             return self.control(Goal::BeforeDiscard);
@@ -146,11 +146,22 @@ impl Machine {
         self.control(Goal::Compare);
     }
 
+    /// An init of this content may take effect without our seeing its answer.
+    pub(super) fn expect_init(&mut self) {
+        let content = self.content();
+        self.memory.init_unanswered.get_or_insert(content);
+    }
+
+    pub(super) fn content(&self) -> Content {
+        let (size, sha) = (self.size, self.sha());
+        Content { size, sha }
+    }
+
     /// From here on this is the upload that is ours.
     fn remember(&mut self, session: &Arc<str>) {
-        let (session, size, sha) = (session.clone(), self.size, self.sha());
-        self.memory.began = Some(Begun { session, size, sha });
-        self.memory.init_unanswered = false;
+        let (session, content) = (session.clone(), self.content());
+        self.memory.began = Some(Begun { session, content });
+        self.memory.init_unanswered = None;
     }
 
     /// Init said that the unfinished upload there is of other content.
@@ -158,7 +169,7 @@ impl Machine {
         let error = Error::refused(&self.name, self.place(), refusal);
         if self.options.discard_unfinished {
             self.control(Goal::BeforeDiscard);
-        } else if self.memory.began.is_some() {
+        } else if self.memory.began.is_some() || self.memory.init_unanswered.is_some() {
             // Perhaps it is one that was begun from here, of what the source was then.
             self.conflict = Some(error);
             self.ask_for_list();
@@ -294,7 +305,7 @@ impl Machine {
             return;
         };
         match control.goal {
-            Goal::Init => self.memory.init_unanswered = true,
+            Goal::Init => self.expect_init(),
             Goal::Finish(_) | Goal::Upload => (self.commit_unanswered, self.commit_sent) = (true, true),
             _ => {}
         }

@@ -36,7 +36,7 @@ use crate::upload::resume::{self, Ours, Verdict};
 use crate::upload::retry::{self, Attempts, Context, Kind};
 use crate::upload::sending::{Leave, Need, Sending};
 use crate::upload::status::Status;
-use crate::upload::task::{Begun, Done, Memory, Specification, Work};
+use crate::upload::task::{Begun, Content, Done, Memory, Specification, Work};
 
 /// How much is hashed in one task: long enough to be cheap, short enough to let cancel and others in.
 pub const HASH_PIECE: u64 = 8 << 20;
@@ -272,14 +272,16 @@ impl Machine {
                 goal: Goal::Verify(outcome, links),
                 ..
             }) => {
-                return self.finished(outcome, links, false);
+                self.finished(outcome, links, false);
+                // Who stops it does not wait for the disk; what the checkpoint says does no harm later.
+                return self.forgotten();
             }
             Step::Control(Control {
                 goal: Goal::Init,
                 in_flight: true,
                 ..
             }) => {
-                self.memory.init_unanswered = true;
+                self.expect_init();
             }
             Step::Control(Control {
                 goal: Goal::Upload,
@@ -288,7 +290,10 @@ impl Machine {
             }) => {
                 self.commit_sent = true;
             }
-            Step::Forget { object, .. } => return self.end(Ok(*object)),
+            forget @ Step::Forget { .. } => {
+                self.step = forget;
+                return self.forgotten();
+            }
             _ => {}
         }
         let note = if self.commit_sent {
@@ -359,7 +364,9 @@ impl Machine {
         let mut memory = self.memory.clone();
         match &self.step {
             Step::Send(_) => memory.sent.insert(0..self.size),
-            _ => memory.init_unanswered = true,
+            _ => {
+                memory.init_unanswered.get_or_insert(self.content());
+            }
         }
         memory
     }

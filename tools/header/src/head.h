@@ -41,7 +41,8 @@
  * cos_slice_upload_verified says so. Where that can't be established the status is COS_SLICE_ERR_OUTCOME_UNKNOWN. Whatever
  * happens otherwise (a lost answer, a killed process, a server that restarts) running the upload again goes on with the
  * slices that the server has, as far as they are of this content; what it has of other content is left alone unless
- * cos_slice_upload_set_discard_unfinished is on. A source that changes under the upload is an error, never a mixed object.
+ * cos_slice_upload_set_discard_unfinished is on, or the handle or its checkpoint (cos_slice_client_set_checkpoint_dir) knows
+ * it for an older upload of its own. A source that changes under the upload is an error, never a mixed object.
  * Two uploads of different content to one path at the same time are not serialised by the service: the object is one of
  * them, and the other ends with an error or is replaced.
  *

@@ -137,7 +137,7 @@ pub fn defaults() -> String {
         Timeouts::default(),
     );
     let retry = client.retry;
-    let rows: [(&str, String); 15] = [
+    let rows: [(&str, String); 16] = [
         (
             "connections of a client",
             format!(
@@ -150,6 +150,7 @@ pub fn defaults() -> String {
         ("overwrite", on(upload.overwrite)),
         ("discard_unfinished", on(upload.discard_unfinished)),
         ("verify", on(upload.verify)),
+        ("checkpoints", "off; on in the command".into()),
         (
             "one request instead of slices",
             single(upload.single_request_limit),
@@ -208,8 +209,8 @@ pub fn memory() -> String {
     let total = MEMORY_BASE + u64::from(DEFAULT_CONNECTIONS) * connection;
     format!(
         "A client takes at most {} + connections x {}, the library's own code included, so {}.{} MiB with
- * the default. Add 24 bytes for each slice of the uploads under way, and the copies that cos_slice_upload_set_memory
- * makes. Files are never held in memory, whatever their size.",
+ * the default. Add 24 bytes for each slice of the uploads under way, as much again while a checkpoint is read or written,
+ * and the copies that cos_slice_upload_set_memory makes. Files are never held in memory, whatever their size.",
         bytes(MEMORY_BASE),
         bytes(connection),
         total >> 20,

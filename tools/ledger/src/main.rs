@@ -1,8 +1,13 @@
-//! `cos-slice-ledger add FILE NAME=NUMBER…` adds a run to a ledger.
+//! `cos-slice-ledger add FILE NAME=NUMBER…` adds a run to a ledger; `page PAGE LEDGERS` brings the figures of a
+//! page up to date, and with `--check` says whether they are.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cos-slice-ledger add FILE NAME=NUMBER…";
+mod page;
+
+const USAGE: &str =
+    "usage: cos-slice-ledger add FILE NAME=NUMBER…, or cos-slice-ledger page [--check] PAGE LEDGERS";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -13,6 +18,8 @@ fn main() -> ExitCode {
         .as_slice()
     {
         ["add", file, figures @ ..] if !figures.is_empty() => add(file, figures),
+        ["page", page, ledgers] => write_page(Path::new(page), Path::new(ledgers), false),
+        ["page", "--check", page, ledgers] => write_page(Path::new(page), Path::new(ledgers), true),
         _ => Err(USAGE.to_owned()),
     };
     match done {
@@ -32,4 +39,15 @@ fn add(file: &str, figures: &[&str]) -> Result<(), String> {
     let figures: Option<Vec<_>> = figures.iter().map(parse).collect();
     let figures = figures.ok_or(USAGE)?;
     cos_slice_ledger::append(file, figures).map_err(|error| error.to_string())
+}
+
+fn write_page(path: &Path, ledgers: &Path, check: bool) -> Result<(), String> {
+    let name = path.display();
+    let old = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
+    let new = page::with_figures(&old, ledgers).map_err(|error| format!("{name}: {error}"))?;
+    match (new == old, check) {
+        (true, _) => Ok(()),
+        (false, true) => Err(format!("{name} is not what the ledgers say; run `make figures`")),
+        (false, false) => std::fs::write(path, new).map_err(|error| format!("{name}: {error}")),
+    }
 }
