@@ -105,12 +105,8 @@ fn short_of(plan: &Plan, tally: &Tally) -> Option<String> {
     if tally.all_kills() < plan.kills {
         return Some(format!("{} kills of {}", tally.all_kills(), plan.kills));
     }
-    let checkpoints = setup::PROGRAMS
-        .iter()
-        .any(|p| p.checkpoints != setup::Checkpoints::Never);
     let few = State::REQUIRED
         .into_iter()
-        .filter(|state| checkpoints || *state != State::Checkpoint)
         .find(|state| tally.kills_in(*state) < plan.kills_per_state);
     few.map(|state| {
         format!(

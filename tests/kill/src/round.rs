@@ -36,8 +36,17 @@ pub struct Paths {
     pub report: PathBuf,
 }
 
+/// What the service had when a run began.
+struct Before {
+    /// The offsets of the slices of the unfinished upload.
+    held: Vec<u64>,
+    /// Whether there was the object.
+    complete: bool,
+}
+
 /// A run that is over.
 struct Run {
+    before: Before,
     remains: Remains,
     moment: Moment,
     /// Killed, and not over before.
@@ -112,23 +121,20 @@ impl Round<'_> {
     fn until_done(&mut self) -> Result<(), Failure> {
         let wanted = self.random.random_range(1..=10);
         loop {
-            let held = self.look_around()?;
-            let missing = self.setup.slices().saturating_sub(held.len() as u64);
+            let before = self.look_around()?;
+            let missing = self.setup.slices().saturating_sub(before.held.len() as u64);
             let moment = if self.kills() < wanted {
                 Moment::draw(&mut self.random, &self.setup, self.checkpoint_calls, missing)
             } else {
                 Moment::Never
             };
-            let run = self.one_run(moment)?;
+            let run = self.one_run(before, moment)?;
             let killed = run.killed;
             self.runs.push(run);
             if killed {
                 self.after_death()?;
-            } else if let Some(ending) = self.after_end(&held)? {
+            } else if let Some(ending) = self.after_end()? {
                 return self.judge(ending);
-            }
-            if self.setup.resumes() {
-                verdict::nothing_held_is_sent(&held, &self.records_of_last()?)?;
             }
         }
     }
@@ -147,21 +153,21 @@ impl Round<'_> {
     }
 
     /// Before a run: what the service holds, and whether that is right.
-    fn look_around(&mut self) -> Result<Vec<u64>, Failure> {
+    fn look_around(&mut self) -> Result<Before, Failure> {
         let logged = log::runs(&self.service.logs()?);
-        let parts = self.service.parts()?;
+        let held = self.service.parts()?;
         // The finish of a killed run may still come in, and makes an object of the slices.
         let complete = verdict::no_other_object(&self.service, &self.setup)?;
         if self.setup.resumes() && !complete {
-            verdict::nothing_stored_is_lost(&logged, &parts)?;
+            verdict::nothing_stored_is_lost(&logged, &held)?;
         }
         // Those of the last run would strike the mark, too.
         self.service.clear_faults()?;
         self.service.mark(self.runs.len() + 1)?;
-        Ok(parts)
+        Ok(Before { held, complete })
     }
 
-    fn one_run(&mut self, moment: Moment) -> Result<Run, Failure> {
+    fn one_run(&mut self, before: Before, moment: Moment) -> Result<Run, Failure> {
         let number = self.runs.len() + 1;
         let paths = self.paths(number);
         self.service.add_faults(&moment.faults())?;
@@ -173,6 +179,7 @@ impl Round<'_> {
         self.tally.runs += 1;
         let (remains, killed) = self.start_and_kill(&mut command, &moment, &paths)?;
         Ok(Run {
+            before,
             remains,
             moment,
             killed,
@@ -286,7 +293,7 @@ impl Round<'_> {
     }
 
     /// What an end that was no death comes to; `None` where the upload is to be run again.
-    fn after_end(&mut self, held: &[u64]) -> Result<Option<Ending>, Failure> {
+    fn after_end(&mut self) -> Result<Option<Ending>, Failure> {
         let Some(run) = self.runs.last() else {
             return Ok(None);
         };
@@ -315,20 +322,17 @@ impl Round<'_> {
                 self.in_the_way = InTheWay::Goes;
                 Ok(None)
             }
-            // The service tells of an unfinished upload that has all slices what it would tell of an object.
+            // The service tells of an unfinished upload that has all slices, perhaps since a moment ago, what it would
+            // tell of an object.
             Ending::ObjectExists
-                if self.in_the_way == InTheWay::Goes && held.len() as u64 == self.setup.slices() =>
+                if self.in_the_way == InTheWay::Goes
+                    && self.service.parts()?.len() as u64 == self.setup.slices() =>
             {
                 self.in_the_way = InTheWay::GoesWithObject;
                 Ok(None)
             }
             _ => Err(format!("it ended with {ending:?}, complete: {complete}")),
         }
-    }
-
-    fn records_of_last(&self) -> Result<Vec<Record>, Failure> {
-        let runs = log::runs(&self.service.logs()?);
-        Ok(runs.get(self.runs.len()).cloned().unwrap_or_default())
     }
 
     /// Judges the round that is done.
@@ -344,6 +348,9 @@ impl Round<'_> {
             verdict::nothing_is_left(&self.service, &self.home)?;
         }
         if self.setup.resumes() {
+            for (run, records) in self.runs.iter().zip(&logged[1..]) {
+                verdict::nothing_held_is_sent(&run.before.held, records)?;
+            }
             let (again, percent) = verdict::work_bound(&logged, &self.setup, self.deaths)?;
             self.tally.resent_bytes += again;
             self.tally.worst_resent_percent = percent;
@@ -353,24 +360,27 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// A run that succeeded read the file for its SHA-1, unless a checkpoint had it.
+    /// Whether the last run, which was not killed, read the file for its SHA-1 only if it had to.
     fn judge_hashing(&mut self, logged: &[Vec<Record>]) -> Result<(), Failure> {
-        let Some((last, before)) = self.runs.split_last() else {
+        let Some((last, earlier)) = self.runs.split_last() else {
             return Ok(());
         };
-        let hashed = verdict::hashed(&last.remains, &logged[self.runs.len()], &self.setup);
-        // Each request comes after the SHA-1 was taken and kept.
-        let asked = logged[..=before.len()].iter().any(|records| !records.is_empty());
-        let must_hash = self.setup.hash && !(self.setup.checkpoint && asked);
+        // The log lacks what was on its way when the service was killed, so what was sent is not known there.
+        let hashed = match last.moment {
+            Moment::ServiceGone { .. } => None,
+            _ => verdict::hashed(&last.remains, &logged[self.runs.len()], &self.setup),
+        };
+        // Each request comes after the SHA-1 was taken and kept …
+        let asked = logged[..=earlier.len()].iter().any(|records| !records.is_empty());
+        // … and it is kept until the object is complete.
+        let must_be_kept = self.setup.checkpoint && asked && !last.before.complete;
+        let bytes = last.remains.bytes_read;
         match hashed {
-            Some(hashed) if hashed && !must_hash => Err(format!(
-                "it read {} bytes, so it hashed again",
-                last.remains.bytes_read
-            )),
-            Some(hashed) if !hashed && must_hash && !self.setup.checkpoint => Err(format!(
-                "it read {} bytes: that is no hashing",
-                last.remains.bytes_read
-            )),
+            Some(true) if must_be_kept => Err(format!("it read {bytes} bytes, so it hashed again")),
+            Some(true) if !self.setup.hash => Err(format!("it read {bytes} bytes, so it hashed")),
+            Some(false) if self.setup.hash && !self.setup.checkpoint => {
+                Err(format!("it read {bytes} bytes: that is no hashing"))
+            }
             Some(false) if self.setup.hash => {
                 self.tally.unhashed += 1;
                 Ok(())

@@ -48,16 +48,21 @@ pub struct Program {
 }
 
 /// The programs. Those in C take no options: they hash, with slices of 1 MiB over 8 connections.
-pub const PROGRAMS: [Program; 2] = [
+pub const PROGRAMS: [Program; 3] = [
     Program {
         name: "cos-slice",
         source: None,
-        checkpoints: Checkpoints::Never,
+        checkpoints: Checkpoints::Optional,
     },
     Program {
         name: "upload.c",
         source: Some("bindings/c/examples/upload.c"),
         checkpoints: Checkpoints::Never,
+    },
+    Program {
+        name: "resume.c",
+        source: Some("bindings/c/examples/resume.c"),
+        checkpoints: Checkpoints::Always,
     },
 ];
 
