@@ -32,6 +32,9 @@ pub struct Plan {
 /// reached.
 const ROUNDS_PER_KILL: u64 = 20;
 
+/// How many kills there are from one line about them to the next.
+const SAID_EVERY: u64 = 500;
+
 struct Progress {
     tally: Tally,
     failure: Option<Failure>,
@@ -65,7 +68,14 @@ pub fn run(plan: &Plan, root: &Path) -> Result<Tally, Failure> {
             let result = one_round(plan, &tools, &sources, folder.path(), number);
             let mut progress = lock(&progress);
             match result {
-                Ok(tally) => progress.tally.add(&tally),
+                Ok(tally) => {
+                    let before = progress.tally.all_kills();
+                    progress.tally.add(&tally);
+                    let kills = progress.tally.all_kills();
+                    if before / SAID_EVERY < kills / SAID_EVERY {
+                        println!("{kills} kills in {} uploads", progress.tally.uploads);
+                    }
+                }
                 Err(failure) => progress.failure = progress.failure.take().or(Some(failure)),
             }
         }
