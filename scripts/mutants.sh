@@ -42,12 +42,12 @@ copy_rooms() { # copy_rooms FOLDER TEST…
 }
 
 examine() { # examine ROOM OTHER TEST…: the mutants of a room and not of the other, against its unit tests and these
-    local room=$1 other=$2 folder=$target/mutants/$1 tests=() status=0 outcome figures=()
+    local room=$1 other=$2 folder=$target/mutants/$1 tests=() status=0 outcome
     shift 2
     for outcome in "$@"; do tests+=(--test "$outcome"); done
     copy_rooms "$folder/cos-slice" "${@/#/tests/}"
     (
-        cd "$folder/cos-slice"
+        cd "$folder/cos-slice" || exit 1
         CARGO_TARGET_DIR=$folder/build PROPTEST_CASES=64 cargo mutants --in-place --colors never \
             --exclude "src/$other/**" --exclude "tools/**" ${part:+--shard "$part"} --output "$folder" --minimum-test-timeout 10 \
             -- --offline --lib "${tests[@]}"
@@ -57,11 +57,11 @@ examine() { # examine ROOM OTHER TEST…: the mutants of a room and not of the o
     for outcome in caught missed timeout unviable; do
         figures+=("$room.$outcome=$(wc -l <"$folder/mutants.out/$outcome.txt")")
     done
-    cargo run --locked --quiet --package cos-slice-ledger -- add tests/ledger/mutants.json "${figures[@]}"
-    echo "mutants.sh: ${figures[*]}"
-    cat "$folder/mutants.out/missed.txt"
+    missed+=("$folder/mutants.out/missed.txt")
 }
 
+figures=()
+missed=()
 room=${1:-all}
 part=${2:-}
 case $room in
@@ -76,3 +76,6 @@ case $room in
         exit 2
         ;;
 esac
+cargo run --locked --quiet --package cos-slice-ledger -- add tests/ledger/mutants.json "${figures[@]}"
+echo "mutants.sh: ${figures[*]}; no test noticed:"
+cat "${missed[@]}"

@@ -40,9 +40,11 @@ stage 'lints, with the command' cargo clippy --locked --workspace --all-targets 
 stage 'lints, the library alone' cargo clippy --locked --package cos-slice --all-targets -- -D warnings
 stage 'tests' cargo test --locked --workspace --features cos-slice/cli
 stage 'header' cargo run --locked --quiet --package cos-slice-header -- --check
+stage 'figures' cargo run --locked --quiet --package cos-slice-ledger -- page --check docs/testing.md tests/ledger
 stage 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --lib
 stage 'a gibibyte in little memory' cargo test --locked --release --features cli --test large -- --nocapture
 stage 'release build' make --no-print-directory build
+stage 'kill -9' cargo run --locked --release --package cos-slice-kill -- --kills 30
 stage 'C programs under valgrind' memcheck
 stage 'C programs under AddressSanitizer' scripts/asan.sh "$emulator"
 stage 'C programs and engine under ThreadSanitizer' scripts/tsan.sh "$emulator"

@@ -71,6 +71,64 @@ fn after_a_kill_only_the_missing_slices_are_sent() {
     stopped.resume();
 }
 
+/// What was sent of the older content is thrown away: at once where the checkpoint tells that it was sent from here, and
+/// on demand where nothing does.
+#[test]
+fn after_a_kill_a_file_that_changed_is_never_mixed_with_what_was_sent() {
+    type Change = fn(&mut Vec<u8>);
+    let changes: [(&str, Change); 3] = [
+        ("head", |bytes| bytes[0] ^= 1),
+        ("tail", |bytes| *bytes.last_mut().unwrap() ^= 1),
+        ("grown", |bytes| bytes.extend_from_slice(b"more")),
+    ];
+    for (name, change) in changes {
+        for has_checkpoint in [true, false] {
+            let (mut stopped, child) = stopped_upload();
+            kill(child);
+            change(&mut stopped.bytes);
+            std::fs::write(&stopped.file, &stopped.bytes).unwrap();
+            stopped.service.restart();
+            let mut options = vec!["--json"];
+            if !has_checkpoint {
+                options.push("--no-checkpoint");
+                let refused = run(&mut stopped.service.upload(&stopped.file, &["--no-checkpoint"]));
+                let line = refused.failure(1);
+                let tells = line.contains("-4020") && line.contains("allow discarding it");
+                assert!(tells && !stopped.service.has_object(), "{name}: {line}");
+                options.push("--discard-unfinished");
+            }
+            let report = run(&mut stopped.service.upload(&stopped.file, &options)).json();
+            assert_eq!(
+                (&report["outcome"], &report["resumed"]),
+                (&"uploaded".into(), &0.into()),
+                "{name}"
+            );
+            assert!(stopped.service.object() == stopped.bytes, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_truncated_while_it_is_uploaded_is_an_error_and_no_object() {
+    for options in [&["--timeout", "1"][..], &["--timeout", "1", "--no-hash"]] {
+        let service = Service::new();
+        let file = service.file("big.mp4", &content((SLICES * MIB) as usize, 24));
+        let silence = Fault::new("upload_slice_data", Action::Hang { after_effect: false });
+        service.emulator.add_fault(silence.nth(ANSWERED + 1).times(8));
+        let child = service.upload(&file, options).spawn().unwrap();
+        service.wait_for_slices(ANSWERED as usize);
+        let handle = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+        handle.set_len(MIB).unwrap();
+        let outcome = finish(child);
+        let line = outcome.failure(1);
+        assert!(
+            line.contains("big.mp4") && line.contains("changed while it was being uploaded"),
+            "{line}"
+        );
+        assert!(!service.has_object());
+    }
+}
+
 #[test]
 fn an_interrupted_upload_ends_with_130_and_resumes() {
     for signal in [Signal::INT, Signal::TERM] {

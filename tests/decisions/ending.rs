@@ -82,6 +82,24 @@ fn finish_is_not_sent_before_what_it_lacks_was_listed_and_sent() {
 }
 
 #[test]
+fn an_object_that_finish_is_said_to_find_there_is_looked_for_in_the_list_since_stat_may_show_the_unfinished_upload()
+ {
+    for code in [-177, -4015, -4018] {
+        let mut script = Script::new(UploadOptions::default());
+        script.hash().begin().store_all();
+        script.refuse(Finish, code);
+        let listed = unfinished(script.sha, &[(0, 250)]);
+        script.answer(List, listed).answer(Finish, links()).verify();
+        assert!(script.object().verified);
+
+        let mut script = Script::new(UploadOptions::default());
+        script.hash().begin().store_all();
+        script.refuse(Finish, code).answer(List, links()).verify();
+        assert_eq!(script.object().outcome, Outcome::Uploaded);
+    }
+}
+
+#[test]
 fn content_that_the_server_rejects_is_read_and_sent_once_more_and_no_more() {
     let mut script = Script::new(UploadOptions::default());
     script.hash().begin().store_all();

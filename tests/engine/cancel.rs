@@ -10,8 +10,9 @@ use cos_slice::upload::status::Status;
 
 use crate::support::{MIB, Stage};
 
-/// Long enough for any machine, short against the time limits that would end the wait otherwise.
-const PROMPT: Duration = Duration::from_secs(10);
+/// Short against the time limits that would end the wait otherwise, of a minute and more, and long enough for any machine, under
+/// ThreadSanitizer and with others at work beside it.
+const PROMPT: Duration = Duration::from_secs(30);
 
 fn held(stage: &Stage, operation: &str) -> bool {
     let arrived = |requests: &[cos_emulator::RequestRecord]| {

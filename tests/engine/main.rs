@@ -2,12 +2,14 @@
 
 mod cancel;
 mod changed_between_runs;
+mod changes;
 mod checkpoints;
 mod clocks;
 mod connections;
 mod faults;
 mod injection;
 mod resume;
+mod scenarios;
 mod strangers;
 mod support;
 

@@ -270,10 +270,12 @@ impl Machine {
                 self.slice_size = MAX_HASHED_SLICE_SIZE;
                 self.control(Goal::Init);
             }
-            (Goal::Finish(_), Class::Relist | Class::BadOffset | Class::Absent) => {
-                self.ask_for_list();
-            }
-            (Goal::Finish(_), Class::Exists | Class::Delivered) => self.compare(true),
+            // Also of an object that is said to be there already: only the list tells a complete one from an
+            // unfinished upload that has all its bytes.
+            (
+                Goal::Finish(_),
+                Class::Relist | Class::BadOffset | Class::Absent | Class::Exists | Class::Delivered,
+            ) => self.ask_for_list(),
             (Goal::Finish(_), Class::Restart) if !self.cleaned => self.restart(true),
             _ => self.give_up(Error::refused(&self.name, self.place(), &refusal)),
         }

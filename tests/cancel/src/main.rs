@@ -134,6 +134,8 @@ fn measure(arguments: &Arguments, hooks: &Hooks) -> ExitCode {
         return ExitCode::FAILURE;
     }
     if let Some(ledger) = &arguments.ledger {
+        // The ledger notes the commit, of the working folder.
+        std::env::set_current_dir(env!("CARGO_MANIFEST_DIR")).expect("the source of this program");
         cos_slice_ledger::append(ledger, figures).expect("the ledger can be written");
     }
     if slow.is_empty() || arguments.no_goal {

@@ -53,6 +53,8 @@ struct Plan {
 enum Budget {
     #[default]
     Unlimited,
+    /// Half of the head.
+    HalfHead,
     /// The head, and so many bytes of the body.
     Body(u64),
     /// So many bytes.
@@ -91,6 +93,11 @@ impl Connection {
         lock(&self.plan).farewell = Farewell::WhileSending;
     }
 
+    /// Only half of the next answer's head will be sent; then the connection ends.
+    pub(crate) fn cut_head(&self) {
+        lock(&self.plan).budget = Budget::HalfHead;
+    }
+
     /// Only so many bytes of the next answer's body will be sent; then the connection ends.
     pub(crate) fn cut_body_after(&self, bytes: u64) {
         lock(&self.plan).budget = Budget::Body(bytes);
@@ -100,9 +107,11 @@ impl Connection {
     /// asked for vectored writes.
     fn allow(&self, next: &[u8]) -> usize {
         let mut plan = lock(&self.plan);
-        if let Budget::Body(body) = plan.budget {
-            let head = memmem::find(next, b"\r\n\r\n").map_or(0, |end| end + 4);
-            plan.budget = Budget::Bytes(body.saturating_add(head as u64));
+        let head = || memmem::find(next, b"\r\n\r\n").map_or(0, |end| end as u64 + 4);
+        match plan.budget {
+            Budget::HalfHead => plan.budget = Budget::Bytes(head() / 2),
+            Budget::Body(body) => plan.budget = Budget::Bytes(body.saturating_add(head())),
+            Budget::Unlimited | Budget::Bytes(_) => {}
         }
         match plan.budget {
             Budget::Bytes(left) => next.len().min(usize::try_from(left).unwrap_or(usize::MAX)),

@@ -15,7 +15,7 @@ use crate::operations::{API_PREFIX, Call, is_operation_name};
 use crate::server::Shared;
 use crate::signature::Signature;
 use crate::store::lock;
-use crate::switches::{ListAbsent, OneTimeUse, Switches, TokenPlace};
+use crate::switches::{ListAbsent, OnOff, OneTimeUse, Switches, TokenPlace};
 use crate::target::{self, Target};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue};
@@ -170,6 +170,13 @@ fn first_record(
         signature: fields.collect(),
         ..RequestRecord::default()
     }
+}
+
+/// The answer as one that no request follows.
+fn closing(mut response: Response<AnswerBody>) -> Response<AnswerBody> {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
 }
 
 fn header_text<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
@@ -388,11 +395,20 @@ impl Exchange {
                 self.draft.finish();
                 Err(Ended)
             }
+            Some(Action::Cut(ending, Phase::MidHead)) => {
+                self.connection.cut_head();
+                self.cut_answer(reply, false, ending)
+            }
             Some(Action::Cut(ending, Phase::MidAnswer)) => {
                 let half = reply.body().len() as u64 / 2;
-                self.cut_answer(reply, half, ending)
+                self.connection.cut_body_after(half);
+                self.cut_answer(reply, false, ending)
             }
-            Some(Action::Truncate(bytes)) => self.cut_answer(reply, bytes, Ending::Close),
+            Some(Action::Truncate(bytes)) => {
+                self.connection.cut_body_after(bytes);
+                let whole = bytes >= reply.body().len() as u64;
+                self.cut_answer(reply, whole, Ending::Close)
+            }
             Some(Action::Hang { after_effect: true }) => {
                 self.draft.finish();
                 pending().await
@@ -415,15 +431,10 @@ impl Exchange {
         }
     }
 
-    fn cut_answer(&self, reply: Reply, bytes: u64, ending: Ending) -> Answered {
-        self.connection.cut_body_after(bytes);
+    /// The last answer of a connection that ends so; `answered`: whether all of it is sent.
+    fn cut_answer(&self, reply: Reply, answered: bool, ending: Ending) -> Answered {
         self.connection.end_with(ending);
-        let whole = bytes >= reply.body().len() as u64;
-        let mut response = self.finish(reply, whole)?;
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
-        Ok(response)
+        Ok(closing(self.finish(reply, answered)?))
     }
 
     /// Records and answers.
@@ -434,7 +445,11 @@ impl Exchange {
             record.answered = answered;
         });
         self.draft.finish();
-        Ok(reply.into_response(&self.request_id, self.shared.now()))
+        let response = reply.into_response(&self.request_id, self.shared.now());
+        Ok(match self.switches.keep_alive {
+            OnOff::On => response,
+            OnOff::Off => closing(response),
+        })
     }
 
     fn cut(&self, body: &BodyReader, ending: Ending) -> Answered {

@@ -61,7 +61,7 @@ mod tls;
 
 pub use config::{Config, TlsFiles};
 pub use emulator::Emulator;
-pub use faults::{ANY_OPERATION, Action, Answer, Ending, Fault, FaultError, Phase};
+pub use faults::{ANY_OPERATION, Action, Answer, CONNECTION, Ending, Fault, FaultError, Phase};
 pub use journal::RequestRecord;
 pub use switches::{Basis, SwitchError, SwitchInfo, Switches};
 

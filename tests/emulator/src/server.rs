@@ -6,7 +6,7 @@ use crate::codes::{self, Refusal};
 use crate::config::Config;
 use crate::connection::{Connection, Wire};
 use crate::exchange::{self, Ended};
-use crate::faults::{Action, FaultList};
+use crate::faults::{Action, FaultList, Phase};
 use crate::journal::{Draft, Journal};
 use crate::operations::{ACCESS_PREFIX, API_PREFIX, Call, Data, SOURCE_PREFIX, Service};
 use crate::rate_limit::RateLimit;
@@ -26,6 +26,7 @@ use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
@@ -34,6 +35,8 @@ use tokio_rustls::TlsAcceptor;
 /// Bytes of a request's head.
 const HEAD_LIMIT: usize = 64 * 1024;
 const HEADER_FIELDS_LIMIT: usize = 100;
+/// What a fault reads of a connection before it ends it: less than any head of a request.
+const FIRST_BYTES: usize = 16;
 /// After a failed accept, which means that the system is out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -187,7 +190,16 @@ async fn serve_connection(
 ) {
     // Small answers must not wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
-    let socket = Socket::new(stream, shared.config.stall_timeout);
+    let planned = lock(&shared.faults).ask_connection();
+    let mut socket = Socket::new(stream, shared.config.stall_timeout);
+    if let Some((ending, phase)) = planned {
+        if phase == Phase::FirstBytes {
+            let mut first = [0; FIRST_BYTES];
+            let _ = timeout(shared.config.idle_timeout, socket.read(&mut first)).await;
+        }
+        connection.end_with(ending);
+        return connection.end(Stream::Plain(socket)).await;
+    }
     let stream = match tls {
         None => Stream::Plain(socket),
         Some(tls) => match shake_hands(&tls, socket, shared.config.idle_timeout).await {

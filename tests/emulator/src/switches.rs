@@ -111,7 +111,7 @@ choices! {
     OnOff { Off = "off", On = "on" }
     FieldNames { AnyCase = "any_case", Documented = "documented" }
     Strictness { Lenient = "lenient", Strict = "strict" }
-    SlicePolicy { S2 = "s2", Only1M = "only_1m", ClampTo1M = "clamp_to_1m", CsharpRange = "csharp_range" }
+    SlicePolicy { S2 = "s2", Only1M = "only_1m", ClampTo1M = "clamp_to_1m", ClampTo512K = "clamp_to_512k", CsharpRange = "csharp_range" }
     HttpStatus { Documented = "documented", Always200 = "always_200" }
     ListAbsent { Code = "code", EmptyBody = "empty_body" }
     MissingSlices { Unfinished = "-4019", BadParameter = "-5999" }
@@ -229,7 +229,7 @@ macro_rules! switches {
 switches! {
     field_names: FieldNames = FieldNames::AnyCase, Inferred, "field names: in any case (`fileContent`, `fileSize`), or only as documented";
     finish_filesize: Strictness = Strictness::Lenient, Inferred, "finish without `filesize`, or with an empty one: not checked, or -5999";
-    slice_policy: SlicePolicy = SlicePolicy::S2, Documented, "accepted `slice_size`: the four of the init page; only 1 MiB, else -284; any, answered with at most 1 MiB; 64 KiB to 3 MiB, above 1 MiB only whole MiB";
+    slice_policy: SlicePolicy = SlicePolicy::S2, Documented, "accepted `slice_size`: the four of the init page; only 1 MiB, else -284; any, answered with at most 1 MiB, or with at most 512 KiB; 64 KiB to 3 MiB, above 1 MiB only whole MiB";
     sha_slice_size: Strictness = Strictness::Lenient, Chosen, "`sha` with a `slice_size` other than 1 MiB: accepted, or -5965";
     sha_without_uploadparts: Strictness = Strictness::Lenient, Chosen, "`sha` without `uploadparts`: accepted, or -5965";
     sha_in_data: Strictness = Strictness::Lenient, Inferred, "data without `sha` after an init with it: accepted, or -29094";
@@ -266,6 +266,7 @@ switches! {
     rate_limit: Limit = Limit(None), Chosen, "operations per second, with a burst of as many; beyond is -71";
     duplicate_fields: DuplicateFields = DuplicateFields::Last, Inferred, "a form field sent twice: the last one wins, or -5993";
     path_normalisation: PathNormalisation = PathNormalisation::Refuse, Chosen, "empty segments in a path: -5994, or left out";
+    keep_alive: OnOff = OnOff::On, Documented, "connections: kept for further requests, or closed after each answer";
     oversize: Oversize = Oversize::Json, Chosen, "a request or object too large: HTTP 413 with code -285, or with an HTML page of the front proxy";
 }
 

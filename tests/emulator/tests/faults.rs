@@ -206,6 +206,42 @@ fn a_cut_in_mid_answer_sends_half_of_it() {
 }
 
 #[test]
+fn a_cut_in_mid_head_sends_half_of_the_head_and_nothing_of_the_body() {
+    for (action, expected) in [("reset", End::Reset), ("close", End::Closed)] {
+        let (received, end, stored, fixture) = upload_under(&json!({ action: "mid_head" }));
+        let head = String::from_utf8(received).unwrap();
+        assert!(
+            head.starts_with("HTTP/1.1 200 OK\r\n") && !head.contains("\r\n\r\n"),
+            "{head}"
+        );
+        assert_eq!((end, stored), (expected, true));
+        assert!(!fixture.emulator.requests()[0].answered);
+    }
+}
+
+#[test]
+fn a_connection_can_end_before_any_request() {
+    for phase in ["accept", "first_bytes"] {
+        for (action, expected) in [("reset", End::Reset), ("close", End::Closed)] {
+            let fixture = start();
+            let rule = json!({"operation": "connection", "nth": 2, "action": {action: phase}});
+            fixture
+                .emulator
+                .add_fault(Fault::from_json(&rule.to_string()).unwrap());
+            fixture.client.upload("file", b"abc", &[]).data();
+            let mut stream = fixture.client.connect();
+            if phase == "first_bytes" {
+                stream.write_all(b"POST").unwrap();
+            }
+            assert_eq!(read_to_end(&mut stream), (vec![], expected), "{rule}");
+            assert!(fixture.emulator.unused_faults().is_empty());
+            assert_eq!(fixture.emulator.requests().len(), 1);
+            fixture.client.upload("other", b"abc", &[]).data();
+        }
+    }
+}
+
+#[test]
 fn a_truncated_answer_keeps_its_announced_length() {
     for bytes in [0, 1, 17] {
         let (received, end, stored, _fixture) = upload_under(&json!({ "truncate": bytes }));

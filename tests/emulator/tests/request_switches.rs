@@ -4,7 +4,8 @@
 mod support;
 
 use cos_emulator::Emulator;
-use support::{BUCKET, Fixture, MIB, content, now, start, start_set};
+use std::io::Write;
+use support::{Answer, BUCKET, Fixture, MIB, assert_ended, content, now, start, start_set};
 
 fn set(emulator: &Emulator, assignment: &str) {
     let (name, value) = assignment.split_once('=').unwrap();
@@ -227,4 +228,22 @@ fn oversize() {
             .outcome(),
         (413, -285)
     );
+}
+
+#[test]
+fn keep_alive() {
+    let fixture = start_set(&["keep_alive=off"]);
+    let mut stream = fixture.client.connect();
+    stream
+        .write_all(
+            &fixture
+                .client
+                .form("file", &[("op", b"upload"), ("filecontent", b"abc")]),
+        )
+        .unwrap();
+    assert_eq!(
+        Answer::read(&mut stream).unwrap().header("connection"),
+        Some("close")
+    );
+    assert_ended(&mut stream);
 }

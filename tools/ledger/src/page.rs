@@ -55,20 +55,51 @@ fn figures(name: &str, runs: &[Run]) -> Option<String> {
     })
 }
 
-/// Sums over all runs.
 fn simulation(runs: &[Run]) -> String {
-    let rows = [
-        ("seeds", "seeds run, none failing"),
-        ("requests", "requests that the model server executed"),
-        ("faults", "faults"),
-        ("kills", "deaths of the process"),
-        ("cancels", "cancels in the middle, then run again"),
-        ("source_changes", "changes of the source"),
-        (
-            "held_to_succeed",
-            "runs in which any failure would have been a defect",
-        ),
-    ];
+    sums(
+        runs,
+        &[
+            ("seeds", "seeds run, none failing"),
+            ("requests", "requests that the model server executed"),
+            ("faults", "faults"),
+            ("kills", "deaths of the process"),
+            ("cancels", "cancels in the middle, then run again"),
+            ("source_changes", "changes of the source"),
+            (
+                "held_to_succeed",
+                "runs in which any failure would have been a defect",
+            ),
+        ],
+    )
+}
+
+fn kills(runs: &[Run]) -> String {
+    let mut text = sums(
+        runs,
+        &[
+            ("kills", "SIGKILLs to a program that uploads"),
+            ("kills.hashing", "of these while it hashes"),
+            ("kills.init", "while it begins the upload"),
+            ("kills.slices", "while it sends slices"),
+            (
+                "kills.checkpoint",
+                "before a call on the checkpoint or its folder",
+            ),
+            ("kills.finish", "while the object is being completed"),
+            ("emulator_kills", "SIGKILLs to the emulator"),
+            ("uploads", "uploads, each brought to its end"),
+        ],
+    );
+    let worst = largest(runs, "resent_bytes.worst_percent_of_bound");
+    line(
+        &mut text,
+        format_args!("| sent twice, in percent of what deaths may cost, at worst | {worst} |"),
+    );
+    text
+}
+
+/// Sums over all runs of figures and what they count.
+fn sums(runs: &[Run], rows: &[(&str, &str)]) -> String {
     let mut text = "| | in all |\n|---|---:|\n".to_owned();
     for (name, what) in rows {
         line(
@@ -86,23 +117,6 @@ fn latest(runs: &[Run], what: &str) -> String {
         line(
             &mut text,
             format_args!("| {} | {} |", words(name), grouped(*value)),
-        );
-    }
-    text
-}
-
-fn kills(runs: &[Run]) -> String {
-    let mut text = "| | in all |\n|---|---:|\n".to_owned();
-    for name in names(runs) {
-        let is_extreme = name.contains("worst") || name.contains("most");
-        let value = if is_extreme {
-            largest(runs, &name)
-        } else {
-            total(runs, &name)
-        };
-        line(
-            &mut text,
-            format_args!("| {} | {} |", words(&name), grouped(value)),
         );
     }
     text

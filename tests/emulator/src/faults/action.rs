@@ -18,6 +18,10 @@ pub enum Ending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
+    /// Accepted, and no byte was read. Only of a connection, see [`super::CONNECTION`].
+    Accept,
+    /// The first bytes of a request's head were read, or under TLS of the handshake. Only of a connection.
+    FirstBytes,
     /// The request was read whole; nothing was done.
     Before,
     /// Only the head was read (and, where the rule names an operation, as much of the body as tells it).
@@ -26,8 +30,17 @@ pub enum Phase {
     DuringBody,
     /// The operation was executed; no byte of the answer is sent.
     AfterEffect,
+    /// The operation was executed; half of the answer's head is sent.
+    MidHead,
     /// The operation was executed; half of the answer's body is sent.
     MidAnswer,
+}
+
+impl Phase {
+    /// Whether it is one of a connection, as against one of a request.
+    pub(super) fn is_of_connection(self) -> bool {
+        matches!(self, Phase::Accept | Phase::FirstBytes)
+    }
 }
 
 /// An answer that a fault gives in the place of the true one.
@@ -299,6 +312,7 @@ mod tests {
             json!({"reset": "during_body"}),
             json!({"close": "after_effect"}),
             json!({"close": "mid_answer"}),
+            json!({"reset": "mid_head"}),
             json!({"hang": "before"}),
             json!({"hang": "after_effect"}),
             json!({"delay_ms": 5}),
@@ -356,6 +370,18 @@ mod tests {
                 "from 0 to 1",
             ),
             (r#"{"operation":"stat"}"#, "\"action\" is missing"),
+            (
+                r#"{"operation":"stat","action":{"reset":"accept"}}"#,
+                "goes with the operation \"connection\"",
+            ),
+            (
+                r#"{"operation":"connection","action":{"reset":"headers"}}"#,
+                "a connection can only",
+            ),
+            (
+                r#"{"operation":"connection","offset":0,"action":{"reset":"accept"}}"#,
+                "a connection has no offset",
+            ),
             (r#"{"operation":"stat","action":{"reset":"later"}}"#, "later"),
             (
                 r#"{"operation":"stat","action":{"hang":"headers"}}"#,

@@ -14,6 +14,10 @@ use std::fmt;
 /// Matches every operation.
 pub const ANY_OPERATION: &str = "*";
 
+/// In the place of an operation: the rule strikes connections, not requests. Connections are counted as they
+/// are accepted; with the switch `keep_alive` off, each is one request.
+pub const CONNECTION: &str = "connection";
+
 /// One rule: which requests, how often, and what happens to them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
@@ -40,16 +44,16 @@ impl std::error::Error for FaultError {}
 const KEYS: [&str; 6] = ["operation", "nth", "offset", "probability", "times", "action"];
 
 impl Fault {
-    /// A rule for `operation` ([`ANY_OPERATION`] for all) that fires once, at the next matching request.
+    /// A rule for `operation` ([`ANY_OPERATION`] for all, [`CONNECTION`] for connections) that fires once, at the
+    /// next matching request.
     ///
     /// # Panics
-    /// The service has no operation of this name: a rule that can never fire is a mistake in the test.
+    /// The service has no operation of this name, or the action is none for it: a rule that can never fire is a
+    /// mistake in the test.
     pub fn new(operation: &str, action: Action) -> Fault {
-        assert!(
-            is_known(operation),
-            "fault rule: {}",
-            unknown_operation(operation)
-        );
+        if let Err(error) = check(operation, None, &action) {
+            panic!("{error}");
+        }
         Fault {
             operation: operation.to_owned(),
             nth: 1,
@@ -119,9 +123,6 @@ impl Fault {
         if members.get("operation").is_some_and(|value| !value.is_string()) {
             return error("\"operation\" is a string".to_owned());
         }
-        if !is_known(operation) {
-            return error(unknown_operation(operation));
-        }
         let probability = match members.get("probability") {
             None => 1.0,
             Some(value) => match value.as_f64().filter(|number| (0.0..=1.0).contains(number)) {
@@ -136,13 +137,15 @@ impl Fault {
         let Some(action) = members.get("action") else {
             return error("\"action\" is missing".to_owned());
         };
+        let (offset, action) = (whole_number(members, "offset")?, Action::from_json(action)?);
+        check(operation, offset, &action)?;
         Ok(Fault {
             operation: operation.to_owned(),
             nth,
-            offset: whole_number(members, "offset")?,
+            offset,
             probability,
             times: whole_number(members, "times")?.unwrap_or(1),
-            action: Action::from_json(action)?,
+            action,
         })
     }
 
@@ -161,19 +164,34 @@ impl Fault {
 
     fn matches(&self, operation: Option<&str>, offset: Option<u64>) -> bool {
         let operation_fits = self.operation == ANY_OPERATION || Some(self.operation.as_str()) == operation;
-        operation_fits && (self.offset.is_none() || self.offset == offset)
+        operation_fits && !self.is_of_connection() && (self.offset.is_none() || self.offset == offset)
+    }
+
+    fn is_of_connection(&self) -> bool {
+        self.operation == CONNECTION
     }
 }
 
-fn is_known(operation: &str) -> bool {
-    operation == ANY_OPERATION || operations::is_operation_name(operation)
-}
-
-fn unknown_operation(name: &str) -> String {
-    format!(
-        "unknown operation {name:?}; there are: *, {}",
-        operations::operation_names().join(", ")
-    )
+/// Whether the operation is known and the action one that can strike it.
+fn check(operation: &str, offset: Option<u64>, action: &Action) -> Result<(), FaultError> {
+    let of_connection = matches!(action, Action::Cut(_, phase) if phase.is_of_connection());
+    let action = action.to_json();
+    match operation {
+        CONNECTION if !of_connection => Err(FaultError(format!(
+            "a connection can only end in the phases \"accept\" and \"first_bytes\", not {action}"
+        ))),
+        CONNECTION if offset.is_some() => Err(FaultError("a connection has no offset".to_owned())),
+        CONNECTION => Ok(()),
+        _ if of_connection => Err(FaultError(format!(
+            "{action} goes with the operation \"{CONNECTION}\" alone"
+        ))),
+        ANY_OPERATION => Ok(()),
+        _ if operations::is_operation_name(operation) => Ok(()),
+        _ => Err(FaultError(format!(
+            "unknown operation {operation:?}; there are: {ANY_OPERATION}, {CONNECTION}, {}",
+            operations::operation_names().join(", ")
+        ))),
+    }
 }
 
 fn whole_number(members: &Map<String, Value>, key: &str) -> Result<Option<u64>, FaultError> {
@@ -240,7 +258,7 @@ impl FaultList {
     pub(crate) fn needed_knowledge(&self) -> Knowledge {
         let need = |rule: &Rule| match &rule.fault {
             fault if fault.offset.is_some() => Knowledge::Offset,
-            fault if fault.operation == ANY_OPERATION => Knowledge::Head,
+            fault if fault.operation == ANY_OPERATION || fault.is_of_connection() => Knowledge::Head,
             _ => Knowledge::Operation,
         };
         let live = self.rules.iter().filter(|rule| !rule.is_exhausted());
@@ -249,12 +267,20 @@ impl FaultList {
 
     /// Holds one request against the rules. Every rule counts the requests it matches, whichever fires.
     pub(crate) fn ask(&mut self, operation: Option<&str>, offset: Option<u64>) -> Option<Action> {
+        self.strike(|fault| fault.matches(operation, offset))
+    }
+
+    /// Holds a connection that was just accepted against the rules for connections.
+    pub(crate) fn ask_connection(&mut self) -> Option<(Ending, Phase)> {
+        match self.strike(Fault::is_of_connection) {
+            Some(Action::Cut(ending, phase)) => Some((ending, phase)),
+            _ => None,
+        }
+    }
+
+    fn strike(&mut self, matches: impl Fn(&Fault) -> bool) -> Option<Action> {
         let mut fired = None;
-        for rule in self
-            .rules
-            .iter_mut()
-            .filter(|rule| rule.fault.matches(operation, offset))
-        {
+        for rule in self.rules.iter_mut().filter(|rule| matches(&rule.fault)) {
             rule.seen += 1;
             let due = fired.is_none() && rule.seen >= rule.fault.nth && !rule.is_exhausted();
             // Drawn only when due, so that a seed gives the same run whatever other rules there are before it
@@ -338,6 +364,19 @@ mod tests {
         assert_eq!(list.unused().len(), 1);
         assert!(list.ask(Some("upload_slice_data"), Some(512)).is_some());
         assert_eq!(list.needed_knowledge(), Knowledge::Head);
+    }
+
+    #[test]
+    fn a_rule_for_connections_strikes_no_request_and_the_others_no_connection() {
+        let mut list = list(&[
+            r#"{"operation":"*","times":0,"action":{"delay_ms":1}}"#,
+            r#"{"operation":"connection","nth":2,"action":{"reset":"accept"}}"#,
+        ]);
+        assert_eq!(list.needed_knowledge(), Knowledge::Head);
+        assert_eq!(list.ask_connection(), None);
+        assert!(list.ask(Some("connection"), None).is_some());
+        assert_eq!(list.ask_connection(), Some((Ending::Reset, Phase::Accept)));
+        assert_eq!(list.ask_connection(), None);
     }
 
     #[test]

@@ -94,13 +94,8 @@ impl Service<'_> {
                 "524288, 1048576, 2097152 or 3145728",
             ),
             SlicePolicy::Only1M => (asked == MEBIBYTE, "1048576"),
-            SlicePolicy::ClampTo1M => {
-                return if asked == 0 {
-                    Err(bad_slice_size(0, "above 0"))
-                } else {
-                    Ok(asked.min(MEBIBYTE))
-                };
-            }
+            SlicePolicy::ClampTo1M => return clamped(asked, MEBIBYTE),
+            SlicePolicy::ClampTo512K => return clamped(asked, MEBIBYTE / 2),
             SlicePolicy::CsharpRange => (
                 (65_536..=3 * MEBIBYTE).contains(&asked) && (asked <= MEBIBYTE || asked % MEBIBYTE == 0),
                 "65536 to 3145728, above 1048576 only multiples of that",
@@ -146,6 +141,14 @@ impl Service<'_> {
             );
         }
         Ok(())
+    }
+}
+
+/// Any slice size, answered with at most `most`.
+fn clamped(asked: u64, most: u64) -> Result<u64, Refusal> {
+    match asked {
+        0 => Err(bad_slice_size(0, "above 0")),
+        _ => Ok(asked.min(most)),
     }
 }
 
