@@ -108,7 +108,9 @@ impl Form {
 
     /// All fields, in the order received.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.fields.iter().map(|(name, value)| (name.as_str(), &value[..]))
+        self.fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), &value[..]))
     }
 
     /// All fields but the file content, as text for the journal.
