@@ -6,6 +6,7 @@ mod checkpoint;
 mod ending;
 mod errors;
 mod memory;
+mod progress;
 mod script;
 mod sharing;
 mod slices;
