@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::script::*;
 use OperationKind::{Finish, Init, List, Slice, Stat};
 use cos_slice::protocol::digest::Sha1Digest;
-use cos_slice::protocol::{Answer, OperationKind};
+use cos_slice::protocol::{Answer, OperationKind, Stored};
 use cos_slice::upload::Next;
 use cos_slice::upload::failure::{NetworkFailure, TaskFailure};
 use cos_slice::upload::machine::Outcome;
@@ -55,6 +55,27 @@ fn without_trouble_nothing_counts_as_repeated() {
     script.hash().begin().store_all();
     script.answer(Finish, links()).verify();
     assert_eq!((script.object().retries, script.object().bytes_sent), (0, SIZE));
+}
+
+#[test]
+fn a_slice_counts_as_acknowledged_when_the_server_has_said_that_it_stored_it() {
+    let mut script = Script::new(plain());
+    script.begin();
+    let acknowledged = |script: &Script| script.client.progress(script.id).unwrap().acknowledged;
+    let mut slices = script.slices();
+    let (second, _) = slices.pop().unwrap();
+    let (first, _) = slices.pop().unwrap();
+    let stored = || Ok(Done::Answered(Answer::Stored(Stored::default())));
+    script.client.report(second, stored(), script.now);
+    assert_eq!(acknowledged(&script), 100);
+    // That it had the slice before is hearsay until the list confirms it.
+    let had_it = TaskFailure::Refused(refusal(-4015));
+    script.client.report(first, Err(had_it), script.now);
+    let third = script.slices().pop().unwrap().0;
+    script.client.report(third, stored(), script.now);
+    assert_eq!(acknowledged(&script), 100);
+    script.answer(List, unfinished_of_ours(&[(0, 250)]));
+    assert_eq!(acknowledged(&script), 250);
 }
 
 #[test]
