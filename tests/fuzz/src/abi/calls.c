@@ -5,44 +5,12 @@
  *
  * COS_SLICE_FUZZ_TRACE=1 prints the calls.
  */
+#include "host.h"
+
 #include <pthread.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <cos_slice.h>
-
-#define COUNT(array) (sizeof(array) / sizeof *(array))
 #define SECRET "a-planted-secret-key"
-
-#define CHECK(condition)                                                                            \
-    do {                                                                                            \
-        if (!(condition)) {                                                                         \
-            fprintf(stderr, "%s:%d: this does not hold: %s\n", __FILE__, __LINE__, #condition);     \
-            abort();                                                                                \
-        }                                                                                           \
-    } while (0)
-
-#define TRACE(...)                                \
-    do {                                          \
-        if (host->trace) {                        \
-            fprintf(stderr, __VA_ARGS__);         \
-            fputc('\n', stderr);                  \
-        }                                         \
-    } while (0)
-
-/* What the calls act on. */
-struct host {
-    const uint8_t *next, *end;
-    const char *emulator, *closed_port, *folder;
-    cos_slice_client *clients[3];
-    cos_slice_upload *uploads[4];
-    cos_slice_error *errors[3];
-    /* The slot of the upload that is inside cos_slice_upload_run; -1 where none is. */
-    int running;
-    int trace;
-};
 
 /* The user_data of callbacks, so many were given away and so many came back. */
 static pthread_mutex_t given_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -57,73 +25,6 @@ struct listener {
 };
 
 enum { STOPS = 1, CANCELS = 2, ASKS = 4, RUNS = 8, FREES = 16 };
-
-static uint8_t take(struct host *host)
-{
-    return host->next < host->end ? *host->next++ : 0;
-}
-
-/* A text up to the next 0xff; NULL or one of those that are special for 1 to 9. The caller frees it. */
-static char *take_text(struct host *host, const char *usual)
-{
-    static const char *special[] = { "", "..", "/", "a//b", "a\xff\xfe", "line\r\nX: y", "%00%2e", "\xe4\xb8\xad", "0" };
-    uint8_t kind = take(host);
-    if (kind == 0)
-        return strdup(usual);
-    if (kind == 1)
-        return NULL;
-    if (kind - 2u < COUNT(special))
-        return strdup(special[kind - 2]);
-    if (kind == 11) {
-        char *text = malloc(5001);
-        CHECK(text != NULL);
-        memset(text, 'x', 5000);
-        text[5000] = 0;
-        return text;
-    }
-    const uint8_t *begin = host->next;
-    while (host->next < host->end && *host->next != 0xff && *host->next != 0)
-        host->next++;
-    char *text = strndup((const char *)begin, (size_t)(host->next - begin));
-    take(host);
-    return text;
-}
-
-static int64_t take_number(struct host *host)
-{
-    static const int64_t special[] = {
-        INT64_MIN, INT64_MAX, INT32_MIN, INT32_MAX, -1, 256, 257, 4096, 524288, 1048576, 2097152, 3145728, 3145729,
-        20971520, 20971521, 86400000, 86400001, 31536000000, 31536000001, (int64_t)1 << 36, ((int64_t)1 << 36) + 1,
-    };
-    uint8_t kind = take(host);
-    if (kind >= 255 - COUNT(special) && kind < 255)
-        return special[254 - kind];
-    if (kind < 255)
-        return kind;
-    uint64_t number = 0;
-    for (int i = 0; i < 8; i++)
-        number = number << 8 | take(host);
-    return (int64_t)number;
-}
-
-/* A file's path within the folder, so that the input names nothing else on this machine; or the folder. NULL for NULL. */
-static char *take_path_to(struct host *host, const char *usual)
-{
-    char *name = take_text(host, usual);
-    if (name == NULL)
-        return NULL;
-    size_t size = strlen(host->folder) + strlen(name) + 2;
-    char *path = malloc(size);
-    CHECK(path != NULL);
-    snprintf(path, size, "%s/%s", host->folder, name);
-    free(name);
-    return path;
-}
-
-static char *take_path(struct host *host)
-{
-    return take_path_to(host, "file");
-}
 
 static void check_text(const char *text)
 {
@@ -318,12 +219,12 @@ static void set_up_client(struct host *host, uint8_t call, cos_slice_client *cli
         status = set_time[take(host) % COUNT(set_time)](client, take_number(host));
         break;
     case 5:
-        texts[0] = take_path_to(host, "checkpoints");
+        texts[0] = take_path(host, "checkpoints");
         TRACE("client_set_checkpoint_dir %s", texts[0]);
         status = cos_slice_client_set_checkpoint_dir(client, texts[0]);
         break;
     default:
-        texts[0] = take_path(host);
+        texts[0] = take_path(host, "file");
         TRACE("client_set_ca_file %s", texts[0]);
         status = cos_slice_client_set_ca_file(client, texts[0]);
         break;
@@ -353,13 +254,6 @@ static int32_t set_memory(struct host *host, cos_slice_upload *upload)
     }
 }
 
-/* No upload takes long: what would be a long deadline is made a short one. */
-static int64_t take_deadline(struct host *host)
-{
-    int64_t ms = take_number(host);
-    return ms > 20 && ms <= 31536000000 ? 1 + ms % 20 : ms;
-}
-
 static void set_up_upload(struct host *host, uint8_t call, int slot)
 {
     cos_slice_upload *upload = host->uploads[slot];
@@ -368,7 +262,7 @@ static void set_up_upload(struct host *host, uint8_t call, int slot)
     TRACE("setting %d of upload %d", call % 11, slot);
     switch (call % 11) {
     case 0:
-        text = take_path(host);
+        text = take_path(host, "file");
         status = cos_slice_upload_set_file(upload, text);
         break;
     case 1:
