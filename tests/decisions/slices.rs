@@ -245,3 +245,41 @@ fn as_long_as_each_list_shows_new_bytes_there_may_be_any_number() {
     assert_eq!(client.result(id).unwrap().as_ref().unwrap().size, SLICES * SLICE);
     assert_eq!(lists, SLICES / 2);
 }
+
+#[test]
+fn an_upload_that_the_server_loses_is_begun_anew_three_times_and_no_more() {
+    let mut script = Script::new(plain());
+    script.begin();
+    for _ in 0..3 {
+        script.refuse_slices(-290);
+        script.answer(List, Answer::Absent).begin();
+    }
+    script.refuse_slices(-290);
+    script.answer(List, Answer::Absent);
+    assert_eq!(script.status(), Status::ServerFailed);
+    let error = script.result().as_ref().unwrap_err();
+    assert!(error.message.contains("lost the upload 3 times"), "{error}");
+}
+
+#[test]
+fn slices_whose_content_is_rejected_are_read_and_sent_once_more_and_no_more() {
+    let mut script = Script::new(UploadOptions::default());
+    script.hash().begin();
+    script.refuse_slices(-4016);
+    script.hash().begin();
+    script.refuse_slices(-4016);
+    assert_eq!(script.status(), Status::ContentRejected);
+}
+
+#[test]
+fn a_slice_that_fails_for_good_is_named_with_its_offset_and_attempts() {
+    let mut script = Script::new(plain());
+    script.answer(Init, session(Some(true)));
+    script.lose(OperationKind::Slice);
+    script.refuse(OperationKind::Slice, -61);
+    let place = script.result().as_ref().unwrap_err().place;
+    assert_eq!(
+        (place.operation, place.offset, place.attempts),
+        (Some(OperationKind::Slice), Some(0), 2)
+    );
+}

@@ -444,3 +444,28 @@ fn text_that_fits_is_left_alone_and_text_that_deceives_is_not() {
     assert_eq!(escape(b"123456", 2), "");
     assert_eq!(escape("a\u{301}中".as_bytes(), 100), "a\u{301}中");
 }
+
+#[test]
+fn a_success_that_makes_no_sense_keeps_the_request_id_of_the_body() {
+    let body = r#"{"code":0,"request_id":"NTg0","data":{}}"#;
+    let refusal = refusal(&Operation::Stat, 200, body);
+    assert_eq!(refusal.request_id.as_deref(), Some("NTg0"));
+}
+
+#[test]
+fn a_field_that_is_an_object_is_passed_over_to_its_end() {
+    let body = r#"{"data":{"session":{"a":[1,{}]},"url":{"b":""},"access_url":"http://a/b"},"code":0}"#;
+    let refusal = refusal(&init(), 200, body);
+    assert!(
+        refusal.message.contains("data.session is an object, not a text"),
+        "{}",
+        refusal.message
+    );
+    let Answer::Complete(links) = answer(&finish(), body) else {
+        panic!("not complete")
+    };
+    assert_eq!(
+        (links.url, links.access_url.as_deref()),
+        (None, Some("http://a/b"))
+    );
+}
