@@ -229,3 +229,21 @@ fn an_upload_that_was_resumed_stays_so_where_only_stat_tells_that_it_succeeded()
         (Outcome::Resumed, 100)
     );
 }
+
+#[test]
+fn a_task_is_shown_in_few_words_without_session_or_content() {
+    let mut script = Script::with_checkpoint(UploadOptions::default(), Memory::default());
+    let mut shown = Vec::new();
+    let task = script.task();
+    shown.push(format!("{:?}", task.work));
+    drop(task);
+
+    let mut script = Script::new(plain());
+    let init = script.request(Init);
+    shown.push(format!("{:?}", init.work));
+    let begun = Ok(Done::Answered(session(None)));
+    script.client.report(init, begun, script.now);
+    shown.push(format!("{:?}", script.request(Slice).work));
+    assert_eq!(shown, ["hash 0 + 250", "upload_slice_init", "slice 0 + 100"]);
+    assert_eq!(format!("{:?}", Work::Forget), "forget");
+}
