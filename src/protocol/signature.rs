@@ -236,6 +236,9 @@ mod tests {
             !shown.contains(SECRET_KEY) && !shown.contains(SECRET_ID) && !shown.contains("my secret"),
             "{shown}"
         );
-        assert!(shown.starts_with(r#"SecretKey { app_id: "200001", .. }"#), "{shown}");
+        assert!(
+            shown.starts_with(r#"SecretKey { app_id: "200001", .. }"#),
+            "{shown}"
+        );
     }
 }
