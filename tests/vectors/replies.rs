@@ -469,3 +469,19 @@ fn a_field_that_is_an_object_is_passed_over_to_its_end() {
         (None, Some("http://a/b"))
     );
 }
+
+#[test]
+fn success_under_a_redirection_is_final_and_under_an_error_may_pass() {
+    let class = |http_status| {
+        let refusal = refusal(&Operation::Stat, http_status, r#"{"code":0,"data":{}}"#);
+        assert_eq!((refusal.code, refusal.ambiguous), (Some(0), true));
+        refusal.class
+    };
+    for http_status in [302, 399] {
+        assert_eq!(class(http_status), Class::Final, "HTTP {http_status}");
+    }
+    for http_status in [400, 403, 500] {
+        assert_eq!(class(http_status), Class::Retry, "HTTP {http_status}");
+    }
+    assert_eq!(class(503), Class::Overload);
+}
