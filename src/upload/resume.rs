@@ -7,7 +7,7 @@ use crate::protocol::Unfinished;
 use crate::protocol::digest::Sha1Digest;
 use crate::protocol::ranges::Ranges;
 
-use super::task::Memory;
+use super::task::{Content, Memory};
 
 /// What is known on this side.
 pub struct Ours<'a> {
@@ -50,14 +50,20 @@ pub fn decide(listed: &Unfinished, ours: &Ours) -> Verdict {
     // byte there one that was sent from here.
     let begun = ours.memory.began.as_ref();
     // A server may give the same upload another session, but who comes between two requests does that too.
-    let same_upload = begun.is_some_and(|begun| *begun.session == *listed.session);
+    // And it must have been begun for this content: one without parts has none that would tell.
+    let content = Content {
+        size: ours.size,
+        sha: ours.sha,
+    };
+    let same_upload = begun.is_some_and(|begun| begun.has_session_of(listed) && begun.content == content);
     let all_ours = listed.parts.iter().all(|range| ours.memory.sent.contains(range));
     if same_upload && all_ours {
         return Verdict::Adopt(listed.parts.clone());
     }
     // An init whose answer was lost leaves an upload without parts; nothing foreign can be built upon. With hashing
     // on ours would have a digest, and one without would be finished unverified.
-    if ours.memory.init_unanswered.is_some() && listed.parts.is_empty() && ours.sha.is_none() {
+    let begun_unseen = ours.memory.init_unanswered.as_ref() == Some(&content);
+    if begun_unseen && listed.parts.is_empty() && ours.sha.is_none() {
         return Verdict::Adopt(Ranges::default());
     }
     Verdict::Other("nothing proves that it is of this content".into())
@@ -66,7 +72,7 @@ pub fn decide(listed: &Unfinished, ours: &Ours) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upload::task::{Begun, Content};
+    use crate::upload::task::Begun;
     use std::str::FromStr;
 
     const SHA: &str = "6082b2ea5a08c73f6329be8c96202e1225a51956";
@@ -144,6 +150,18 @@ mod tests {
             verdict(&there, None, &Memory::default()),
             Verdict::Other(_)
         ));
+    }
+
+    #[test]
+    fn an_upload_begun_for_other_content_is_not_adopted_though_it_is_ours_and_empty() {
+        let mut memory = remembering("s", &[]);
+        let there = listed(None, &[]);
+        assert!(matches!(verdict(&there, None, &memory), Verdict::Adopt(_)));
+        assert!(matches!(verdict(&there, Some(SHA), &memory), Verdict::Other(_)));
+        memory.began.as_mut().unwrap().content.sha = Some(Sha1Digest::from_str(OTHER_SHA).unwrap());
+        assert!(matches!(verdict(&there, Some(SHA), &memory), Verdict::Other(_)));
+        memory.began.as_mut().unwrap().content.sha = Some(Sha1Digest::from_str(SHA).unwrap());
+        assert!(matches!(verdict(&there, Some(SHA), &memory), Verdict::Adopt(_)));
     }
 
     #[test]

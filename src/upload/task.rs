@@ -128,22 +128,15 @@ pub struct Content {
     pub sha: Option<Sha1Digest>,
 }
 
-impl Content {
-    /// Whether what the server lists is, by its digest, of this content.
-    fn is_of(&self, listed: &Unfinished) -> bool {
-        self.sha.is_some() && self.sha == listed.sha && self.size == listed.size
+impl Begun {
+    /// Whether what the server lists is this upload, by the session that it told. Others may upload the same content.
+    pub fn has_session_of(&self, listed: &Unfinished) -> bool {
+        *self.session == *listed.session
     }
-}
 
-impl Memory {
-    /// Whether what the server lists was begun from here: by its session, or by the content that it is of.
-    pub fn knows(&self, listed: &Unfinished) -> bool {
-        let began = self.began.as_ref();
-        let same_session = began.is_some_and(|begun| *begun.session == *listed.session);
-        let mut contents = began
-            .map(|begun| &begun.content)
-            .into_iter()
-            .chain(&self.init_unanswered);
-        same_session || contents.any(|content| content.is_of(listed))
+    /// Whether it may be this upload in another session: by the digest of its content.
+    pub fn has_content_of(&self, listed: &Unfinished) -> bool {
+        let Content { size, sha } = self.content;
+        sha.is_some() && sha == listed.sha && size == listed.size
     }
 }

@@ -24,8 +24,6 @@ pub struct Watch {
     pub versions: Vec<Arc<Vec<u8>>>,
     /// … and during the lives before it.
     earlier: Vec<Arc<Vec<u8>>>,
-    /// Faults in this life.
-    pub disturbances: u64,
     /// Bytes of slices that the server took, each as often as it did.
     slice_bytes: u64,
     /// An earlier life may have completed its object.
@@ -34,7 +32,12 @@ pub struct Watch {
     /// Of a request that completes the object it is not known what became of it.
     commit_doubtful: bool,
     /// The same of an init.
-    init_doubtful: bool,
+    pub init_doubtful: bool,
+    /// The server answered in this life,
+    pub answered: bool,
+    /// and was asked for so many lists and inits.
+    lists: u64,
+    inits: u64,
     /// A life ended without a chance to keep more than its checkpoint.
     pub killed: bool,
 }
@@ -44,7 +47,8 @@ impl World<'_> {
         let watch = &mut self.watch;
         watch.earlier.append(&mut watch.versions);
         watch.versions.push(self.source.clone());
-        (watch.before, watch.disturbances) = (Progress::default(), 0);
+        watch.before = Progress::default();
+        (watch.answered, watch.lists, watch.inits) = (false, 0, 0);
         watch.commit_sent_before |= watch.commit_sent;
         watch.commit_doubtful |= watch.commit_sent;
         watch.deadline = client.deadline_at(id);
@@ -53,9 +57,12 @@ impl World<'_> {
     /// When a request is sent.
     pub fn watch_request(&mut self, operation: &Operation, fault: Fault) {
         let (watch, disturbed) = (&mut self.watch, fault != Fault::None);
-        watch.disturbances += u64::from(disturbed);
         match operation {
-            Operation::Init(_) => watch.init_doubtful |= disturbed,
+            Operation::Init(_) => {
+                watch.inits += 1;
+                watch.init_doubtful |= disturbed;
+            }
+            Operation::List => watch.lists += 1,
             Operation::Finish(_) | Operation::Upload(_) => {
                 watch.commit_sent = true;
                 watch.commit_doubtful |= disturbed;
@@ -92,8 +99,26 @@ impl World<'_> {
                 let size = self.source_size_of(slice.offset + slice.length);
                 assert!(slice.length > 0 && size, "a slice beyond the plan: {slice:?}");
             }
+            Operation::Delete => self.check_delete(),
             _ => {}
         }
+    }
+
+    /// What is not ours is deleted only where that was allowed.
+    fn check_delete(&self) {
+        let (options, watch) = (&self.scenario.options, &self.watch);
+        let mut mine = watch.versions.iter().chain(&watch.earlier);
+        let object = self.model.object.as_ref();
+        let theirs = object.is_some_and(|object| !mine.any(|content| content[..] == object[..]));
+        assert!(!theirs || options.overwrite, "deletes an object that is not ours");
+        let theirs = self
+            .model
+            .upload
+            .as_ref()
+            .is_some_and(|upload| upload.is_of_others);
+        // One that came in the moment before can't be seen.
+        let allowed = options.discard_unfinished || self.scenario.has(Fault::Replaced);
+        assert!(!theirs || allowed, "deletes an upload that is not ours");
     }
 
     /// Whether some content of the source reached that far.
@@ -193,27 +218,44 @@ impl World<'_> {
     }
 
     /// Faults stop early, and those that pass leave nothing behind: then only what was there before, what nobody can
-    /// know, or a limit that was really spent may make an upload fail.
+    /// know, or a limit that was really spent may make an upload fail, and each of these in its own way.
     fn is_due(&self, error: &Error) -> bool {
-        let policy = RetryPolicy::default();
-        let spent = match error.status {
-            Status::ServerBusy
-            | Status::ServerFailed
-            | Status::Connect
-            | Status::ConnectionLost
-            | Status::TimedOut
-            | Status::BadReply
-            | Status::OutcomeUnknown => error.place.attempts >= policy.attempts_unanswered,
+        let watch = &self.watch;
+        let lasting = self.scenario.has_lasting_harm();
+        let changed = watch.versions.len() > 1;
+        match error.status {
+            Status::Deadline => watch.deadline.is_some_and(|at| self.now >= at),
+            Status::SourceChanged => changed,
+            Status::Credentials => self.is_spent(error),
+            Status::ContentRejected | Status::VerifyFailed => lasting || changed,
+            Status::ObjectExists | Status::OtherUpload => {
+                lasting || !self.knows_its_own() || self.is_obstructed()
+            }
+            Status::OutcomeUnknown => {
+                self.is_spent(error) || lasting || !self.knows_its_own() || self.is_obstructed()
+            }
+            // Lists that lead to nothing, and restarts, are limited too.
+            Status::ServerFailed => self.is_spent(error) || watch.lists >= 5 || watch.inits > 3,
+            Status::BadReply => self.is_spent(error) || self.scenario.has(Fault::AbsurdSliceSize),
+            // An empty upload of others may be taken for ours where nothing tells that it has a digest.
+            Status::Refused => lasting || self.scenario.other_upload.is_some(),
+            Status::ServerBusy | Status::Connect | Status::ConnectionLost | Status::TimedOut => {
+                self.is_spent(error)
+            }
             _ => false,
+        }
+    }
+
+    /// Whether a request was attempted as often as it may be.
+    fn is_spent(&self, error: &Error) -> bool {
+        let policy = RetryPolicy::default();
+        let most = match error.server_code {
+            // A signature is made anew once.
+            Some(-97) => 2,
+            _ if self.watch.answered => policy.attempts,
+            _ => policy.attempts_unanswered,
         };
-        // Lists without success, and restarts, are limited too.
-        let went_round = error.status == Status::ServerFailed && self.watch.disturbances >= 3;
-        let unsigned = error.server_code == Some(-97);
-        let too_late =
-            error.status == Status::Deadline && self.watch.deadline.is_some_and(|at| self.now >= at);
-        let changed = error.status == Status::SourceChanged && self.watch.versions.len() > 1;
-        let was_blind = !self.knows_its_own() || self.scenario.has_lasting_harm();
-        spent || went_round || unsigned || too_late || changed || was_blind || self.is_obstructed()
+        error.place.attempts >= most
     }
 
     /// What was there before may be in the way: of others, or of ours from when the source was different.
@@ -222,7 +264,9 @@ impl World<'_> {
         let of_others = scenario.other_object.is_some() || scenario.other_upload.is_some();
         let mut versions = self.watch.earlier.iter().chain(&self.watch.versions);
         let changed = versions.any(|content| *content != scenario.content);
-        let is_found_by_checkpoint = scenario.checkpoint && scenario.checkpoint_loss == 0;
+        let is_found = scenario.checkpoint && scenario.checkpoint_loss == 0 && !self.watch.init_doubtful;
+        // A server that has changed the session meanwhile has nothing by which it is known.
+        let keeps_session = !self.model.manner.rotates_on_list && !scenario.has(Fault::SessionRotated);
         // One that lacks nothing looks like a complete object, which is not thrown away unasked.
         let lacks_nothing = self
             .model
@@ -236,7 +280,8 @@ impl World<'_> {
             .iter()
             .any(|content| object == Some(&content[..]));
         of_others
-            || changed && (!is_found_by_checkpoint || lacks_nothing || older && self.source_differs(object))
+            || changed
+                && (!is_found || !keeps_session || lacks_nothing || older && self.source_differs(object))
     }
 
     fn source_differs(&self, object: Option<&[u8]>) -> bool {

@@ -48,6 +48,8 @@ pub struct Upload {
     pub size: u64,
     pub slice_size: u64,
     pub sha: Option<Sha1Digest>,
+    /// Somebody else began it.
+    pub is_of_others: bool,
     content: Vec<u8>,
     there: Ranges,
 }
@@ -146,6 +148,7 @@ impl Model {
         self.upload = None;
         let _ = self.execute(init, content);
         let Some(upload) = &mut self.upload else { return };
+        upload.is_of_others = true;
         let stored = content.len().min((slices * upload.slice_size) as usize);
         upload.store(0, &content[..stored]);
     }
@@ -190,6 +193,7 @@ impl Model {
             size,
             slice_size,
             sha,
+            is_of_others: false,
             content: vec![0; size as usize],
             there: Ranges::new(),
         });

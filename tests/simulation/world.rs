@@ -138,7 +138,7 @@ impl<'a> World<'a> {
         model.object = scenario.other_object.map(|size| vec![7; size]);
         if let Some((size, hashed)) = scenario.other_upload {
             let other = vec![9; size];
-            let _ = model.execute(&other_init(&other, hashed), &other);
+            model.replace_upload(&other_init(&other, hashed), &other, 0);
         }
         let world = Self {
             random,
@@ -252,6 +252,8 @@ impl<'a> World<'a> {
         if self.random.up_to(2) > 0 {
             self.tally.kills += 1;
             self.watch.killed = true;
+            let knows_session = |kept: &Kept| kept.memory.began.is_some();
+            self.watch.init_doubtful |= !self.checkpoint.as_deref().is_some_and(knows_session);
             let is_lost = self.random.up_to(99) < self.scenario.checkpoint_loss;
             if is_lost {
                 self.checkpoint = None;
@@ -269,6 +271,7 @@ impl<'a> World<'a> {
         }
         let identity = self.opened;
         let memory = client.memory(id).cloned().unwrap_or_default();
+        self.watch.init_doubtful |= memory.began.is_none();
         Life::Died(Some(Box::new(Kept { memory, identity })))
     }
 
@@ -327,6 +330,11 @@ impl<'a> World<'a> {
                     Ok(done) => format!("{:?} <- {done:?}", task.work),
                     Err(failure) => format!("{:?} <- {failure:?}", task.work),
                 });
+                self.watch.answered |= match &result {
+                    Ok(Done::Answered(_)) => true,
+                    Err(TaskFailure::Refused(refusal)) => refusal.code.is_some(),
+                    _ => false,
+                };
                 client.report(*task, result, self.now);
             }
             _ => {}

@@ -33,11 +33,11 @@ impl Machine {
                     self.name
                 );
                 let advice = "Compare its content before relying on it, or run again with hashing on.";
-                self.end(Err(Error::new(Status::OutcomeUnknown, text).with_note(advice)));
+                self.close(Err(Error::new(Status::OutcomeUnknown, text).with_note(advice)));
             }
             _ => {
                 if let Some(conflict) = self.conflict.take() {
-                    return self.end(Err(conflict));
+                    return self.close(Err(conflict));
                 }
                 let what = if same.is_none() {
                     "content that can't be compared"
@@ -46,7 +46,7 @@ impl Machine {
                 };
                 let text = format!("{}: an object with {what} is already there", self.name);
                 let advice = "Choose another path, or turn overwriting on.";
-                self.end(Err(Error::new(Status::ObjectExists, text).with_note(advice)));
+                self.close(Err(Error::new(Status::ObjectExists, text).with_note(advice)));
             }
         }
     }
@@ -99,7 +99,7 @@ impl Machine {
             self.name, self.size
         );
         let advice = "Do not rely on the object; upload it again with overwriting on.";
-        self.end(Err(Error::new(Status::VerifyFailed, text).with_note(advice)));
+        self.close(Err(Error::new(Status::VerifyFailed, text).with_note(advice)));
     }
 
     pub(super) fn place(&self) -> Place {
@@ -124,7 +124,7 @@ impl Machine {
     /// Ends the upload as failed; where the object may be complete all the same, that is what must be said.
     pub(super) fn fail(&mut self, error: Error) {
         if !self.commit_unanswered {
-            return self.end(Err(error));
+            return self.close(Err(error));
         }
         let text = format!(
             "{}: the answer to the request that completes the object was lost, and whether it had its effect could not be \
@@ -136,7 +136,7 @@ impl Machine {
             message: text,
             ..error
         };
-        self.end(Err(unknown.with_note(
+        self.close(Err(unknown.with_note(
             "Check the object's size and content before relying on it or sending it again.",
         )));
     }
@@ -155,20 +155,27 @@ impl Machine {
             retries: self.progress.retries,
             verified,
         };
-        if self.checkpoint {
-            let object = Box::new(object);
-            self.step = Step::Forget {
-                object,
+        self.close(Ok(object));
+    }
+
+    /// Ends the upload once the checkpoint is as it should be then.
+    fn close(&mut self, result: Result<Object, Error>) {
+        if self.checkpoint && (self.saved || result.is_ok()) {
+            let result = Box::new(result);
+            self.saving = Saving::NotNeeded;
+            self.step = Step::Close {
+                result,
                 in_flight: false,
             };
         } else {
-            self.end(Ok(object));
+            self.end(result);
         }
     }
 
-    pub(super) fn forgotten(&mut self) {
-        if let Step::Forget { object, .. } = std::mem::replace(&mut self.step, Step::Over) {
-            self.end(Ok(*object));
+    /// The checkpoint is as it should be, or can't be made so.
+    pub(super) fn closed(&mut self) {
+        if let Step::Close { result, .. } = std::mem::replace(&mut self.step, Step::Over) {
+            self.end(*result);
         }
     }
 

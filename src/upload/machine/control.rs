@@ -113,12 +113,13 @@ impl Machine {
     }
 
     pub(super) fn listed(&mut self, listed: Unfinished) {
-        // Only what is wanted, or was begun from here, is ever thrown away.
-        let known = self.memory.knows(&listed);
-        let may_go = self.options.discard_unfinished || known;
-        if self.distrust && known {
+        let began = self.memory.began.as_ref();
+        let is_ours = began.is_some_and(|begun| begun.has_session_of(&listed));
+        if self.distrust && (is_ours || began.is_some_and(|begun| begun.has_content_of(&listed))) {
             return self.control(Goal::BeforeDiscard);
         }
+        // Only what is wanted, or was begun from here, is ever thrown away; others may upload the same content.
+        let may_go = self.options.discard_unfinished || is_ours;
         let (size, sha, memory) = (self.size, self.sha(), &self.memory);
         match resume::decide(&listed, &Ours { size, sha, memory }) {
             Verdict::Adopt(present) => self.adopt(listed, &present),
@@ -169,7 +170,7 @@ impl Machine {
         let error = Error::refused(&self.name, self.place(), refusal);
         if self.options.discard_unfinished {
             self.control(Goal::BeforeDiscard);
-        } else if self.memory.began.is_some() || self.memory.init_unanswered.is_some() {
+        } else if self.memory.began.is_some() {
             // Perhaps it is one that was begun from here, of what the source was then.
             self.conflict = Some(error);
             self.ask_for_list();
@@ -196,7 +197,9 @@ impl Machine {
         if same && !unfinished && !self.distrust {
             return self.finished(Outcome::Instant, status.links.clone(), true);
         }
-        let none_before = self.absent_before && !self.commit_unanswered;
+        // Init said that no object was there; a digest of other content says that there is one by now.
+        let of_others = status.sha.is_some() && status.sha != self.sha();
+        let none_before = self.absent_before && !self.commit_unanswered && !of_others;
         if unfinished || none_before || self.options.overwrite {
             return self.control(Goal::Discard);
         }

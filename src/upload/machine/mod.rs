@@ -100,9 +100,10 @@ enum Step {
     },
     Control(Control),
     Send(Sending),
-    /// The object is complete; the checkpoint goes.
-    Forget {
-        object: Box<Object>,
+    /// It is decided how the upload ended. The checkpoint goes with a success, and after a failure says what is known, no
+    /// longer what was only begun.
+    Close {
+        result: Box<Result<Object, Error>>,
         in_flight: bool,
     },
     Over,
@@ -155,6 +156,8 @@ pub(crate) struct Machine {
     hashed_before: Option<Sha1Digest>,
     checkpoint: bool,
     saving: Saving,
+    /// The checkpoint was written in this run.
+    saved: bool,
     slice_size: u64,
     /// A finish or one-shot upload may have had its effect without an answer.
     commit_unanswered: bool,
@@ -215,6 +218,7 @@ impl Machine {
             hashed_before: None,
             checkpoint,
             saving: Saving::NotNeeded,
+            saved: false,
             commit_unanswered: false,
             commit_sent: false,
             absent_before: false,
@@ -274,7 +278,7 @@ impl Machine {
             }) => {
                 self.finished(outcome, links, false);
                 // Who stops it does not wait for the disk; what the checkpoint says does no harm later.
-                return self.forgotten();
+                return self.closed();
             }
             Step::Control(Control {
                 goal: Goal::Init,
@@ -290,9 +294,9 @@ impl Machine {
             }) => {
                 self.commit_sent = true;
             }
-            forget @ Step::Forget { .. } => {
-                self.step = forget;
-                return self.forgotten();
+            close @ Step::Close { .. } => {
+                self.step = close;
+                return self.closed();
             }
             _ => {}
         }
@@ -378,15 +382,19 @@ impl Machine {
             (_, Step::Over) | (Saving::NotNeeded, _) => {}
             (Saving::InFlight, _) => return Want::Reports,
             (Saving::Wanted, _) => {
-                self.saving = Saving::InFlight;
+                (self.saving, self.saved) = (Saving::InFlight, true);
                 return Want::Task(Work::Save(Box::new(self.memory_ahead())), 1);
             }
         }
         match &mut self.step {
-            Step::Over | Step::Forget { in_flight: true, .. } => Want::Reports,
-            Step::Forget { in_flight, .. } => {
+            Step::Over | Step::Close { in_flight: true, .. } => Want::Reports,
+            Step::Close { result, in_flight } => {
                 *in_flight = true;
-                Want::Task(Work::Forget, 1)
+                let work = match **result {
+                    Ok(_) => Work::Forget,
+                    Err(_) => Work::Save(Box::new(self.memory.clone())),
+                };
+                Want::Task(work, 1)
             }
             Step::Hash { hasher } => match hasher.take_if(|_| hasher_is_free) {
                 Some(taken) => {
@@ -498,6 +506,13 @@ impl Machine {
         if self.result.is_some() {
             return;
         }
+        if matches!(self.step, Step::Close { .. }) {
+            // How it ended does not depend on what becomes of the checkpoint, or of other tasks.
+            if matches!(work, Work::Save(_) | Work::Forget) {
+                self.closed();
+            }
+            return;
+        }
         match (work, done) {
             (Work::Hash { hasher, .. }, Ok(Done::Hashed)) => self.hashed_piece(hasher),
             (Work::Hash { .. }, Err(failure)) => self.fail_without_request(failure),
@@ -511,11 +526,10 @@ impl Machine {
             (Work::Request(_), Err(failure)) => self.control_failed(failure, context),
             (Work::Save(_), Ok(Done::Saved)) => self.saving = Saving::NotNeeded,
             (Work::Save(_), Err(failure)) => self.fail_without_request(failure),
-            // The object is complete, whatever becomes of the checkpoint.
-            (Work::Forget, _) => self.forgotten(),
             (Work::Hash { .. }, Ok(Done::Answered(_) | Done::Saved))
             | (Work::Request(_), Ok(Done::Hashed | Done::Saved))
-            | (Work::Save(_), Ok(Done::Hashed | Done::Answered(_))) => {
+            | (Work::Save(_), Ok(Done::Hashed | Done::Answered(_)))
+            | (Work::Forget, _) => {
                 self.fail(Error::new(
                     Status::Panic,
                     "a task was reported with another task's result",
