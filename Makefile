@@ -3,7 +3,7 @@
 CARGO ?= cargo
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: build demo test simulate faults kill cancel figures header clean help
+.PHONY: build demo test simulate faults fuzz mutants kill cancel figures header clean help
 
 build: ## target/release: cos-slice, cos-emulator, libcos_slice.so, libcos_slice.a
 	@scripts/need.sh build
@@ -27,6 +27,12 @@ simulate: ## SEEDS=n more seeds of the simulation than were ever run, into tests
 
 faults: ## every fault at every request, and every call of the programs failing: minutes
 	@scripts/faults.sh
+
+fuzz: ## libFuzzer on all targets for SECONDS=600 each, or on TARGET=name
+	@scripts/fuzz.sh $(or $(SECONDS),600) $(TARGET)
+
+mutants: ## every small change of protocol and upload, to be noticed by a test; ROOM=upload and PART=1/8 for less
+	@scripts/mutants.sh $(ROOM) $(PART)
 
 kill: build ## KILLS=n times kill -9 while uploading, into tests/ledger/kill.json
 	$(CARGO) run --locked --release --package cos-slice-kill -- --kills $(KILLS) --ledger tests/ledger/kill.json

@@ -215,6 +215,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_place_tells_its_parts_and_is_named_by_bucket_and_path() {
+        let location = at("/testfolder/a b.txt").unwrap();
+        assert_eq!(
+            (location.app_id(), location.bucket(), location.path()),
+            ("10055004", "accesslog", "testfolder/a b.txt")
+        );
+        assert_eq!(location.to_string(), "accesslog/testfolder/a b.txt");
+    }
+
     proptest! {
         #[test]
         fn decoding_the_target_gives_the_path_back(path in "(\\PC|/){1,60}") {

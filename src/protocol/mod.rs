@@ -340,3 +340,61 @@ impl fmt::Display for Refusal {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_service_s_limits_are_64_gib_and_20_mib() {
+        assert_eq!(MAX_OBJECT_SIZE, 68_719_476_736);
+        assert_eq!(MAX_SINGLE_REQUEST_SIZE, 20_971_520);
+    }
+
+    #[test]
+    fn only_a_slice_has_an_offset() {
+        let slice = Slice {
+            session: "s".into(),
+            offset: 300,
+            length: 100,
+            sha: None,
+        };
+        assert_eq!(Operation::Slice(slice).offset(), Some(300));
+        for operation in [Operation::List, Operation::Stat, Operation::Delete] {
+            assert_eq!(operation.offset(), None, "{operation:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_empty_where_all_its_segments_are() {
+        let source = |length| Segment::Source { offset: 7, length };
+        assert!(source(0).is_empty() && !source(1).is_empty());
+        assert!(Body::default().is_empty());
+        let body = |length| Body {
+            segments: vec![Segment::Text(Vec::new()), source(length)],
+        };
+        assert!(body(0).is_empty() && !body(1).is_empty());
+    }
+
+    #[test]
+    fn a_refusal_is_shown_with_what_there_is_of_it() {
+        let mut refusal = Refusal {
+            http_status: 409,
+            code: Some(-177),
+            message: "it exists".to_owned(),
+            request_id: Some("abc".to_owned()),
+            class: Class::Exists,
+            retry_after: None,
+            ambiguous: false,
+            clocks: None,
+        };
+        assert_eq!(
+            refusal.to_string(),
+            "HTTP 409, code -177, \"it exists\", request id abc"
+        );
+        refusal.message.clear();
+        assert_eq!(refusal.to_string(), "HTTP 409, code -177, request id abc");
+        (refusal.code, refusal.request_id) = (None, None);
+        assert_eq!(refusal.to_string(), "HTTP 409");
+    }
+}

@@ -236,5 +236,16 @@ mod tests {
             !shown.contains(SECRET_KEY) && !shown.contains(SECRET_ID) && !shown.contains("my secret"),
             "{shown}"
         );
+        assert!(
+            shown.starts_with(r#"SecretKey { app_id: "200001", .. }"#),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_key_tells_its_account_and_a_refused_one_what_to_do() {
+        assert_eq!(key().app_id(), "200001");
+        let error = SecretKey::new("1", "id", "").unwrap_err();
+        assert_eq!(error.to_string(), "secret_key: it is empty; give the account's");
     }
 }

@@ -181,3 +181,112 @@ pub fn validate_size(bytes: u64) -> Result<(), OptionError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(options: UploadOptions) -> Option<String> {
+        options.validate().err()
+    }
+
+    #[test]
+    fn a_client_has_1_to_256_connections() {
+        let check = |connections| {
+            let options = ClientOptions {
+                connections,
+                ..ClientOptions::default()
+            };
+            options.validate()
+        };
+        assert_eq!((check(1), check(256)), (Ok(()), Ok(())));
+        for connections in [0, 257, u32::MAX] {
+            let problem = format!("connections: {connections} is not within 1 to 256");
+            assert_eq!(check(connections), Err(problem));
+        }
+    }
+
+    #[test]
+    fn the_documented_slice_sizes_are_taken_and_the_large_ones_only_without_hashing() {
+        let check = |slice_size, hash| {
+            problem(UploadOptions {
+                slice_size,
+                hash,
+                ..UploadOptions::default()
+            })
+        };
+        for slice_size in [524_288, 1_048_576] {
+            assert_eq!((check(slice_size, true), check(slice_size, false)), (None, None));
+        }
+        for slice_size in [2_097_152, 3_145_728] {
+            let text = check(slice_size, true).unwrap();
+            assert!(text.contains("only possible with hashing off"), "{text}");
+            assert_eq!(check(slice_size, false), None);
+        }
+        for slice_size in [0, 1, 524_287, 524_289, 4_194_304, u64::MAX] {
+            for hash in [false, true] {
+                let text = check(slice_size, hash).unwrap();
+                assert_eq!(
+                    text,
+                    format!("slice_size: {slice_size} is not one of 524288, 1048576, 2097152, 3145728")
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn one_request_takes_at_most_20_mib() {
+        let check = |single_request_limit| {
+            problem(UploadOptions {
+                single_request_limit,
+                ..UploadOptions::default()
+            })
+        };
+        assert_eq!((check(0), check(20_971_520)), (None, None));
+        let text = check(20_971_521).unwrap();
+        assert!(text.starts_with("single_request_limit: 20971521"), "{text}");
+        assert!(check(u64::MAX).is_some());
+    }
+
+    #[test]
+    fn an_attribute_has_at_most_4096_bytes_and_no_control_characters() {
+        let check = |text: &str| {
+            problem(UploadOptions {
+                biz_attr: Some(text.into()),
+                ..UploadOptions::default()
+            })
+        };
+        assert_eq!((check(""), check(&"x".repeat(4096))), (None, None));
+        assert_eq!(
+            check(&"x".repeat(4097)).as_deref(),
+            Some("biz_attr: 4097 bytes are more than 4096")
+        );
+        for text in ["a\r\nb", "\0", "\u{7f}", "\u{85}"] {
+            let problem = check(text).unwrap();
+            assert!(problem.contains("control characters"), "{text:?}: {problem}");
+        }
+    }
+
+    #[test]
+    fn a_deadline_is_in_the_future() {
+        let check = |deadline| {
+            problem(UploadOptions {
+                deadline: Some(deadline),
+                ..UploadOptions::default()
+            })
+        };
+        assert_eq!(check(Duration::from_millis(1)), None);
+        assert!(check(Duration::ZERO).unwrap().starts_with("deadline: "));
+    }
+
+    #[test]
+    fn the_service_takes_64_gib_and_no_more() {
+        assert_eq!(
+            (validate_size(0), validate_size(68_719_476_736)),
+            (Ok(()), Ok(()))
+        );
+        let text = validate_size(68_719_476_737).unwrap_err();
+        assert!(text.contains("68719476737 bytes"), "{text}");
+        assert!(validate_size(u64::MAX).is_err());
+    }
+}

@@ -195,4 +195,30 @@ mod tests {
             prop_assert_eq!(plan.done_bytes(), size);
         }
     }
+
+    #[test]
+    fn only_an_offset_where_a_slice_begins_names_one() {
+        let plan = Plan::new(250, 100, &Ranges::new()).unwrap();
+        let indices = [0, 100, 200].map(|offset| plan.index_at(offset));
+        assert_eq!(indices, [Some(0), Some(1), Some(2)]);
+        for offset in [1, 99, 150, 249, 250, 300, u64::MAX] {
+            assert_eq!(plan.index_at(offset), None, "{offset}");
+        }
+        let whole = Plan::new(200, 100, &Ranges::new()).unwrap();
+        assert_eq!(whole.index_at(200), None, "the end is no slice");
+    }
+
+    #[test]
+    fn a_slice_counts_once_and_one_that_does_not_exist_never() {
+        let mut plan = Plan::new(250, 100, &Ranges::new()).unwrap();
+        for index in [1, 1, 3, 64, u64::MAX] {
+            plan.mark_done(index);
+        }
+        assert_eq!((plan.done_count(), plan.done_bytes()), (1, 100));
+        assert!(!plan.is_complete());
+        plan.mark_done(2);
+        plan.mark_done(0);
+        assert_eq!((plan.done_count(), plan.done_bytes()), (3, 250));
+        assert!(plan.is_complete());
+    }
 }

@@ -27,3 +27,36 @@ impl Random {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first numbers of SplitMix64, as its other implementations give them for this seed.
+    #[test]
+    fn the_numbers_are_those_of_split_mix_64() {
+        let mut random = Random::new(1_234_567);
+        let drawn = [(); 5].map(|()| random.draw());
+        let expected = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+            4_593_380_528_125_082_431,
+            16_408_922_859_458_223_821,
+        ];
+        assert_eq!(drawn, expected);
+    }
+
+    #[test]
+    fn every_number_up_to_the_limit_comes_and_none_beyond() {
+        let mut random = Random::new(1);
+        let mut seen = [0; 4];
+        for _ in 0..400 {
+            seen[usize::try_from(random.up_to(3)).unwrap()] += 1;
+        }
+        assert!(seen.iter().all(|&count| count > 50), "{seen:?}");
+        assert_eq!(random.up_to(0), 0);
+        let mut same = random.clone();
+        assert_eq!(random.up_to(u64::MAX), same.draw(), "all numbers there are");
+    }
+}

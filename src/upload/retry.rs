@@ -290,4 +290,26 @@ mod tests {
         }
         assert_eq!(budget.spend(now), Duration::ZERO);
     }
+
+    #[test]
+    fn overload_waits_longer_once_the_client_has_spent_what_it_may_and_other_failures_do_not() {
+        let longest_wait = |kind| {
+            let mut bench = Bench::new();
+            let mut wait = Duration::ZERO;
+            // Each is another request's first failure, so that no back-off grows.
+            for _ in 0..60 {
+                match bench.failed(&mut Attempts::default(), kind) {
+                    Next::At(at) => wait = wait.max(at - bench.now),
+                    Next::GiveUp => panic!("the first failure"),
+                }
+            }
+            wait
+        };
+        assert!(longest_wait(Kind::Again) <= Duration::from_millis(200));
+        let paid = longest_wait(Kind::Overload);
+        assert!(
+            (Duration::from_secs(50)..Duration::from_secs(51)).contains(&paid),
+            "{paid:?}"
+        );
+    }
 }

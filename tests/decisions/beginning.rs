@@ -222,3 +222,35 @@ fn another_slice_size_is_asked_for_once_where_the_server_wants_it() {
         .report(task, Err(TaskFailure::Refused(refusal(-284))), script.now);
     assert_eq!(script.status(), Status::Refused);
 }
+
+#[test]
+fn a_signature_that_is_not_accepted_is_made_anew_once_and_at_once() {
+    let mut script = Script::new(plain());
+    let began = script.now;
+    script.refuse(Init, -97);
+    script.refuse(Init, -97);
+    assert_eq!((script.status(), script.now), (Status::Credentials, began));
+}
+
+#[test]
+fn an_object_that_appeared_after_an_unanswered_single_request_is_compared() {
+    let mut script = Script::new(UploadOptions {
+        single_request_limit: SIZE,
+        ..plain()
+    });
+    script
+        .lose(OperationKind::Upload)
+        .refuse(OperationKind::Upload, -177);
+    drop(script.request(Stat));
+
+    let mut script = Script::new(UploadOptions {
+        single_request_limit: SIZE,
+        ..plain()
+    });
+    script.refuse(OperationKind::Upload, -177);
+    assert_eq!(
+        script.status(),
+        Status::ObjectExists,
+        "nothing shows that it is the same"
+    );
+}

@@ -64,6 +64,13 @@ fn when_nobody_says_what_became_of_finish_the_outcome_is_unknown_and_never_succe
         "{}",
         error.message
     );
+    assert!(
+        error
+            .message
+            .contains("whether it had its effect could not be found out"),
+        "{}",
+        error.message
+    );
 }
 
 #[test]
@@ -233,4 +240,18 @@ fn a_removed_upload_leaves_no_timer_behind() {
     drop(script.request(Init));
     script.client.remove(script.id);
     assert!(matches!(script.client.next(Duration::ZERO), Next::Idle));
+}
+
+#[test]
+fn an_instant_hit_is_the_end_where_nothing_is_to_be_compared() {
+    let mut script = Script::new(UploadOptions {
+        verify: false,
+        ..UploadOptions::default()
+    });
+    script.hash().answer(Init, links());
+    assert_eq!(
+        (script.object().outcome, script.object().verified),
+        (Outcome::Instant, false)
+    );
+    assert_eq!(script.object().bytes_sent, 0);
 }

@@ -1,8 +1,12 @@
 //! What follows from what: the state machine against answers written down one by one.
 
 mod beginning;
+mod calls;
 mod checkpoint;
 mod ending;
+mod errors;
 mod memory;
+mod progress;
 mod script;
+mod sharing;
 mod slices;

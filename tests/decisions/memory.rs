@@ -1,9 +1,11 @@
 //! What is remembered from run to run, and how far it is proof.
 
 use crate::script::*;
-use OperationKind::{Finish, Init, List, Stat};
+use OperationKind::{Delete, Finish, Init, List, Stat};
+use cos_slice::protocol::digest::Sha1Digest;
 use cos_slice::protocol::{Answer, OperationKind};
 use cos_slice::upload::error::Error;
+use cos_slice::upload::options::UploadOptions;
 use cos_slice::upload::status::Status;
 
 #[test]
@@ -70,4 +72,19 @@ fn an_init_whose_answer_was_not_waited_for_may_have_begun_an_upload_of_ours() {
     let mut script = Script::with(plain(), memory);
     script.refuse(Init, -4019).answer(List, unfinished(None, &[]));
     assert_eq!(script.store_all(), [0, 100, 200]);
+}
+
+#[test]
+fn what_was_hashed_is_still_known_when_an_upload_in_the_way_was_thrown_away() {
+    let mut script = Script::new(UploadOptions {
+        discard_unfinished: true,
+        ..UploadOptions::default()
+    });
+    script.hash().refuse(Init, -4019);
+    script
+        .answer(List, unfinished(Some(Sha1Digest::from_bytes([3; 20])), &[]))
+        .answer(Stat, Answer::Absent)
+        .answer(Delete, Answer::Deleted);
+    let digests = script.client.memory(script.id).unwrap().digests.clone();
+    assert_eq!(digests.map(|digests| digests.whole()), script.sha);
 }

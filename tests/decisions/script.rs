@@ -18,6 +18,8 @@ use cos_slice::upload::{Client, Next};
 
 pub const SIZE: u64 = 250;
 pub const SLICE: u64 = 100;
+/// Waits one after another, without a task between them, that are more than any upload has.
+pub const MOST_WAITS: u32 = 1000;
 
 /// One upload of [`SIZE`] bytes whose every request the test sees and answers.
 pub struct Script {
@@ -66,13 +68,14 @@ impl Script {
 
     /// The next task; time passes as far as the machine asks for.
     pub fn task(&mut self) -> Task {
-        loop {
+        for _ in 0..MOST_WAITS {
             match self.client.next(self.now) {
                 Next::Task(task) => return task,
                 Next::WakeAt(at) => self.now = at,
                 Next::Idle => panic!("no task, result {:?}", self.client.result(self.id)),
             }
         }
+        panic!("it only ever waits, now until {:?}", self.now)
     }
 
     pub fn hash(&mut self) -> &mut Self {
@@ -155,7 +158,7 @@ impl Script {
     /// Stores every slice that is asked for, and says which they were.
     pub fn store_all(&mut self) -> Vec<u64> {
         let mut offsets = Vec::new();
-        loop {
+        for _ in 0..MOST_WAITS {
             match self.client.next(self.now) {
                 Next::Task(task) => match &task.work {
                     Work::Request(Operation::Slice(slice)) => {
@@ -176,6 +179,7 @@ impl Script {
                 Next::Idle => return offsets,
             }
         }
+        panic!("it never ends: {offsets:?}")
     }
 
     pub fn is_all_there(&self) -> bool {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::script::*;
 use OperationKind::{Finish, Init, List};
-use cos_slice::protocol::{Answer, OperationKind, Session, Stored};
+use cos_slice::protocol::{Answer, Operation, OperationKind, Session, Stored, Unfinished};
 use cos_slice::upload::failure::TaskFailure;
 use cos_slice::upload::options::{ClientOptions, UploadOptions};
 use cos_slice::upload::status::Status;
-use cos_slice::upload::task::{Done, Memory, Specification};
+use cos_slice::upload::task::{Done, Memory, Specification, Work};
 use cos_slice::upload::{Client, Next};
 
 #[test]
@@ -173,4 +173,113 @@ fn uploads_take_turns_on_the_connections_of_their_client() {
     }
     let of = |id| tasks.iter().filter(|task| task.job == id).count();
     assert_eq!((of(first), of(second)), (2, 2));
+}
+
+#[test]
+fn a_server_that_lists_again_and_again_what_it_never_takes_is_given_up() {
+    let mut script = Script::new(UploadOptions::default());
+    script.hash().begin().store_all();
+    for _ in 0..5 {
+        script.refuse(Finish, -4019);
+        let listed = unfinished(script.sha, &[(0, 100)]);
+        script.answer(List, listed);
+        assert_eq!(script.store_all(), [100, 200]);
+    }
+    script.refuse(Finish, -4019);
+    assert_eq!(script.status(), Status::ServerFailed);
+    let error = script.result().as_ref().unwrap_err();
+    assert!(error.message.contains("takes none of what it lacks"), "{error}");
+}
+
+#[test]
+fn as_long_as_each_list_shows_new_bytes_there_may_be_any_number() {
+    const SLICES: u64 = 20;
+    let mut client = Client::new(ClientOptions::default(), 7);
+    let specification = Specification {
+        name: "cos://b/p".into(),
+        size: SLICES * SLICE,
+        options: plain(),
+        memory: Memory::default(),
+        checkpoint: false,
+    };
+    let id = client.begin(specification, Duration::ZERO);
+    let (mut now, mut taken, mut lists) = (Duration::ZERO, 0, 0);
+    for _ in 0..10 * MOST_WAITS {
+        let task = match client.next(now) {
+            Next::Task(task) => task,
+            Next::WakeAt(at) => {
+                now = at;
+                continue;
+            }
+            Next::Idle => break,
+        };
+        let Work::Request(operation) = &task.work else {
+            panic!("{task:?}")
+        };
+        let result = match operation {
+            Operation::Init(_) => Ok(Done::Answered(session(Some(true)))),
+            // The session is lost before every second slice, once.
+            Operation::Slice(slice) if slice.offset / SLICE == 2 * lists + 1 => {
+                Err(TaskFailure::Refused(refusal(-290)))
+            }
+            Operation::Slice(_) => {
+                taken += SLICE;
+                Ok(Done::Answered(Answer::Stored(Stored::default())))
+            }
+            Operation::List => {
+                lists += 1;
+                let Answer::Unfinished(listed) = unfinished_of_ours(&[(0, taken)]) else {
+                    unreachable!()
+                };
+                Ok(Done::Answered(Answer::Unfinished(Unfinished {
+                    size: SLICES * SLICE,
+                    ..listed
+                })))
+            }
+            Operation::Finish(_) => Ok(Done::Answered(links())),
+            Operation::Stat => Ok(Done::Answered(object(SLICES * SLICE, None))),
+            other => panic!("{other:?}"),
+        };
+        client.report(task, result, now);
+    }
+    assert_eq!(client.result(id).unwrap().as_ref().unwrap().size, SLICES * SLICE);
+    assert_eq!(lists, SLICES / 2);
+}
+
+#[test]
+fn an_upload_that_the_server_loses_is_begun_anew_three_times_and_no_more() {
+    let mut script = Script::new(plain());
+    script.begin();
+    for _ in 0..3 {
+        script.refuse_slices(-290);
+        script.answer(List, Answer::Absent).begin();
+    }
+    script.refuse_slices(-290);
+    script.answer(List, Answer::Absent);
+    assert_eq!(script.status(), Status::ServerFailed);
+    let error = script.result().as_ref().unwrap_err();
+    assert!(error.message.contains("lost the upload 3 times"), "{error}");
+}
+
+#[test]
+fn slices_whose_content_is_rejected_are_read_and_sent_once_more_and_no_more() {
+    let mut script = Script::new(UploadOptions::default());
+    script.hash().begin();
+    script.refuse_slices(-4016);
+    script.hash().begin();
+    script.refuse_slices(-4016);
+    assert_eq!(script.status(), Status::ContentRejected);
+}
+
+#[test]
+fn a_slice_that_fails_for_good_is_named_with_its_offset_and_attempts() {
+    let mut script = Script::new(plain());
+    script.answer(Init, session(Some(true)));
+    script.lose(OperationKind::Slice);
+    script.refuse(OperationKind::Slice, -61);
+    let place = script.result().as_ref().unwrap_err().place;
+    assert_eq!(
+        (place.operation, place.offset, place.attempts),
+        (Some(OperationKind::Slice), Some(0), 2)
+    );
 }

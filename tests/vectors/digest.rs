@@ -111,6 +111,12 @@ fn a_digest_is_written_in_lower_case_and_read_in_both() {
     let digest: Sha1Digest = text.to_uppercase().parse().unwrap();
     assert_eq!(digest.to_string(), text);
     assert_eq!(format!("{digest:?}"), text);
+    assert_eq!(text.parse(), Ok(digest));
+    let bytes = [
+        0x0c, 0x0f, 0x42, 0x74, 0x1e, 0x78, 0x4b, 0xbe, 0x05, 0x7c, 0x9f, 0x08, 0x1a, 0xf5, 0x13, 0x16, 0xbb,
+        0xf5, 0xe0, 0xb9,
+    ];
+    assert_eq!(digest.as_bytes(), &bytes);
     for bad in [
         "",
         "0c0f",
@@ -119,8 +125,25 @@ fn a_digest_is_written_in_lower_case_and_read_in_both() {
         &text.replace('c', "g"),
         &text.replace("0c", "\u{e9}"),
     ] {
-        assert!(bad.parse::<Sha1Digest>().is_err(), "{bad:?}");
+        let error = bad.parse::<Sha1Digest>().expect_err(bad);
+        assert_eq!(
+            error.to_string(),
+            "not a SHA-1: 40 hexadecimal digits are expected"
+        );
     }
+}
+
+#[test]
+fn debug_output_has_numbers_and_no_content() {
+    let mut hasher = Hasher::new(64);
+    hasher.update(&[77; 70]);
+    let text = format!("{hasher:?}");
+    assert_eq!(text, "Hasher { position: 70, granularity: 64, .. }");
+    let text = format!("{:?}", hasher.finish());
+    assert!(
+        text.starts_with("Digests { size: 70, granularity: 64, whole: ") && text.ends_with(", .. }"),
+        "{text}"
+    );
 }
 
 /// The running state by another road: the SHA-1 crate's own serialisation begins with the chaining words, lowest

@@ -165,3 +165,32 @@ proptest! {
         prop_assert!(!text.chars().any(char::is_control));
     }
 }
+
+#[test]
+fn a_reply_without_an_answer_says_why() {
+    let error = ReplyError::from(io::Error::from(TooLong { limit: 5000 }));
+    assert_eq!(
+        error.to_string(),
+        "the reply could not be read: the reply is longer than 5000 bytes"
+    );
+    let source = std::error::Error::source(&error).expect("what happened to the connection");
+    assert_eq!(source.to_string(), "the reply is longer than 5000 bytes");
+    let refused = ReplyError::from(refusal(&Operation::Stat, 403, "{}"));
+    assert!(refused.to_string().starts_with("HTTP 403, \""), "{refused}");
+    assert!(std::error::Error::source(&refused).is_none());
+}
+
+#[test]
+fn a_page_is_known_by_its_first_words_or_by_its_first_element() {
+    for page in [
+        "<!DOCTYPE html><body>Bad gateway",
+        "<!-- of a proxy --><html><body>Bad gateway",
+    ] {
+        let refusal = refusal(&Operation::Stat, 502, page);
+        assert!(
+            refusal.message.starts_with("the reply is an HTML page, not JSON"),
+            "{}",
+            refusal.message
+        );
+    }
+}

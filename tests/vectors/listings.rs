@@ -75,8 +75,11 @@ fn listed_parts_that_can_not_be_true_make_the_listing_malformed() {
         ),
         (r#""\"[]\"""#, "a text that holds no array"),
         ("7", "is a number"),
+        ("-7", "is a number"),
+        ("0.5", "is a number"),
         ("true", "is a truth value"),
         ("{}", "is an object"),
+        (r#"{"0":{"offset":0,"datalen":64}}"#, "is an object"),
     ];
     for (parts, reason) in cases {
         assert_malformed(&Operation::List, listing(parts), reason);

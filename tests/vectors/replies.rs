@@ -444,3 +444,44 @@ fn text_that_fits_is_left_alone_and_text_that_deceives_is_not() {
     assert_eq!(escape(b"123456", 2), "");
     assert_eq!(escape("a\u{301}中".as_bytes(), 100), "a\u{301}中");
 }
+
+#[test]
+fn a_success_that_makes_no_sense_keeps_the_request_id_of_the_body() {
+    let body = r#"{"code":0,"request_id":"NTg0","data":{}}"#;
+    let refusal = refusal(&Operation::Stat, 200, body);
+    assert_eq!(refusal.request_id.as_deref(), Some("NTg0"));
+}
+
+#[test]
+fn a_field_that_is_an_object_is_passed_over_to_its_end() {
+    let body = r#"{"data":{"session":{"a":[1,{}]},"url":{"b":""},"access_url":"http://a/b"},"code":0}"#;
+    let refusal = refusal(&init(), 200, body);
+    assert!(
+        refusal.message.contains("data.session is an object, not a text"),
+        "{}",
+        refusal.message
+    );
+    let Answer::Complete(links) = answer(&finish(), body) else {
+        panic!("not complete")
+    };
+    assert_eq!(
+        (links.url, links.access_url.as_deref()),
+        (None, Some("http://a/b"))
+    );
+}
+
+#[test]
+fn success_under_a_redirection_is_final_and_under_an_error_may_pass() {
+    let class = |http_status| {
+        let refusal = refusal(&Operation::Stat, http_status, r#"{"code":0,"data":{}}"#);
+        assert_eq!((refusal.code, refusal.ambiguous), (Some(0), true));
+        refusal.class
+    };
+    for http_status in [302, 399] {
+        assert_eq!(class(http_status), Class::Final, "HTTP {http_status}");
+    }
+    for http_status in [400, 403, 500] {
+        assert_eq!(class(http_status), Class::Retry, "HTTP {http_status}");
+    }
+    assert_eq!(class(503), Class::Overload);
+}

@@ -106,6 +106,13 @@ impl Form {
         Ok(Some(number))
     }
 
+    /// All fields, in the order received.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), &value[..]))
+    }
+
     /// All fields but the file content, as text for the journal.
     pub(crate) fn text_fields(&self) -> impl Iterator<Item = (&str, String)> {
         let texts = self.fields.iter().filter(|(name, _)| !is_content(name));
@@ -215,7 +222,7 @@ impl Scanner {
     }
 
     /// The fields, once the body has been seen to its end.
-    fn complete(self, body: &Bytes) -> Result<Vec<(String, Bytes)>, String> {
+    pub(crate) fn complete(self, body: &Bytes) -> Result<Vec<(String, Bytes)>, String> {
         match self.place {
             Place::End => Ok(self
                 .fields

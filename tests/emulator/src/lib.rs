@@ -46,6 +46,9 @@ mod faults;
 mod form;
 mod journal;
 mod operations;
+/// For the fuzz targets of this workspace alone: what is in here changes as they need it.
+#[doc(hidden)]
+pub mod parsers;
 mod rate_limit;
 mod server;
 mod sha1_state;
