@@ -21,12 +21,7 @@ fn run_programs(link: &str, compiler_flags: &str, wrapper: &[&str]) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let emulator = Emulator::start(Config::new(folder.path().join("store"))).expect("the emulator starts");
     let work = folder.path().join("programs");
-    let output = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/capi/programs.sh"))
-        .arg(link)
-        .arg(libraries())
-        .arg(emulator.endpoint())
-        .arg(&work)
-        .args(wrapper)
+    let output = script(link, &emulator, &work, wrapper)
         .env("CFLAGS", compiler_flags)
         .output()
         .expect("the script can be run");
@@ -36,6 +31,41 @@ fn run_programs(link: &str, compiler_flags: &str, wrapper: &[&str]) {
         .object("printed", &format!("2026/{link}.bin"))
         .expect("the object is there");
     assert!(file == object, "the object is the file, byte for byte");
+}
+
+fn script(link: &str, emulator: &Emulator, work: &Path, wrapper: &[&str]) -> Command {
+    let mut script = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/capi/programs.sh"));
+    script
+        .arg(link)
+        .arg(libraries())
+        .arg(emulator.endpoint())
+        .arg(work)
+        .args(wrapper);
+    script
+}
+
+#[test]
+fn a_program_that_fails_is_reported_with_what_it_said_and_its_exit_status() {
+    for failing in ["upload", "resume", "getters"] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let emulator =
+            Emulator::start(Config::new(folder.path().join("store"))).expect("the emulator starts");
+        let work = folder.path().join("programs");
+        let fails = format!("case $0 in */{failing}) echo said >&2; exit 7;; esac; exec \"$0\" \"$@\"");
+        let output = script("shared", &emulator, &work, &["sh", "-c", &fails])
+            .env("PROGRAMS", "getters")
+            .output()
+            .expect("the script can be run");
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        let told = said(&output);
+        assert!(told.contains("said\n"), "{told}");
+        assert!(
+            told.contains(&format!("{failing} failed with exit status 7")),
+            "{told}"
+        );
+        let kept = fs::read_to_string(work.join(format!("{failing}.err"))).expect("it is kept");
+        assert_eq!(kept, "said\n");
+    }
 }
 
 /// Compiles one program as users do, against the shared library where it was built.

@@ -266,10 +266,9 @@ fn no_error_has_the_proxys_password_whatever_the_proxy_says() {
     for wrong in ["socks5://user:", "ftp://user:", "http://user:", "user:"] {
         let mut config = config("http://store.example");
         config.proxy = Some(format!("{wrong}{PASSWORD}@host:99999"));
-        if let Err(error) = Client::new(config) {
-            assert_eq!(error.status, Status::InvalidArgument);
-            assert_silent(&words(Err(error)), &[], wrong);
-        }
+        let error = upload(config, three_slices()).expect_err(wrong);
+        assert_eq!(error.status, Status::InvalidArgument, "{wrong}: {error}");
+        assert_silent(&words(Err(error)), &[], wrong);
     }
 }
 

@@ -285,9 +285,13 @@ impl<'a> Bench<'a> {
         );
         self.judge(&path, &ended)
             .map_err(|failure| format!("{case}: {failure}: {shown}"))?;
-        // Without digests the unfinished upload proves nothing, so that it must be allowed to begin anew.
-        let again =
-            self.run(&mut self.command(plan.program, &path, &["--discard-unfinished", "--overwrite"]))?;
+        // Without digests the unfinished upload proves nothing, so that it must be allowed to begin anew. With them it is
+        // resumed, whatever failed.
+        let anew: &[&str] = match plan.program {
+            Program::Command { hash: false } => &["--discard-unfinished", "--overwrite"],
+            Program::Command { hash: true } | Program::Example => &[],
+        };
+        let again = self.run(&mut self.command(plan.program, &path, anew))?;
         if !again.status.success() || !self.is_there(&path) {
             return Err(format!(
                 "{case}: {shown}; and the next run: {} {}",

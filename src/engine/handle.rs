@@ -139,7 +139,11 @@ impl Upload {
         let mut pace = Pace::default();
         let mut state = shared.lock();
         loop {
-            let (now, over) = (shared.now(), state.ended.contains_key(&active.id));
+            let (now, over) = (shared.now(), !state.jobs.contains_key(&active.id));
+            if over && !state.ended.contains_key(&active.id) {
+                // Another thread waited for it, and has taken and told how it ended; no call may follow that.
+                break;
+            }
             let snapshot = snapshot(&state, active.id);
             let due = match &progress {
                 Some(_) => pace.due(&snapshot, over, now),

@@ -168,7 +168,20 @@ impl SharedTransport {
 fn parse_proxy(address: &str) -> Result<Proxy, String> {
     let wrong = "the proxy must look like \"http://host:port\" or \"http://user:password@host:port\"";
     let proxy = ureq::Proxy::new(address).map_err(|_| wrong.to_owned())?;
+    if has_no_port_after_its_colon(address) {
+        return Err(wrong.to_owned());
+    }
     to_proxy(&proxy).ok_or_else(|| format!("{wrong}; other kinds of proxies are not supported"))
+}
+
+/// Such as `http://host:99999`, which is parsed as if no port were named, and so would mean another one.
+fn has_no_port_after_its_colon(proxy: &str) -> bool {
+    let rest = proxy.split_once("://").map_or(proxy, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let after_brackets = host.rsplit_once(']').map_or(host, |(_, after)| after);
+    let port = after_brackets.split_once(':');
+    port.is_some_and(|(_, port)| port.parse::<u16>().is_err())
 }
 
 fn proxy_of_environment(endpoint: &Endpoint) -> Result<Option<Proxy>, String> {

@@ -218,13 +218,14 @@ impl Worker {
 fn with_clocks(failure: TaskFailure, server_date: Option<u64>, signing_clock: &SigningClock) -> TaskFailure {
     let mut failure = failure;
     if let (TaskFailure::Refused(refusal), Some(server)) = (&mut failure, server_date) {
-        let compared = |local| Some(Clocks { local, server });
+        let compared = |local| Clocks { local, server };
         let explains = |clocks: &Clocks| clocks.explain(refusal.code, SIGNATURE_LIFETIME);
-        let signed_by = compared(signing_clock.now()).filter(explains);
-        if signed_by.is_some_and(|clocks| clocks.can_be_corrected()) {
+        let machine = compared(unix_seconds());
+        // The bound is on the difference from the machine's clock: from a corrected one, each false `Date` would lead further.
+        if explains(&compared(signing_clock.now())) && machine.can_be_corrected() {
             signing_clock.follow(server);
         }
-        refusal.clocks = compared(unix_seconds()).filter(explains);
+        refusal.clocks = Some(machine).filter(explains);
     }
     failure
 }

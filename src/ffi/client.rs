@@ -333,3 +333,25 @@ pub unsafe extern "C" fn cos_slice_client_set_checkpoint_dir(
         })
     })
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::net::TcpListener;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// A client of an address where nobody listens, which keeps checkpoints in this folder.
+    pub(in crate::ffi) fn client_of_nobody(checkpoints: &Path) -> Arc<cos_slice_client> {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let client = cos_slice_client::new();
+        {
+            let settings = &mut client.lock().settings;
+            settings.endpoint = Some(Endpoint::parse(&format!("http://{address}")).unwrap());
+            settings.secret_key = Some(SecretKey::new("1", "id", "key").unwrap());
+            settings.checkpoint_dir = Some(checkpoints.to_owned());
+        }
+        Arc::new(client)
+    }
+}

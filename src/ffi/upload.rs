@@ -42,6 +42,27 @@ struct State {
     told: Option<Told>,
     /// What it noticed, once C has asked for it.
     warning: Option<CString>,
+    /// How many threads are beginning or running it now; until the engine has begun it still tells of the run before.
+    beginning: u32,
+}
+
+/// While it lives the upload is being begun, or run.
+struct Beginning<'a>(&'a cos_slice_upload);
+
+impl<'a> Beginning<'a> {
+    /// What the last run told is gone from here on.
+    fn new(upload: &'a cos_slice_upload) -> Self {
+        let mut state = upload.lock();
+        state.beginning += 1;
+        (state.told, state.warning) = (None, None);
+        Self(upload)
+    }
+}
+
+impl Drop for Beginning<'_> {
+    fn drop(&mut self) {
+        self.0.lock().beginning -= 1;
+    }
 }
 
 #[derive(Default)]
@@ -84,6 +105,7 @@ impl cos_slice_upload {
             cancelled: false,
             told: None,
             warning: None,
+            beginning: 0,
         };
         Self {
             client,
@@ -125,6 +147,7 @@ impl cos_slice_upload {
     }
 
     fn run(&self) -> Result<(), Error> {
+        let _beginning = Beginning::new(self);
         let (engine, callback) = self.prepare()?;
         let result = match callback {
             Some(callback) => engine.run(Some(&mut |progress| callback.call(progress))),
@@ -134,6 +157,7 @@ impl cos_slice_upload {
     }
 
     fn start(&self) -> Result<(), Error> {
+        let _beginning = Beginning::new(self);
         let (engine, callback) = self.prepare()?;
         engine.start(
             callback.map(|callback| -> Box<ProgressFn> { Box::new(move |progress| callback.call(progress)) }),
@@ -153,11 +177,7 @@ impl cos_slice_upload {
 
     /// The engine's upload with the settings of now, and what it is to call.
     fn prepare(&self) -> Result<(Arc<Upload>, Option<Arc<ProgressCallback>>), Error> {
-        {
-            let mut state = self.lock();
-            (state.told, state.warning) = (None, None);
-            state.failures.check()?;
-        }
+        self.lock().failures.check()?;
         let engine = self.engine()?;
         let state = self.lock();
         let options = state.settings.options.clone();
@@ -228,7 +248,7 @@ impl cos_slice_upload {
     fn warning(&self) -> *const c_char {
         let mut state = self.lock();
         let engine = state.engine.clone();
-        if state.warning.is_none() {
+        if state.warning.is_none() && state.beginning == 0 {
             let warning = engine.and_then(|engine| engine.warning());
             state.warning = warning.as_deref().map(strings::c_string);
         }
@@ -525,4 +545,28 @@ pub unsafe extern "C" fn cos_slice_upload_progress(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_upload_warning(upload: *const cos_slice_upload) -> *const c_char {
     enter!(upload).get(std::ptr::null(), cos_slice_upload::warning)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_warning_of_the_run_before_is_not_told_while_another_one_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let no_folder = folder.path().join("file");
+        std::fs::write(&no_folder, "").unwrap();
+        let client = crate::ffi::client::tests::client_of_nobody(&no_folder);
+        let upload = cos_slice_upload::new(Some(client), Ok("bucket"), Ok("path"));
+        upload.lock().settings.content = Some(Content::Memory(Arc::new(MemorySource::new(vec![1]))));
+        assert_eq!(upload.run().unwrap_err().status, Status::Connect);
+        assert!(!upload.warning().is_null(), "no checkpoint can be kept");
+
+        let beginning = Beginning::new(&upload);
+        upload.prepare().unwrap();
+        assert!(upload.warning().is_null(), "of the run before");
+        drop(beginning);
+        assert_eq!(upload.run().unwrap_err().status, Status::Connect);
+        assert!(!upload.warning().is_null(), "of this run");
+    }
 }

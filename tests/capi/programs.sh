@@ -46,12 +46,20 @@ for program in $programs; do
         -o "$work/$program"
 done
 
-head -c 3000000 /dev/urandom >"$work/content"
-url=$("$@" "$work/upload" "$endpoint" printed "/2026/$link.bin" "$work/content" 2>"$work/upload.err") || {
-    cat "$work/upload.err" >&2
-    echo "$0: upload failed" >&2
+# Runs one program with what it says of failures in a file beside it, which is shown with its exit status where it fails.
+run() {
+    name=$1
+    shift
+    status=0
+    "$@" 2>"$work/$name.err" || status=$?
+    [ $status -ne 0 ] || return 0
+    cat "$work/$name.err" >&2
+    echo "$0: $name failed with exit status $status" >&2
     exit 1
 }
+
+head -c 3000000 /dev/urandom >"$work/content"
+url=$(run upload "$@" "$work/upload" "$endpoint" printed "/2026/$link.bin" "$work/content")
 case $url in
 "$endpoint"/*"/2026/$link.bin") ;;
 *)
@@ -63,10 +71,7 @@ grep -q "3000000 of 3000000 bytes" "$work/upload.err" || {
     echo "$0: upload did not tell its progress to the end" >&2
     exit 1
 }
-resumed=$("$@" "$work/resume" "$endpoint" printed "/2026/$link.resumed.bin" "$work/content" "$work/state") || {
-    echo "$0: resume failed" >&2
-    exit 1
-}
+resumed=$(run resume "$@" "$work/resume" "$endpoint" printed "/2026/$link.resumed.bin" "$work/content" "$work/state")
 case $resumed in
 "$endpoint"/*"0 bytes were there already") ;;
 *)
@@ -77,8 +82,5 @@ esac
 rmdir "$work/state" # which must be there, and empty
 for program in $programs; do
     mkdir "$work/$program.files"
-    "$@" "$work/$program" "$endpoint" "$work/$program.files" || {
-        echo "$0: $program failed" >&2
-        exit 1
-    }
+    run "$program" "$@" "$work/$program" "$endpoint" "$work/$program.files"
 done

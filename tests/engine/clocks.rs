@@ -1,5 +1,7 @@
 //! A client whose clock is wrong. It is the emulator's that is set here: only the difference counts.
 
+use std::time::{Duration, SystemTime};
+
 use cos_emulator::RequestRecord;
 use cos_slice::engine::client::{Client, Inspection};
 use cos_slice::protocol::signature::SecretKey;
@@ -188,4 +190,40 @@ fn a_date_that_says_nothing_or_something_absurd_corrects_nothing() {
         stage.upload(&client, &file).run(None).unwrap();
         assert!(refused(&stage).is_empty(), "{date:?}");
     }
+}
+
+/// Each `Date` is less than a week from what the client signed by before, but not from the machine's clock.
+#[test]
+fn false_dates_one_after_the_other_lead_no_further_than_a_week_from_the_machines_clock() {
+    const WEEK: u64 = 7 * DAY as u64;
+    let stage = Stage::new();
+    let (client, file) = (stage.client(), stage.file(MIB, 1));
+    let now = || {
+        SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
+    };
+    for days in [6, 12, 18, 24] {
+        let ahead = Duration::from_secs(days * DAY as u64);
+        let date = httpdate::fmt_http_date(SystemTime::now() + ahead);
+        stage.fault(&format!(
+            r#"{{"operation":"*","times":0,"action":{{"status":403,"code":-59,"headers":{{"Date":"{date}"}}}}}}"#
+        ));
+        let error = stage.upload(&client, &file).run(None).unwrap_err();
+        assert_eq!(error.status, Status::Credentials, "{error}");
+        stage.emulator.clear_faults();
+    }
+    let requests = stage.emulator.requests();
+    let signed = requests.iter().flat_map(|request| &request.signature);
+    let times: Vec<u64> = signed
+        .filter(|(name, _)| name == "t")
+        .map(|(_, time)| time.parse().unwrap())
+        .collect();
+    assert!(times.len() >= 8, "{times:?}");
+    assert!(
+        times[1] > now() + 5 * DAY as u64,
+        "the first is followed: {times:?}"
+    );
+    assert!(times.iter().all(|time| *time <= now() + WEEK), "{times:?}");
 }

@@ -13,7 +13,9 @@ mod scenarios;
 mod strangers;
 mod support;
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use cos_slice::engine::client::{Client, Inspection};
 use cos_slice::engine::endpoint::Endpoint;
@@ -289,4 +291,30 @@ fn a_source_above_the_services_limit_is_refused_before_anything_is_sent() {
     let error = stage.upload(&stage.client(), &path).run(None).unwrap_err();
     assert_eq!(error.status, Status::TooLarge);
     assert!(stage.emulator.requests().is_empty());
+}
+
+#[test]
+fn a_run_ends_though_another_thread_waits_for_it_and_is_told_first() {
+    let stage = Stage::new();
+    let upload = Arc::new(stage.upload(&stage.client(), &stage.file(MIB, 1)));
+    let (done, over) = mpsc::channel();
+    let runner = Arc::clone(&upload);
+    thread::spawn(move || {
+        let mut waited = None;
+        // The first call lasts until the other thread has been told.
+        let mut progress = |_: &Progress| {
+            waited.get_or_insert_with(|| {
+                let waiter = Arc::clone(&runner);
+                thread::spawn(move || waiter.wait(None)).join().unwrap()
+            });
+            0
+        };
+        let ran = runner.run(Some(&mut progress));
+        let _ = done.send((ran, waited));
+    });
+    let (ran, waited) = over.recv_timeout(Duration::from_secs(60)).expect("it hangs");
+    let waited = waited.expect("progress is told").unwrap();
+    assert_eq!(ran.unwrap().outcome, waited.outcome);
+    assert_eq!(upload.progress().phase, Phase::Done);
+    upload.run(None).unwrap();
 }

@@ -1,6 +1,7 @@
 //! What happens to uploads in the world, one after the other: each ends in intact success, or in a clear error where
 //! success is impossible.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use cos_emulator::{Config, Emulator};
@@ -133,7 +134,9 @@ fn one_slice_that_always_fails_ends_in_an_error_that_names_it_and_the_rest_is_ke
 /// The server is stopped, its port closed, and started again on its folder.
 #[test]
 fn a_server_that_is_dead_for_three_seconds_is_outlived_without_sending_again_what_it_has() {
-    let mut stage = Stage::new();
+    // An address of its own, so that nobody takes the port while it is closed.
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    let mut stage = Stage::at(Ipv4Addr::new(127, 47, high, low.max(1)));
     let file = stage.file(SIZE, 1);
     // The service answers five slices and then no more, so that it dies in the middle.
     stage.fault(r#"{"operation":"upload_slice_data","nth":6,"times":0,"action":{"hang":"before"}}"#);

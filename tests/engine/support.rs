@@ -1,5 +1,6 @@
 //! An emulator on a temporary folder, a client of it, and files with content that repeats itself nowhere.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,8 +23,17 @@ pub struct Stage {
 
 impl Stage {
     pub fn new() -> Self {
+        Self::at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// The emulator at an address of this machine, where the system chooses the port.
+    pub fn at(host: Ipv4Addr) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let emulator = Emulator::start(Config::new(folder.path().join("data"))).expect("an emulator");
+        let config = Config {
+            listen: (host, 0).into(),
+            ..Config::new(folder.path().join("data"))
+        };
+        let emulator = Emulator::start(config).expect("an emulator");
         Self { emulator, folder }
     }
 

@@ -1,6 +1,6 @@
 //! One user of a checkpoint at a time.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,14 @@ pub(super) struct Lock {
 
 impl Lock {
     /// Takes the lock; `None` where another has it, in this process or another. Never waits.
+    ///
+    /// # Errors
+    /// The file can't be opened or locked, or the file system gives one file another identity each time.
     pub(super) fn take(path: &Path) -> io::Result<Option<Self>> {
+        Self::take_where(path, sys::is_same_file)
+    }
+
+    fn take_where(path: &Path, is_same: fn(&Metadata, &Metadata) -> bool) -> io::Result<Option<Self>> {
         for _ in 0..TRIES {
             let file = sys::open_lock(path)?;
             if !sys::try_lock(&file)? {
@@ -29,7 +36,7 @@ impl Lock {
             }
             // Whoever had it may have removed it between our opening and locking it; then it excludes nobody.
             match fs::symlink_metadata(path) {
-                Ok(named) if sys::is_same_file(&named, &file.metadata()?) => {
+                Ok(named) if is_same(&named, &file.metadata()?) => {
                     let path = path.to_owned();
                     return Ok(Some(Self { file, path }));
                 }
@@ -37,7 +44,9 @@ impl Lock {
                 _ => {}
             }
         }
-        Ok(None)
+        Err(io::Error::other(format!(
+            "the lock {path:?} was another file each of {TRIES} times; file systems without lasting inode numbers can't be used"
+        )))
     }
 
     /// Removes the file, while it is locked: only so can't it be another's. Whoever opened it before looks again.
@@ -119,5 +128,14 @@ mod tests {
         assert!(!folder.path().join("elsewhere").exists());
         assert!(Lock::take(folder.path()).is_err());
         assert!(Lock::take(&folder.path().join("absent/lock")).is_err());
+    }
+
+    #[test]
+    fn a_file_system_on_which_no_file_is_the_same_twice_is_an_error_and_not_another_user() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let error = Lock::take_where(&path, |_, _| false).unwrap_err();
+        assert!(error.to_string().contains("inode"), "{error}");
+        assert!(Lock::take(&path).unwrap().is_some());
     }
 }
