@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::script::*;
 use OperationKind::{Delete, Finish, Init, List, Stat};
 use cos_slice::protocol::digest::Sha1Digest;
-use cos_slice::protocol::{Answer, OperationKind, Refusal};
+use cos_slice::protocol::{Answer, OperationKind, Refusal, Unfinished};
 use cos_slice::upload::Next;
 use cos_slice::upload::error::Error;
 use cos_slice::upload::failure::TaskFailure;
@@ -124,6 +124,28 @@ fn content_that_the_server_rejects_is_read_and_sent_once_more_and_no_more() {
     );
     script.refuse(Finish, -4016);
     assert_eq!(script.status(), Status::ContentRejected);
+}
+
+/// In another session only its content tells the upload that was rejected; what does not have it is another's.
+#[test]
+fn after_a_rejection_nothing_is_thrown_away_that_is_not_of_the_rejected_content() {
+    for (sha_is_ours, size) in [(false, SIZE), (true, SIZE + 1)] {
+        let mut script = Script::new(UploadOptions::default());
+        script.hash().begin().store_all();
+        script.refuse(Finish, -4016).hash().refuse(Init, -4019);
+        let sha = script.sha.filter(|_| sha_is_ours);
+        let sha = sha.unwrap_or(Sha1Digest::from_bytes([3; 20]));
+        let Answer::Unfinished(listed) = unfinished(Some(sha), &[(0, 100)]) else {
+            unreachable!()
+        };
+        script.answer(List, Answer::Unfinished(Unfinished { size, ..listed }));
+        assert_eq!(script.status(), Status::OtherUpload);
+    }
+    let mut script = Script::new(UploadOptions::default());
+    script.hash().begin().store_all();
+    script.refuse(Finish, -4016).hash().refuse(Init, -4019);
+    script.answer(List, unfinished(None, &[]));
+    assert_eq!(script.status(), Status::OtherUpload, "nothing tells whose it is");
 }
 
 #[test]
