@@ -6,10 +6,9 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use cos_emulator::RequestRecord;
 use cos_slice::engine::handle::Upload;
 use cos_slice::upload::machine::Outcome;
-use cos_slice::upload::progress::Phase;
+use cos_slice::upload::progress::{Phase, Progress};
 use cos_slice::upload::status::Status;
 
 use crate::checkpoints::{SIZE, SLICE};
@@ -44,18 +43,18 @@ impl Stage {
     }
 }
 
-/// Starts an upload and returns when it is over, without a question to its handle.
-fn start_and_hear_of_its_end(upload: &Upload) {
-    let (over, heard) = mpsc::channel();
+/// Starts an upload and returns when it is so far, without a question to its handle.
+fn start_and_hear(upload: &Upload, is_so_far: fn(&Progress) -> bool) {
+    let (so_far, heard) = mpsc::channel();
     upload
         .start(Some(Box::new(move |progress| {
-            if progress.phase == Phase::Done {
-                let _ = over.send(());
+            if is_so_far(progress) {
+                let _ = so_far.send(());
             }
             0
         })))
         .unwrap();
-    heard.recv_timeout(HANG_GUARD).expect("it never ended");
+    heard.recv_timeout(HANG_GUARD).expect("it never came so far");
 }
 
 #[test]
@@ -64,7 +63,7 @@ fn an_upload_that_is_over_lets_others_have_its_checkpoint_though_nobody_asks_it(
     let file = stage.old_file(SIZE, 1);
     stage.refuse_slice(2);
     let first = stage.life(&file, true);
-    start_and_hear_of_its_end(&first);
+    start_and_hear(&first, |progress| progress.phase == Phase::Done);
     stage.emulator.clear_faults();
 
     stage.wait_until_the_checkpoint_is_free();
@@ -89,9 +88,7 @@ fn an_upload_that_is_ended_in_a_wait_lets_others_have_its_checkpoint_though_nobo
         );
         let first = stage.life(&file, true);
         first.set_options(|options| options.deadline = deadline).unwrap();
-        first.start(None).unwrap();
-        let refused = |requests: &[RequestRecord]| requests.iter().any(|request| request.status == Some(503));
-        assert!(stage.emulator.wait_for_requests(refused, HANG_GUARD));
+        start_and_hear(&first, |progress| progress.retries > 0);
         if deadline.is_none() {
             first.cancel();
         }
@@ -112,7 +109,7 @@ fn what_a_worker_noticed_of_a_checkpoint_is_told_by_the_handle() {
     let new = stage.block_saving();
     let first = stage.life(&file, true);
     stage.refuse_slice(1);
-    start_and_hear_of_its_end(&first);
+    start_and_hear(&first, |progress| progress.phase == Phase::Done);
     stage.wait_until_the_checkpoint_is_free();
     let warning = first.warning().expect("a warning");
     assert!(warning.contains("writing"), "{warning}");
