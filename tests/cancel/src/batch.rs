@@ -152,7 +152,7 @@ impl<'a> Stage<'a> {
             emulator,
             file,
             path: String::new(),
-            folder: folder,
+            folder,
         }
     }
 
@@ -256,21 +256,19 @@ impl<'a> Stage<'a> {
         let cancelled = Instant::now();
         upload.cancel();
         drop(hold);
-        if self.state.held_by == HeldBy::Saving {
+        let released = if self.state.held_by == HeldBy::Saving {
             self.hooks.fail_held();
-        }
-        let released = Instant::now();
+            Instant::now()
+        } else {
+            cancelled
+        };
         let returned = running.join().expect("a run does not panic");
         // A callback, a read of the file or a write of the checkpoint that was under way is not the library's to end.
         let from = callback
             .calls()
             .end_of_those_at(cancelled)
             .max(file.reads().end_of_those_at(cancelled))
-            .max(if self.state.held_by == HeldBy::Saving {
-                released
-            } else {
-                cancelled
-            });
+            .max(released);
         let took = returned.at.saturating_duration_since(from);
         assert!(
             took < HANG_GUARD,
