@@ -46,8 +46,14 @@ pub struct Checkpoint {
     destination: Destination,
     /// `None` where there is none to be had, and when it is done with.
     place: Option<Place>,
+    /// The file as it was when this was done with.
+    left: Option<Version>,
     warnings: Vec<String>,
 }
+
+/// Tells one state of a checkpoint's file from another: each save makes another file, which is never written to again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version(Identity);
 
 /// The files of a checkpoint, and the right to change them.
 #[derive(Debug)]
@@ -75,6 +81,7 @@ impl Checkpoint {
         let mut checkpoint = Self {
             destination,
             place: None,
+            left: None,
             warnings: Vec::new(),
         };
         let path = |extension: &str| folder.join(checkpoint.destination.file_name(extension));
@@ -106,20 +113,30 @@ impl Checkpoint {
     }
 
     /// What an earlier life left for an upload of this source; nothing where it left nothing that can be used.
-    pub fn load(&mut self, source: Option<&Identity>) -> Memory {
-        let Some(place) = &self.place else {
-            return Memory::default();
-        };
+    pub fn load(&mut self, source: Option<&Identity>) -> Option<Memory> {
+        let place = self.place.as_ref()?;
         match place.read(&self.destination) {
-            Ok(None) => Memory::default(),
-            Ok(Some(contents)) if source.is_some() && contents.source.as_ref() == source => contents.memory,
-            Ok(Some(contents)) => contents.memory.for_other_content(),
+            Ok(None) => None,
+            Ok(Some(contents)) if source.is_some() && contents.source.as_ref() == source => {
+                Some(contents.memory)
+            }
+            Ok(Some(contents)) => Some(contents.memory.for_other_content()),
             Err(why) => {
                 let text = format!("{:?} is ignored: {why}", place.file);
                 self.warn(text);
-                Memory::default()
+                None
             }
         }
+    }
+
+    /// What is there now; `None` where there is nothing.
+    pub fn version(&self) -> Option<Version> {
+        self.place.as_ref()?.version()
+    }
+
+    /// What was there when it was done with. Whoever finds the same later knows that nobody wrote meanwhile.
+    pub fn left(&self) -> Option<&Version> {
+        self.left.as_ref()
     }
 
     /// Keeps this durably, in place of what was kept before. Without an identity nothing is kept of the source's bytes.
@@ -157,7 +174,9 @@ impl Checkpoint {
 
     /// Lets others have it. Nothing is kept from then on.
     pub fn close(&mut self) {
-        self.place = None;
+        if let Some(place) = self.place.take() {
+            self.left = place.version();
+        }
     }
 
     /// What went wrong with it, in one line.
@@ -173,6 +192,11 @@ impl Checkpoint {
 }
 
 impl Place {
+    fn version(&self) -> Option<Version> {
+        let metadata = fs::symlink_metadata(&self.file).ok()?;
+        Some(Version(sys::identity(&metadata)))
+    }
+
     /// What the file says; `None` where there is no file.
     fn read(&self, destination: &Destination) -> Result<Option<Contents>, String> {
         let file = match sys::open_as_named(&self.file) {

@@ -15,10 +15,10 @@ use crate::upload::task::{JobId, Memory, Specification};
 
 use super::callback::{Completion, inside_callback, is_inside_callback};
 use super::cancel::CancelToken;
-use super::checkpoint::{Checkpoint, Destination, InUse};
+use super::checkpoint::{Checkpoint, Destination, InUse, Version};
 use super::client::{Client, name_of};
 use super::report::{Due, Listener, Pace, aborted};
-use super::shared::{Job, JobResult, Shared, State};
+use super::shared::{Ended, Job, JobResult, Shared, State};
 use super::source::{FileSource, Identity, Source};
 
 pub use super::report::ProgressFn;
@@ -35,8 +35,11 @@ pub struct Upload {
 struct Inner {
     options: UploadOptions,
     source: Option<SourceSetting>,
-    /// What the last run left. The first one begins with what the checkpoint says; from then on this is at least as new.
+    /// What the last run left. It is at least as new as the checkpoint, also where that could not be written, as long as
+    /// nobody else has written there since.
     memory: Option<Memory>,
+    /// The checkpoint that the last run left.
+    left: Option<Version>,
     /// The content that the memory is of.
     remembered: Option<Identity>,
     /// The token of the present run, or of the next one.
@@ -70,6 +73,7 @@ impl Upload {
             options: UploadOptions::default(),
             source: None,
             memory: None,
+            left: None,
             remembered: None,
             token: CancelToken::new(),
             running: false,
@@ -116,8 +120,8 @@ impl Upload {
     }
 
     fn set(&self, change: impl FnOnce(&mut Inner)) -> Result<(), Error> {
+        self.take_what_ended();
         let mut inner = self.lock();
-        self.take_what_ended(&mut inner);
         if inner.running {
             return Err(self.busy("settings can't be changed while the upload runs"));
         }
@@ -228,25 +232,23 @@ impl Upload {
 
     /// How the last run ended; `None` while running and before the first.
     pub fn result(&self) -> Option<Result<Object, Error>> {
-        let mut inner = self.lock();
-        self.take_what_ended(&mut inner);
-        inner.last.clone()
+        self.take_what_ended();
+        self.lock().last.clone()
     }
 
     /// What was noticed in the last run and did not stop it, in one line; `None` while running and before the first.
     pub fn warning(&self) -> Option<String> {
-        let mut inner = self.lock();
-        self.take_what_ended(&mut inner);
-        inner.warning.clone()
+        self.take_what_ended();
+        self.lock().warning.clone()
     }
 
     fn begin(&self, started: bool, progress: Option<Box<ProgressFn>>) -> Result<Active, Error> {
         if is_inside_callback() {
             return Err(self.busy("an upload can't be run inside a callback"));
         }
-        let (options, source, is_first) = {
+        self.take_what_ended();
+        let (options, source, left) = {
             let mut inner = self.lock();
-            self.take_what_ended(&mut inner);
             if inner.running {
                 return Err(self.busy("it is running already"));
             }
@@ -261,14 +263,16 @@ impl Upload {
                 ))
             })?;
             (inner.running, inner.last, inner.warning) = (true, None, None);
-            (inner.options.clone(), source, inner.memory.is_none())
+            (inner.options.clone(), source, inner.left.clone())
         };
         // Opening may block, so it happens without the lock; cancel must always get through.
         let begun = self.open(source).and_then(|source| {
             let mut checkpoint = self.open_checkpoint()?;
-            let left = checkpoint.as_mut().filter(|_| is_first);
-            let left = left.map(|checkpoint| checkpoint.load(source.identity().as_ref()));
-            self.begin_job(options, source, checkpoint, left, started, progress)
+            let others = checkpoint
+                .as_mut()
+                .filter(|checkpoint| checkpoint.version() != left);
+            let others = others.and_then(|checkpoint| checkpoint.load(source.identity().as_ref()));
+            self.begin_job(options, source, checkpoint, others, started, progress)
         });
         if let Err(error) = &begun {
             let mut inner = self.lock();
@@ -327,7 +331,7 @@ impl Upload {
         options: UploadOptions,
         source: Arc<dyn Source>,
         checkpoint: Option<Checkpoint>,
-        left: Option<Memory>,
+        others: Option<Memory>,
         started: bool,
         progress: Option<Box<ProgressFn>>,
     ) -> Result<Active, Error> {
@@ -337,10 +341,18 @@ impl Upload {
         }
         let identity = source.identity();
         let is_same = identity.is_some() && identity == inner.remembered;
-        let memory = match &inner.memory {
+        let own = match &inner.memory {
             Some(memory) if is_same => memory.clone(),
             Some(memory) => memory.for_other_content(),
-            None => left.unwrap_or_default(),
+            None => Memory::default(),
+        };
+        let memory = match others {
+            // Who wrote it knows more of the upload, and may even have sent other content into ours. Digests stay true.
+            Some(others) => Memory {
+                digests: others.digests.or(own.digests),
+                ..others
+            },
+            None => own,
         };
         let specification = Specification {
             name: self.name.clone(),
@@ -354,7 +366,7 @@ impl Upload {
             location,
             source,
             token,
-            checkpoint: checkpoint.map(Mutex::new),
+            checkpoint: checkpoint.map(|checkpoint| Arc::new(Mutex::new(checkpoint))),
             changed: Condvar::new(),
         });
         let shared = self.client.shared();
@@ -378,8 +390,10 @@ impl Upload {
             });
             if let Err(error) = listened {
                 inner.active = None;
+                drop(inner);
                 shared.abandon(id);
                 shared.stop(id, error.clone());
+                active.job.close_checkpoint(false);
                 return Err(error);
             }
         }
@@ -407,16 +421,24 @@ impl Upload {
 
     /// Takes what became of a run that is over. Of several threads that wait one takes it, the others are told.
     fn finish(&self, active: &Active) -> Result<Object, Error> {
-        let mut inner = self.lock();
-        self.take(&mut inner, active);
+        self.take(active);
+        let inner = self.lock();
         inner
             .last
             .clone()
             .unwrap_or_else(|| Err(self.busy("another run has begun meanwhile")))
     }
 
-    fn take(&self, inner: &mut Inner, active: &Active) {
-        let Some(ended) = self.client.shared().lock().ended.remove(&active.id) else {
+    fn take(&self, active: &Active) {
+        let shared = self.client.shared();
+        let is_success = shared.lock().ended.get(&active.id).map(Ended::is_success);
+        let Some(is_success) = is_success else {
+            return;
+        };
+        // Before another run may begin, which would find it in use; and without the lock, since the disk may be slow.
+        let closed = active.job.close_checkpoint(is_success);
+        let mut inner = self.lock();
+        let Some(ended) = shared.lock().ended.remove(&active.id) else {
             return;
         };
         (inner.running, inner.active, inner.token) = (false, None, CancelToken::new());
@@ -426,13 +448,14 @@ impl Upload {
             JobResult::Upload(result) => result,
             JobResult::Call(_) => Err(Error::new(Status::Panic, "an upload ended as a call")),
         };
-        inner.warning = active.job.close_checkpoint(result.is_ok());
+        (inner.warning, inner.left) = (closed.warning, closed.left);
         inner.last = Some(result);
     }
 
     /// Takes what became of a started run that is over though nobody waited for it, so that another may follow.
-    fn take_what_ended(&self, inner: &mut Inner) {
-        let Some(active) = inner.active.clone().filter(|active| active.started) else {
+    fn take_what_ended(&self) {
+        let active = self.lock().active.clone();
+        let Some(active) = active.filter(|active| active.started) else {
             return;
         };
         if active
@@ -440,7 +463,7 @@ impl Upload {
             .as_ref()
             .is_none_or(|completion| completion.is_done())
         {
-            self.take(inner, &active);
+            self.take(&active);
         }
     }
 

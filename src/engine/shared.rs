@@ -18,7 +18,7 @@ use crate::upload::status::Status;
 use crate::upload::task::{JobId, Memory, Specification};
 
 use super::cancel::{CancelToken, lock};
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Version};
 use super::clock::SigningClock;
 use super::report::Listener;
 use super::source::Source;
@@ -44,6 +44,8 @@ pub(super) struct State {
     pub(super) jobs: HashMap<JobId, Arc<Job>>,
     /// What became of jobs that are over, until their handle takes it.
     pub(super) ended: HashMap<JobId, Ended>,
+    /// What is left to do for jobs that are over.
+    pub(super) closing: Vec<Closing>,
     /// Jobs whose handle is gone while something is in flight for them.
     abandoned: HashSet<JobId>,
     pub(super) listeners: Vec<Listener>,
@@ -63,21 +65,47 @@ pub(super) struct Job {
     pub(super) source: Arc<dyn Source>,
     pub(super) token: CancelToken,
     /// Where checkpoints are on; to be had by no other upload while this one has it.
-    pub(super) checkpoint: Option<Mutex<Checkpoint>>,
+    pub(super) checkpoint: Option<Arc<Mutex<Checkpoint>>>,
     /// Whoever waits for this job: its progress changed, or it is over.
     pub(super) changed: Condvar,
 }
 
 impl Job {
-    /// Lets others have the checkpoint, of which nothing is left after a success; gives what went wrong with it.
-    pub(super) fn close_checkpoint(&self, success: bool) -> Option<String> {
-        let mut checkpoint = lock(self.checkpoint.as_ref()?);
-        if success {
-            checkpoint.forget();
-        }
-        checkpoint.close();
-        checkpoint.warning()
+    /// Lets others have the checkpoint, of which nothing is left after a success. A worker does this, and who takes the
+    /// result: whoever comes first, the other waits for it and is told the same.
+    pub(super) fn close_checkpoint(&self, success: bool) -> Closed {
+        let close = |checkpoint: &Arc<_>| close(checkpoint, success);
+        self.checkpoint.as_ref().map(close).unwrap_or_default()
     }
+}
+
+fn close(checkpoint: &Mutex<Checkpoint>, success: bool) -> Closed {
+    let mut checkpoint = lock(checkpoint);
+    if success {
+        checkpoint.forget();
+    }
+    checkpoint.close();
+    Closed {
+        warning: checkpoint.warning(),
+        left: checkpoint.left().cloned(),
+    }
+}
+
+/// What is done for a job that is over by a worker, without the lock: it may take its time.
+pub(super) struct Closing {
+    checkpoint: Option<Arc<Mutex<Checkpoint>>>,
+    success: bool,
+    /// Where the handle is gone: letting go of the job is what drops the caller's source. Else the handle does.
+    abandoned: Option<Arc<Job>>,
+}
+
+/// What is to be told of a checkpoint that is done with.
+#[derive(Default)]
+pub(super) struct Closed {
+    /// What went wrong with it.
+    pub(super) warning: Option<String>,
+    /// What is left of it.
+    pub(super) left: Option<Version>,
 }
 
 /// What became of a job.
@@ -111,6 +139,7 @@ impl State {
             core,
             jobs: HashMap::new(),
             ended: HashMap::new(),
+            closing: Vec::new(),
             abandoned: HashSet::new(),
             listeners: Vec::new(),
             shutdown: false,
@@ -243,9 +272,14 @@ impl Shared {
                 },
             );
             job.changed.notify_all();
+            state.closing.push(Closing {
+                checkpoint: job.checkpoint.clone(),
+                success: false,
+                abandoned: Some(job),
+            });
         }
         let listeners = std::mem::take(&mut state.listeners);
-        drop(state);
+        drop(self.close_what_is_over(state));
         listeners.into_iter().for_each(Listener::end);
         self.work.notify_all();
         self.news.notify_all();
@@ -317,20 +351,47 @@ impl Shared {
         let progress = state.core.progress(id).copied().unwrap_or_default();
         let memory = state.core.memory(id).cloned().unwrap_or_default();
         state.core.remove(id);
-        if !state.abandoned.remove(&id) {
-            state.ended.insert(
-                id,
-                Ended {
-                    result,
-                    progress,
-                    memory,
-                },
-            );
-        }
+        let ended = Ended {
+            result,
+            progress,
+            memory,
+        };
+        let is_abandoned = state.abandoned.remove(&id);
         if let Some(job) = state.jobs.remove(&id) {
             job.changed.notify_all();
+            if is_abandoned || job.checkpoint.is_some() {
+                state.closing.push(Closing {
+                    checkpoint: job.checkpoint.clone(),
+                    success: ended.is_success(),
+                    abandoned: is_abandoned.then_some(job),
+                });
+                self.work.notify_one();
+            }
+        }
+        if !is_abandoned {
+            state.ended.insert(id, ended);
         }
         self.news.notify_one();
+    }
+
+    /// Closes the checkpoints of jobs that are over, so that others have them whether or not anybody asks what became of
+    /// the job.
+    pub(super) fn close_what_is_over<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+    ) -> MutexGuard<'a, State> {
+        while !state.closing.is_empty() {
+            let closing = std::mem::take(&mut state.closing);
+            drop(state);
+            for over in closing {
+                if let Some(checkpoint) = &over.checkpoint {
+                    close(checkpoint, over.success);
+                }
+                drop(over.abandoned);
+            }
+            state = self.lock();
+        }
+        state
     }
 
     /// Ends the threads and waits for them; no job is left by then.
@@ -345,6 +406,7 @@ impl Shared {
         for worker in workers {
             let _ = worker.join();
         }
+        drop(self.close_what_is_over(self.lock()));
         // The last handle may go inside a callback; that thread can't wait for itself, and ends right after.
         if let Some(thread) = callback_thread.filter(|_| !report::delivers_for(self)) {
             let _ = thread.join();

@@ -41,7 +41,11 @@ fn serve(shared: &Arc<Shared>) {
         buffer: vec![0; HASH_BUFFER],
     };
     let mut state = shared.lock();
-    while !state.shutdown {
+    loop {
+        state = shared.close_what_is_over(state);
+        if state.shutdown {
+            return;
+        }
         match state.core.next(shared.now()) {
             Next::Task(task) => state = worker.serve(shared, state, task),
             Next::WakeAt(at) => {
@@ -63,6 +67,10 @@ fn wait<'a>(
     mut state: MutexGuard<'a, State>,
     until: Option<Duration>,
 ) -> MutexGuard<'a, State> {
+    // What the core decided just now may have ended a job.
+    if !state.closing.is_empty() {
+        return state;
+    }
     state.idle += 1;
     state = match until {
         Some(at) if state.watched_until.is_none_or(|watched| at < watched) => {

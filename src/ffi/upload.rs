@@ -517,8 +517,9 @@ pub unsafe extern "C" fn cos_slice_upload_wait(
 
 /// Stops the present run, or the next one where none is running, which then ends with COS_SLICE_ERR_CANCELLED; what the
 /// server has stays there, and a later run resumes. An object that was complete by then stays so: the run ends with
-/// COS_SLICE_OK, only its record may be left unverified. Returns at once; NULL is allowed. Any thread, at any time, any
-/// number of times, inside callbacks too; not in a signal handler.
+/// COS_SLICE_OK, only its record may be left unverified. Returns at once; the run that it ends returns once a read of the
+/// source, a write of the checkpoint or a callback that is under way has returned. NULL is allowed. Any thread, at any time,
+/// any number of times, inside callbacks too; not in a signal handler.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_upload_cancel(upload: *const cos_slice_upload) {
     enter!(upload).get((), cos_slice_upload::cancel)

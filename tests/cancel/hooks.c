@@ -2,8 +2,8 @@
  *
  * COS_SLICE_HOOKS is the path of the tool's local socket. Each call that is told has a connection of its own and says one
  * line: "connect PORT" when a connection has begun and is not there yet, "lookup" when a name under hangs.test is asked
- * for. Such a look-up then waits for the tool: a byte gives it this machine's address, the end of the connection makes it
- * fail. */
+ * for, "save" when a checkpoint is about to be made durable. Such a look-up then waits for the tool: a byte gives it this
+ * machine's address, the end of the connection makes it fail. A save waits likewise, for either. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -64,6 +64,35 @@ static int tell(const char *line)
     return descriptor;
 }
 
+/* Says the line and waits for the tool: whether it answered with a byte. */
+static int ask(const char *line)
+{
+    char answer;
+    ssize_t count;
+    int connection = tell(line);
+    if (connection < 0)
+        return 0;
+    do
+        count = read(connection, &answer, 1);
+    while (count < 0 && errno == EINTR);
+    close(connection);
+    return count == 1;
+}
+
+int fsync(int descriptor)
+{
+    int (*real)(int);
+    void *function = the_real("fsync");
+    char link[64], path[4096];
+    ssize_t length;
+    memcpy(&real, &function, sizeof real);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    length = readlink(link, path, sizeof path);
+    if (length > 4 && length < (ssize_t)sizeof path && memcmp(path + length - 4, ".new", 4) == 0)
+        ask("save\n");
+    return real(descriptor);
+}
+
 int connect(int descriptor, const struct sockaddr *address, socklen_t length)
 {
     int result = really_connect(descriptor, address, length);
@@ -83,16 +112,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     size_t length = name == NULL ? 0 : strlen(name), domain = strlen(HELD_DOMAIN);
     memcpy(&real, &function, sizeof real);
     if (length > domain && strcmp(name + length - domain, HELD_DOMAIN) == 0) {
-        char answer;
-        ssize_t count;
-        int connection = tell("lookup\n");
-        if (connection < 0)
-            return EAI_AGAIN;
-        do
-            count = read(connection, &answer, 1);
-        while (count < 0 && errno == EINTR);
-        close(connection);
-        if (count != 1)
+        if (!ask("lookup\n"))
             return EAI_AGAIN;
         name = "127.0.0.1";
     }

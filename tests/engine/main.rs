@@ -3,6 +3,7 @@
 mod cancel;
 mod changed_between_runs;
 mod changes;
+mod checkpoint_owner;
 mod checkpoints;
 mod clocks;
 mod connections;

@@ -121,7 +121,7 @@ struct Stage<'a> {
     emulator: Emulator,
     file: PathBuf,
     path: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl<'a> Stage<'a> {
@@ -152,7 +152,7 @@ impl<'a> Stage<'a> {
             emulator,
             file,
             path: String::new(),
-            _folder: folder,
+            folder,
         }
     }
 
@@ -182,6 +182,9 @@ impl<'a> Stage<'a> {
             longest_delay: Duration::from_millis(50),
             ..RetryPolicy::default()
         };
+        if self.state.held_by == HeldBy::Saving {
+            config.checkpoint_dir = Some(self.folder.path().join("checkpoints"));
+        }
         Client::new(config).expect("a client")
     }
 
@@ -253,12 +256,19 @@ impl<'a> Stage<'a> {
         let cancelled = Instant::now();
         upload.cancel();
         drop(hold);
+        let released = if self.state.held_by == HeldBy::Saving {
+            self.hooks.fail_held();
+            Instant::now()
+        } else {
+            cancelled
+        };
         let returned = running.join().expect("a run does not panic");
-        // A callback or a read of the file that was under way is not the library's to end.
+        // A callback, a read of the file or a write of the checkpoint that was under way is not the library's to end.
         let from = callback
             .calls()
             .end_of_those_at(cancelled)
-            .max(file.reads().end_of_those_at(cancelled));
+            .max(file.reads().end_of_those_at(cancelled))
+            .max(released);
         let took = returned.at.saturating_duration_since(from);
         assert!(
             took < HANG_GUARD,
@@ -295,6 +305,7 @@ impl<'a> Stage<'a> {
                 self.awaited.wait(|event| event == Event::Hashed(pieces));
             }
             HeldBy::LookUp => self.awaited.wait(|event| event == Event::LookingUp),
+            HeldBy::Saving => self.awaited.wait(|event| event == Event::Saving),
             HeldBy::Gate(Stop::Accept) => {
                 let port = self.gate.as_ref().expect("there is a gate").address().port();
                 self.awaited.wait(|event| event == Event::Connecting(port));

@@ -13,6 +13,8 @@ pub enum Event {
     Hashed(u64),
     /// The system was asked for the address of a host, and is kept from answering.
     LookingUp,
+    /// The checkpoint was written, and is kept from being made durable.
+    Saving,
     /// A connection to this port of this machine has begun, and is not there yet.
     Connecting(u16),
     /// The server has the first byte of a connection, and does nothing.

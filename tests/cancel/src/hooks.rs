@@ -1,4 +1,4 @@
-//! The tool's end of `hooks.c`: hears of system calls that no peer could tell of, and holds look-ups.
+//! The tool's end of `hooks.c`: hears of system calls that no peer could tell of, and holds look-ups and saves.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -18,9 +18,9 @@ pub struct Hooks(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     listener: Option<Events>,
-    /// Look-ups in progress.
+    /// Look-ups and saves in progress.
     held: Vec<UnixStream>,
-    /// Whether look-ups are answered at once.
+    /// Whether they are answered at once.
     open: bool,
 }
 
@@ -38,19 +38,19 @@ impl Hooks {
         hooks
     }
 
-    /// Who is told of calls from now on; look-ups are held.
+    /// Who is told of calls from now on; look-ups and saves are held.
     pub fn tell(&self, events: Option<Events>) {
         let mut state = self.lock();
         (state.listener, state.open) = (events, false);
         state.held.clear();
     }
 
-    /// Has the look-ups in progress fail.
+    /// Has the look-ups in progress fail, and the saves go on.
     pub fn fail_held(&self) {
         self.lock().held.clear();
     }
 
-    /// From now on look-ups find this machine.
+    /// From now on look-ups find this machine, and saves are not held.
     pub fn open(&self) {
         let mut state = self.lock();
         state.open = true;
@@ -66,12 +66,16 @@ impl Hooks {
         let mut state = self.lock();
         let event = match line.trim_end().split_once(' ') {
             Some(("connect", port)) => Event::Connecting(port.parse().expect("a port")),
-            _ if line == "lookup\n" && state.open => return answer(call),
-            _ if line == "lookup\n" => {
+            _ if line.is_empty() => return,
+            _ if state.open => return answer(call),
+            _ => {
                 state.held.push(call);
-                Event::LookingUp
+                match line.as_str() {
+                    "lookup\n" => Event::LookingUp,
+                    "save\n" => Event::Saving,
+                    _ => panic!("the preloaded library said {line:?}"),
+                }
             }
-            _ => return,
         };
         if let Some(listener) = &state.listener {
             listener.happen(event);

@@ -23,6 +23,8 @@ pub enum HeldBy {
     Hashing,
     /// The system's look-up, which does not return.
     LookUp,
+    /// The write of the checkpoint, which does not return before the cancel has.
+    Saving,
     /// The gate, which stops connections there.
     Gate(Stop),
     /// The emulator, which does not answer this operation.
@@ -59,9 +61,10 @@ const SLICES: u64 = 3 * MIB - 1;
 const MID_BODY: u64 = 24 << 10;
 
 /// All states.
-pub const STATES: [State; 11] = [
+pub const STATES: [State; 12] = [
     state("hashing", HeldBy::Hashing, 16 * MIB),
     state("resolving", HeldBy::LookUp, 1),
+    state("saving", HeldBy::Saving, SLICES),
     state("connecting", HeldBy::Gate(Stop::Accept), 1),
     state("tls", HeldBy::Gate(Stop::FirstByte), 1),
     state("sending", HeldBy::Gate(Stop::After(MID_BODY)), SLICES),
