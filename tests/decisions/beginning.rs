@@ -254,3 +254,23 @@ fn an_object_that_appeared_after_an_unanswered_single_request_is_compared() {
         "nothing shows that it is the same"
     );
 }
+
+/// Init was answered as if there were no object. One of other content that is there later came since.
+#[test]
+fn an_object_of_other_content_is_not_discarded_with_an_unfinished_upload_though_init_saw_none() {
+    for (sha, goes) in [(Some(Sha1Digest::from_bytes([3; 20])), false), (None, true)] {
+        let mut script = Script::new(UploadOptions {
+            discard_unfinished: true,
+            ..UploadOptions::default()
+        });
+        script.hash().begin().refuse_slices(-290);
+        let others = Some(Sha1Digest::from_bytes([3; 20]));
+        script.answer(List, unfinished(others, &[]));
+        script.answer(Stat, object(SIZE, sha));
+        if goes {
+            drop(script.request(Delete));
+        } else {
+            assert_eq!(script.status(), Status::ObjectExists);
+        }
+    }
+}

@@ -6,13 +6,14 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use cos_emulator::RequestRecord;
 use cos_slice::engine::handle::Upload;
 use cos_slice::upload::machine::Outcome;
 use cos_slice::upload::progress::{Phase, Progress};
 use cos_slice::upload::status::Status;
 
 use crate::checkpoints::{SIZE, SLICE};
-use crate::support::Stage;
+use crate::support::{BUCKET, Stage};
 
 const HANG_GUARD: Duration = Duration::from_secs(60);
 
@@ -81,14 +82,18 @@ fn an_upload_that_is_ended_in_a_wait_lets_others_have_its_checkpoint_though_nobo
     ] {
         let stage = Stage::new();
         let file = stage.old_file(SIZE, 1);
-        // Nothing is in flight in this wait, and the worker sleeps.
         stage.fault(
             r#"{"operation":"upload_slice_data","times":0,
                 "action":{"status":503,"code":-1,"headers":{"Retry-After":"60"}}}"#,
         );
-        let first = stage.life(&file, true);
+        let client = stage.checkpointing();
+        let first = stage.upload(&client, &file);
         first.set_options(|options| options.deadline = deadline).unwrap();
-        start_and_hear(&first, |progress| progress.retries > 0);
+        first.start(None).unwrap();
+        let refused = |requests: &[RequestRecord]| requests.iter().any(|request| request.status == Some(503));
+        assert!(stage.emulator.wait_for_requests(refused, HANG_GUARD));
+        // The only worker did this after it had the refusal, and sleeps now.
+        client.inspect(BUCKET, "elsewhere").unwrap();
         if deadline.is_none() {
             first.cancel();
         }
