@@ -255,18 +255,29 @@ fn an_object_that_appeared_after_an_unanswered_single_request_is_compared() {
     );
 }
 
-/// Init was answered as if there were no object. One of other content that is there later came since.
+/// Init was answered as if there were no object; but whose upload is there since may have left one too.
 #[test]
-fn an_object_of_other_content_is_not_discarded_with_an_unfinished_upload_though_init_saw_none() {
-    for (sha, goes) in [(Some(Sha1Digest::from_bytes([3; 20])), false), (None, true)] {
-        let mut script = Script::new(UploadOptions {
-            discard_unfinished: true,
-            ..UploadOptions::default()
-        });
-        script.hash().begin().refuse_slices(-290);
-        let others = Some(Sha1Digest::from_bytes([3; 20]));
-        script.answer(List, unfinished(others, &[]));
-        script.answer(Stat, object(SIZE, sha));
+fn what_init_said_of_the_object_counts_no_more_once_another_upload_is_there() {
+    let mut script = Script::new(UploadOptions {
+        discard_unfinished: true,
+        ..UploadOptions::default()
+    });
+    script.hash().begin().refuse_slices(-290);
+    let others = Some(Sha1Digest::from_bytes([3; 20]));
+    script.answer(List, unfinished(others, &[]));
+    script.answer(Stat, object(SIZE, None));
+    assert_eq!(script.status(), Status::ObjectExists);
+}
+
+/// The upload that is rejected is our own, and has all its bytes; what tells it from an object is only its digest.
+#[test]
+fn an_object_of_other_content_is_not_discarded_with_our_own_upload_though_init_saw_none() {
+    for (other_digest, goes) in [(Some([3; 20]), false), (None, true)] {
+        let mut script = Script::new(UploadOptions::default());
+        script.hash().begin().store_all();
+        script.refuse(Finish, -4016).hash().refuse(Init, -4019);
+        script.answer(List, unfinished_of_ours(&[(0, 250)]));
+        script.answer(Stat, object(SIZE, other_digest.map(Sha1Digest::from_bytes)));
         if goes {
             drop(script.request(Delete));
         } else {

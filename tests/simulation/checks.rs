@@ -234,10 +234,10 @@ impl World<'_> {
                 lasting || !self.knows_its_own() || self.is_obstructed()
             }
             Status::OutcomeUnknown => {
-                self.is_spent(error) || lasting || !self.knows_its_own() || self.is_obstructed()
+                let unsettled = self.is_spent(error) || self.went_round() || changed;
+                unsettled || lasting || !self.knows_its_own() || self.is_obstructed()
             }
-            // Lists that lead to nothing, and restarts, are limited too.
-            Status::ServerFailed => self.is_spent(error) || watch.lists >= 5 || watch.inits > 3,
+            Status::ServerFailed => self.is_spent(error) || self.went_round(),
             Status::BadReply => self.is_spent(error) || self.scenario.has(Fault::AbsurdSliceSize),
             // An empty upload of others may be taken for ours where nothing tells that it has a digest.
             Status::Refused => lasting || self.scenario.other_upload.is_some(),
@@ -246,6 +246,11 @@ impl World<'_> {
             }
             _ => false,
         }
+    }
+
+    /// Whether there were as many lists that lead to nothing, or restarts, as there may be.
+    fn went_round(&self) -> bool {
+        self.watch.lists >= 5 || self.watch.inits > 3
     }
 
     /// Whether a request was attempted as often as it may be.

@@ -115,9 +115,12 @@ impl Machine {
     pub(super) fn listed(&mut self, listed: Unfinished) {
         let began = self.memory.began.as_ref();
         let is_ours = began.is_some_and(|begun| begun.has_session_of(&listed));
-        if self.distrust && (is_ours || began.is_some_and(|begun| begun.has_content_of(&listed))) {
+        let may_be_ours = is_ours || began.is_some_and(|begun| begun.has_content_of(&listed));
+        if self.distrust && may_be_ours {
             return self.control(Goal::BeforeDiscard);
         }
+        // Where somebody else's upload is there since, somebody else's object may be too.
+        self.absent_before &= may_be_ours;
         // Only what is wanted, or was begun from here, is ever thrown away; others may upload the same content.
         let may_go = self.options.discard_unfinished || is_ours;
         let (size, sha, memory) = (self.size, self.sha(), &self.memory);
