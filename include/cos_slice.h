@@ -48,8 +48,9 @@
  * slices that the server has, as far as they are of this content; what it has of other content is left alone unless
  * cos_slice_upload_set_discard_unfinished is on, or the handle or its checkpoint (cos_slice_client_set_checkpoint_dir) knows
  * it for an older upload of its own. A source that changes under the upload is an error, never a mixed object.
- * Two uploads of different content to one path at the same time are not serialised by the service: the object is one of
- * them, and the other ends with an error or is replaced.
+ * Two uploads of different content to one path at the same time are not serialised by the service: with hashing on the
+ * object is one of them, and the other ends with an error or is replaced. With hashing off a path must have one writer
+ * until its object is complete, since nothing on the service tells whose slices an unfinished upload holds.
  *
  * DEFAULTS
  *
