@@ -37,7 +37,11 @@ fn judge(case: &Case, result: &Result<Object, Error>) -> Result<(), String> {
         // A refusal that can't be read is one all the same, by its HTTP status.
         Once::Nothing => case.fault.is("replace") && !case.point.succeeds,
         Once::OfSession(status) => error.status == status && !is_in_a_session(&case.point.operation),
-        Once::Rotated => error.status == Status::OtherUpload && !case.journey.hash,
+        // With discarding on it could go, but lacking nothing it looks like a complete object.
+        Once::Rotated => {
+            let refused = matches!(error.status, Status::OtherUpload | Status::ObjectExists);
+            refused && !case.journey.hash
+        }
         Once::Refused(status) => error.status == status && error.message.contains(&case.point.operation),
         Once::Lie => true,
     };

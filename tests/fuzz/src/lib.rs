@@ -1,7 +1,7 @@
 //! What the fuzz targets check: for any input whatever, a function that panics where the library is at fault.
 //!
 //! `fuzz/` drives these with libFuzzer (`make fuzz`); `tests/corpora.rs` replays the inputs that were kept, so that what
-//! was found once is checked at each change. An input is read from its beginning to its end by [`input::Input`], so a
+//! was found once is checked at each change. An input is read from its beginning to its end by `input::Input`, so a
 //! file of a corpus can be read and written by hand.
 
 mod abi;
