@@ -4,17 +4,14 @@
 //! yes would make an object out of two files, so there is a yes only on proof.
 
 use crate::protocol::Unfinished;
-use crate::protocol::digest::Sha1Digest;
 use crate::protocol::ranges::Ranges;
 
 use super::task::{Content, Memory};
 
 /// What is known on this side.
 pub struct Ours<'a> {
-    /// The source's size in bytes.
-    pub size: u64,
-    /// The source's SHA-1, while hashing is on.
-    pub sha: Option<Sha1Digest>,
+    /// The source, with its SHA-1 while hashing is on.
+    pub content: Content,
     /// What is remembered.
     pub memory: &'a Memory,
 }
@@ -30,13 +27,14 @@ pub enum Verdict {
 
 /// Decides about what list answered.
 pub fn decide(listed: &Unfinished, ours: &Ours) -> Verdict {
-    if listed.size != ours.size {
+    let content = &ours.content;
+    if listed.size != content.size {
         return Verdict::Other(format!(
             "it is of {} bytes, and the source has {}",
-            listed.size, ours.size
+            listed.size, content.size
         ));
     }
-    match (&listed.sha, &ours.sha) {
+    match (&listed.sha, &content.sha) {
         (Some(theirs), Some(sha)) if theirs == sha => return Verdict::Adopt(listed.parts.clone()),
         (Some(_), Some(_)) => return Verdict::Other("it is of other content".into()),
         (Some(_), None) => {
@@ -51,19 +49,15 @@ pub fn decide(listed: &Unfinished, ours: &Ours) -> Verdict {
     let begun = ours.memory.began.as_ref();
     // A server may give the same upload another session, but who comes between two requests does that too.
     // And it must have been begun for this content: one without parts has none that would tell.
-    let content = Content {
-        size: ours.size,
-        sha: ours.sha,
-    };
-    let same_upload = begun.is_some_and(|begun| begun.has_session_of(listed) && begun.content == content);
+    let same_upload = begun.is_some_and(|begun| begun.has_session_of(listed) && begun.content == *content);
     let all_ours = listed.parts.iter().all(|range| ours.memory.sent.contains(range));
     if same_upload && all_ours {
         return Verdict::Adopt(listed.parts.clone());
     }
     // An init whose answer was lost leaves an upload without parts; nothing foreign can be built upon. With hashing
     // on ours would have a digest, and one without would be finished unverified.
-    let begun_unseen = ours.memory.init_unanswered.as_ref() == Some(&content);
-    if begun_unseen && listed.parts.is_empty() && ours.sha.is_none() {
+    let begun_unseen = ours.memory.init_unanswered.as_ref() == Some(content);
+    if begun_unseen && listed.parts.is_empty() && content.sha.is_none() {
         return Verdict::Adopt(Ranges::default());
     }
     Verdict::Other("nothing proves that it is of this content".into())
@@ -72,6 +66,7 @@ pub fn decide(listed: &Unfinished, ours: &Ours) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::digest::Sha1Digest;
     use crate::upload::task::Begun;
     use std::str::FromStr;
 
@@ -91,11 +86,8 @@ mod tests {
 
     fn verdict(listed: &Unfinished, sha: Option<&str>, memory: &Memory) -> Verdict {
         let sha = sha.map(|hex| Sha1Digest::from_str(hex).unwrap());
-        let ours = Ours {
-            size: 300,
-            sha,
-            memory,
-        };
+        let content = Content { size: 300, sha };
+        let ours = Ours { content, memory };
         decide(listed, &ours)
     }
 

@@ -1,7 +1,7 @@
 //! What is kept for the next life, and before what: a checkpoint that is written late proves nothing.
 
 use cos_slice::protocol::OperationKind::{Finish, Init, List, Upload};
-use cos_slice::protocol::digest::Hasher;
+use cos_slice::protocol::digest::{Digests, Hasher};
 use cos_slice::upload::Next;
 use cos_slice::upload::error::Error;
 use cos_slice::upload::failure::TaskFailure;
@@ -15,6 +15,24 @@ use crate::script::*;
 
 fn hashed() -> UploadOptions {
     UploadOptions::default()
+}
+
+/// An upload without hashing all of whose slices are there, and whose finish was answered.
+fn answered() -> Script {
+    let mut script = Script::with_checkpoint(plain(), Memory::default());
+    script.save();
+    script.begin();
+    script.save();
+    script.store_all();
+    script.answer(Finish, links());
+    script
+}
+
+/// The digests of [`SIZE`] bytes of this value.
+fn digests_of(byte: u8) -> Option<Arc<Digests>> {
+    let mut hasher = Hasher::new(1 << 20);
+    hasher.update(&[byte; SIZE as usize]);
+    Some(Arc::new(hasher.finish()))
 }
 
 #[test]
@@ -87,12 +105,8 @@ fn a_life_that_died_before_its_session_was_known_adopts_only_an_upload_without_p
 
 #[test]
 fn the_checkpoint_goes_once_the_object_is_known_to_be_complete_and_not_before() {
-    let mut script = Script::with_checkpoint(plain(), Memory::default());
-    script.save();
-    script.begin();
-    script.save();
-    script.store_all();
-    script.answer(Finish, links()).verify();
+    let mut script = answered();
+    script.verify();
     assert!(script.client.result(script.id).is_none());
     script.forget();
     assert_eq!(script.object().outcome, Outcome::Uploaded);
@@ -112,25 +126,14 @@ fn a_checkpoint_is_forgotten_after_a_single_request_too() {
 #[test]
 fn a_complete_object_stays_a_success_whatever_becomes_of_the_checkpoint() {
     let complete = || {
-        let mut script = Script::with_checkpoint(plain(), Memory::default());
-        script.save();
-        script.begin();
-        script.save();
-        script.store_all();
-        script.answer(Finish, links()).verify();
+        let mut script = answered();
+        script.verify();
         script
     };
-    let mut cancelled = complete();
-    cancelled.client.stop(cancelled.id, Error::cancelled("cos://b/p"));
-    assert_eq!(cancelled.status(), Status::Ok);
-    let mut looked_at = Script::with_checkpoint(plain(), Memory::default());
-    looked_at.save();
-    looked_at.begin();
-    looked_at.save();
-    looked_at.store_all();
-    looked_at.answer(Finish, links());
-    looked_at.client.stop(looked_at.id, Error::cancelled("cos://b/p"));
-    assert_eq!(looked_at.status(), Status::Ok, "without waiting for the disk");
+    for mut stopped in [complete(), answered()] {
+        stopped.client.stop(stopped.id, Error::cancelled("cos://b/p"));
+        assert_eq!(stopped.status(), Status::Ok, "without waiting for the disk");
+    }
     let mut broken = complete();
     let task = broken.task();
     let failure = TaskFailure::Defect("caught".into());
@@ -140,13 +143,9 @@ fn a_complete_object_stays_a_success_whatever_becomes_of_the_checkpoint() {
 
 #[test]
 fn remembered_digests_save_the_hashing_and_a_change_of_their_step_does_not_use_them() {
-    let remembered = || {
-        let mut hasher = Hasher::new(1 << 20);
-        hasher.update(&[1; SIZE as usize]);
-        Memory {
-            digests: Some(Arc::new(hasher.finish())),
-            ..Memory::default()
-        }
+    let remembered = || Memory {
+        digests: digests_of(1),
+        ..Memory::default()
     };
     let mut script = Script::with_checkpoint(hashed(), remembered());
     script.save();
@@ -161,10 +160,8 @@ fn remembered_digests_save_the_hashing_and_a_change_of_their_step_does_not_use_t
 /// A checkpoint can be of an older content that nothing tells from this one but the bytes.
 #[test]
 fn remembered_digests_that_the_server_contradicts_are_taken_again_and_believed() {
-    let mut hasher = Hasher::new(1 << 20);
-    hasher.update(&[2; SIZE as usize]);
     let remembered = Memory {
-        digests: Some(Arc::new(hasher.finish())),
+        digests: digests_of(2),
         ..Memory::default()
     };
     let mut script = Script::with_checkpoint(hashed(), remembered);
@@ -190,10 +187,8 @@ fn what_an_init_may_have_begun_is_not_thrown_away_for_its_content() {
     script.hash();
     let saved = script.save().for_other_content();
     assert!(saved.init_unanswered.is_some());
-    let mut hasher = Hasher::new(1 << 20);
-    hasher.update(&[2; SIZE as usize]);
     let other = Memory {
-        digests: Some(Arc::new(hasher.finish())),
+        digests: digests_of(2),
         ..saved
     };
     let mut script = Script::with_checkpoint(hashed(), other);

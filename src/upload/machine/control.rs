@@ -123,8 +123,8 @@ impl Machine {
         self.absent_before &= may_be_ours;
         // Only what is wanted, or was begun from here, is ever thrown away; others may upload the same content.
         let may_go = self.options.discard_unfinished || is_ours;
-        let (size, sha, memory) = (self.size, self.sha(), &self.memory);
-        match resume::decide(&listed, &Ours { size, sha, memory }) {
+        let (content, memory) = (self.content(), &self.memory);
+        match resume::decide(&listed, &Ours { content, memory }) {
             Verdict::Adopt(present) => self.adopt(listed, &present),
             Verdict::Other(_) if may_go => self.control(Goal::BeforeDiscard),
             Verdict::Other(why) => self.in_the_way(&why),

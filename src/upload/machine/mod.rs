@@ -10,6 +10,9 @@
 //!
 //! Success is only ever concluded from an answer to a finish (or to a one-shot upload or an init with a digest)
 //! or from a comparison of the server's own record with the source; see `Machine::compared`.
+//!
+//! Where there is a checkpoint it is written ahead: before init, and before the first slice of a session. After a failure it
+//! is corrected to what is known, and after a success it goes.
 
 mod conclusion;
 mod control;
