@@ -5,13 +5,14 @@
 //! executed, half of the answer sent.
 
 use crate::answer::{AnswerBody, Reply, request_id};
+use crate::api::Api;
 use crate::body::{BodyError, BodyReader, Peeked};
 use crate::codes::{self, Refusal};
 use crate::connection::Connection;
 use crate::faults::{Action, Ending, Knowledge, Phase};
 use crate::form::{self, Form};
 use crate::journal::{Draft, RequestRecord};
-use crate::operations::{API_PREFIX, Call, is_operation_name};
+use crate::operations::{Call, is_operation_name, operation_name};
 use crate::server::Shared;
 use crate::signature::Signature;
 use crate::store::lock;
@@ -248,22 +249,18 @@ impl Exchange {
             (_, Some(boundary)) => body.peek(&boundary, need).await?,
             (_, None) => {
                 body.read_all().await?;
-                let fields = form::json_fields(body.bytes()).unwrap_or_default();
-                let text = |wanted| {
-                    fields
-                        .iter()
-                        .rev()
-                        .find(|(name, _)| name == wanted)
-                        .map(|(_, value)| value)
-                };
-                let operation = text("op").and_then(|value| String::from_utf8(value.to_vec()).ok());
                 Peeked {
-                    operation,
-                    offset: None,
+                    op: form::json_text(body.bytes(), "op"),
+                    is_whole: true,
+                    ..Peeked::default()
                 }
             }
         };
-        let operation = peeked.operation.or_else(|| self.query.op.clone());
+        let peeked = Peeked {
+            op: peeked.op.or_else(|| self.query.op.clone()),
+            ..peeked
+        };
+        let operation = peeked.operation().map(str::to_owned);
         if let Some(operation) = operation.clone().filter(|name| is_operation_name(name)) {
             self.draft.note(|record| record.operation = Some(operation));
         }
@@ -278,7 +275,10 @@ impl Exchange {
     fn note_form(&self, form: &Form) {
         let text = |name| form.text(name).ok().flatten().map(str::to_owned);
         self.draft.note(|record| {
-            record.operation = text("op").or_else(|| self.query.op.clone());
+            let has_content = form.content_length().is_some();
+            record.operation = text("op")
+                .or_else(|| self.query.op.clone())
+                .map(|op| operation_name(&op, has_content).to_owned());
             record.offset = form.number("offset").ok().flatten();
             record.session = text("session");
             record.content_length = form.content_length().map(|length| length as u64);
@@ -291,8 +291,9 @@ impl Exchange {
 
     /// The decoded request.
     fn call(&self, form: Form) -> Result<Call, Refusal> {
-        let encoded = self.parts.uri.path().strip_prefix(API_PREFIX).unwrap_or_default();
+        let (api, encoded) = Api::of_path(self.parts.uri.path()).unwrap_or_default();
         Ok(Call {
+            api,
             method: self.parts.method.clone(),
             target: Target::parse(encoded, self.switches.path_normalisation)?,
             form,

@@ -1,4 +1,4 @@
-//! A stand-in for the slice-upload API (`files/v2`) of Tencent Cloud Object Storage, on a disk folder.
+//! A stand-in for the slice-upload API (`files/v2`, and `files/v1` before it) of Tencent Cloud Object Storage, on a disk folder.
 //!
 //! It keeps objects as plain files, remembers unfinished uploads over restarts, checks signatures, accepts
 //! what the official clients send, and can be told to fail in every way a network service fails. Run the
@@ -34,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod api;
 mod body;
 mod codes;
 mod config;

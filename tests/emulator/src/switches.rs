@@ -134,6 +134,11 @@ choices! {
     ExpiredCode { New = "-59", Old = "-96" }
     OneTimeUse { Executed = "executed", Accepted = "accepted" }
     DataAfterFinish { SessionInvalid = "-290", NotFound = "-197", Success = "success" }
+    V1Resume { ByContent = "by_content", BySession = "by_session" }
+    V1StaleSession { New = "new", SessionInvalid = "-290" }
+    V1OtherContent { New = "new", OffsetReset = "-4019" }
+    V1RepeatedOffset { WentBack = "-4024", Accept = "accept", Repeated = "-4015" }
+    V1SliceSha { Ignored = "ignored", Checked = "checked" }
     DuplicateFields { Last = "last", Refuse = "refuse" }
     PathNormalisation { Refuse = "refuse", Collapse = "collapse" }
     Oversize { Json = "json", Html = "html" }
@@ -263,6 +268,11 @@ switches! {
     data_after_finish: DataAfterFinish = DataAfterFinish::SessionInvalid, Chosen, "data with the session of a finished upload: this code, or code 0 with the addresses";
     finish_grace: Limit = Limit(Some(600)), Chosen, "seconds in which a second finish with the same session gets the same success; none: always -290";
     verify: OnOff = OnOff::On, Chosen, "finish compares the content with `sha` and every running state of `uploadparts`";
+    v1_resume: V1Resume = V1Resume::ByContent, Chosen, "v1 control without a session where the same sha and size are unfinished: goes on at its offset, or begins anew";
+    v1_stale_session: V1StaleSession = V1StaleSession::New, Chosen, "v1 control with a session that is not, or no more, that of an unfinished upload of this sha and size: a new session and offset 0, or -290";
+    v1_other_content: V1OtherContent = V1OtherContent::New, Chosen, "v1 control without a session where another sha or size is unfinished, which goes: a new session and offset 0, or -4019 once (\"offset reset, upload again\")";
+    v1_repeated_offset: V1RepeatedOffset = V1RepeatedOffset::WentBack, Documented, "v1 data below the next offset: -4024; success without effect when all of it was received; -4015 when it is the last slice received";
+    v1_slice_sha: V1SliceSha = V1SliceSha::Ignored, Documented, "`sha` of v1 data, that of the slice: \"not enabled\", or -5984 when it is wrong";
     rate_limit: Limit = Limit(None), Chosen, "operations per second, with a burst of as many; beyond is -71";
     duplicate_fields: DuplicateFields = DuplicateFields::Last, Inferred, "a form field sent twice: the last one wins, or -5993";
     path_normalisation: PathNormalisation = PathNormalisation::Refuse, Chosen, "empty segments in a path: -5994, or left out";

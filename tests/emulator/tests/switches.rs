@@ -384,7 +384,11 @@ fn verify() {
 
 #[test]
 fn every_switch_has_a_test_and_a_row_in_the_readme() {
-    let tests = concat!(include_str!("switches.rs"), include_str!("request_switches.rs"));
+    let tests = concat!(
+        include_str!("switches.rs"),
+        include_str!("request_switches.rs"),
+        include_str!("files_v1.rs"),
+    );
     let readme = include_str!("../README.md");
     for row in Switches::table() {
         assert!(
