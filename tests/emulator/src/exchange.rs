@@ -9,6 +9,7 @@ use crate::api::Api;
 use crate::body::{BodyError, BodyReader, Peeked};
 use crate::codes::{self, Refusal};
 use crate::connection::Connection;
+use crate::dialect::{self, header_text};
 use crate::faults::{Action, Ending, Knowledge, Phase};
 use crate::form::{self, Form};
 use crate::journal::{Draft, RequestRecord};
@@ -16,7 +17,7 @@ use crate::operations::{Call, is_operation_name, operation_name};
 use crate::server::Shared;
 use crate::signature::Signature;
 use crate::store::lock;
-use crate::switches::{ListAbsent, OnOff, OneTimeUse, Switches, TokenPlace};
+use crate::switches::{ListAbsent, OnOff, OneTimeUse, Switches};
 use crate::target::{self, Target};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue};
@@ -148,8 +149,8 @@ fn first_record(
 ) -> RequestRecord {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let shown = parts.headers.iter().filter(|(name, _)| *name != AUTHORIZATION);
-    let token =
-        header_text(parts, AUTHORIZATION.as_str()).and_then(|text| text.split_whitespace().next_back());
+    let token = header_text(&parts.headers, AUTHORIZATION.as_str())
+        .and_then(|text| text.split_whitespace().next_back());
     let signature = token
         .or(query.sign.as_deref())
         .and_then(|token| Signature::decode(token).ok());
@@ -178,10 +179,6 @@ fn closing(mut response: Response<AnswerBody>) -> Response<AnswerBody> {
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(CONNECTION, close);
     response
-}
-
-fn header_text<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
-    parts.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 impl Exchange {
@@ -215,7 +212,7 @@ impl Exchange {
         }
         self.note_body(&body);
         let (bytes, memory) = body.into_body();
-        let content_type = header_text(&self.parts, CONTENT_TYPE.as_str()).unwrap_or_default();
+        let content_type = header_text(&self.parts.headers, CONTENT_TYPE.as_str()).unwrap_or_default();
         let form = Form::decode(
             content_type,
             &bytes,
@@ -243,7 +240,7 @@ impl Exchange {
     /// Holds the request against the fault rules as soon as enough of it is known.
     async fn pick_fault(&self, body: &mut BodyReader) -> Result<Option<Action>, BodyError> {
         let need = lock(&self.shared.faults).needed_knowledge();
-        let content_type = header_text(&self.parts, CONTENT_TYPE.as_str()).unwrap_or_default();
+        let content_type = header_text(&self.parts.headers, CONTENT_TYPE.as_str()).unwrap_or_default();
         let peeked = match (need, form::boundary(content_type)) {
             (Knowledge::Head, _) => Peeked::default(),
             (_, Some(boundary)) => body.peek(&boundary, need).await?,
@@ -291,32 +288,29 @@ impl Exchange {
 
     /// The decoded request.
     fn call(&self, form: Form) -> Result<Call, Refusal> {
-        let (api, encoded) = Api::of_path(self.parts.uri.path()).unwrap_or_default();
+        let headers = &self.parts.headers;
+        dialect::check_header(headers, &self.switches)?;
+        if header_text(headers, CONTENT_TYPE.as_str()).is_some_and(form::is_multipart) {
+            dialect::check_form(&form, &self.switches)?;
+        }
+        let config = &self.shared.config;
+        let path = config.below_path_prefix(self.parts.uri.path());
+        let (api, encoded) = path.and_then(Api::of_path).unwrap_or_default();
         Ok(Call {
             api,
             method: self.parts.method.clone(),
             target: Target::parse(encoded, self.switches.path_normalisation)?,
             form,
             query_op: self.query.op.clone(),
-            token: self.token(),
-            base_url: format!("{}://{}", self.shared.config.scheme(), self.connection.local),
+            token: dialect::token(headers, self.query.sign.as_deref(), &self.switches)?,
+            base_url: format!(
+                "{}://{}{}",
+                config.scheme(),
+                self.connection.local,
+                config.path_prefix
+            ),
             now: self.now,
         })
-    }
-
-    /// The signature, wherever this client may put it.
-    fn token(&self) -> Option<String> {
-        let header = header_text(&self.parts, AUTHORIZATION.as_str())
-            .map(str::trim)
-            .filter(|text| !text.is_empty());
-        let token = match (header, self.switches.token_place) {
-            // One client puts a word in front.
-            (Some(text), TokenPlace::Any) => text.split_whitespace().next_back(),
-            (Some(text), TokenPlace::HeaderOrQuery | TokenPlace::Header) => Some(text),
-            (None, TokenPlace::Any | TokenPlace::HeaderOrQuery) => self.query.sign.as_deref(),
-            (None, TokenPlace::Header) => None,
-        };
-        token.map(str::to_owned)
     }
 
     /// The faults that keep the operation from running.

@@ -130,7 +130,7 @@ pub(crate) fn is_content(name: &str) -> bool {
     name.eq_ignore_ascii_case("filecontent")
 }
 
-fn is_multipart(content_type: &str) -> bool {
+pub(crate) fn is_multipart(content_type: &str) -> bool {
     content_type
         .trim_start()
         .get(..10)

@@ -24,7 +24,7 @@
 //!
 //! A request goes from `server` (connections, over `socket` and `tls`) through `exchange` (one request, with
 //! the points where faults strike) to `operations` (what the service does), which use `store` (the folder).
-//! `form` decodes bodies, `target` paths, `signature` signatures; `faults`, `switches` and `codes` are tables;
+//! `form` decodes bodies, `target` paths, `signature` signatures; `dialect` finds what else a request must bring; `faults`, `switches` and `codes` are tables;
 //! `journal` is the record of requests; `control` and `download` are the other things that can be asked over
 //! HTTP.
 //!
@@ -40,6 +40,7 @@ mod codes;
 mod config;
 mod connection;
 mod control;
+mod dialect;
 mod download;
 mod emulator;
 mod exchange;

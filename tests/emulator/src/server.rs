@@ -241,15 +241,20 @@ async fn route(
     request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Ended> {
     let path = request.uri().path();
-    if Api::of_path(path).is_some() {
-        exchange::answer(shared, connection, request).await
-    } else if path.starts_with(control::PREFIX) {
+    let below = shared.config.below_path_prefix(path).unwrap_or_default();
+    if path.starts_with(control::PREFIX) {
         Ok(control::answer(shared, &connection, request).await)
-    } else if path.starts_with(ACCESS_PREFIX) || path.starts_with(SOURCE_PREFIX) {
+    } else if Api::of_path(below).is_some() {
+        exchange::answer(shared, connection, request).await
+    } else if below.starts_with(ACCESS_PREFIX) || below.starts_with(SOURCE_PREFIX) {
         Ok(download::answer(shared, request).await)
     } else {
         // A status that the service never gives, so that no client takes it for an answer of its own.
-        let text = "cos-emulator: there is nothing at this path; the API is at /files/v2/<appid>/<bucket>/<path> and /files/v1/…\n";
+        let prefix = &shared.config.path_prefix;
+        let text = format!(
+            "cos-emulator: there is nothing at this path; the API is at {prefix}/files/v2/<appid>/<bucket>/<path>, the older \
+             one at {prefix}/files/v1/<appid>/<bucket>/<path>\n"
+        );
         Ok(plain(StatusCode::NOT_IMPLEMENTED, "text/plain", text))
     }
 }

@@ -110,10 +110,20 @@ impl Service<'_> {
 
     /// The slice size to be used, from the one asked for.
     pub(super) fn slice_size(&self, call: &Call) -> Result<u64, Refusal> {
+        let sizes = &self.switches.slice_sizes.0;
         let asked = match call.api {
-            Api::V1 => call.form.number("slice_size")?.unwrap_or(MEBIBYTE),
+            Api::V1 => {
+                let told = call.form.number("slice_size")?;
+                told.or(sizes.first().copied()).unwrap_or(MEBIBYTE)
+            }
             Api::V2 => required_number(&call.form, "slice_size")?,
         };
+        if sizes.contains(&asked) {
+            return Ok(asked);
+        }
+        if !sizes.is_empty() {
+            return Err(bad_slice_size(asked, &format!("one of {sizes:?}")));
+        }
         let (accepted, expected) = match self.switches.slice_policy {
             SlicePolicy::S2 if call.api == Api::V1 => (V1_SLICE_SIZES.contains(&asked), "524288 to 20971520"),
             SlicePolicy::S2 => (

@@ -4,7 +4,9 @@ use super::{Call, Data, Service, checks, object};
 use crate::codes::{self, Refusal};
 use crate::form::Form;
 use crate::store::Upload;
-use crate::switches::{DataAfterFinish, DuplicateSlice, LongSlice, MisplacedSlice, SerialUpload, Strictness};
+use crate::switches::{
+    DataAfterFinish, DataMd5, DuplicateSlice, LongSlice, MisplacedSlice, SerialUpload, Strictness,
+};
 use md5::{Digest, Md5};
 use serde_json::json;
 
@@ -111,13 +113,19 @@ impl Service<'_> {
 
     /// The MD5 to echo, if the client sent one and it is right.
     pub(super) fn checked_md5<'a>(&self, form: &'a Form, content: &[u8]) -> Result<Option<&'a str>, Refusal> {
-        let Some(sent) = form.text("datamd5")? else {
-            return Ok(None);
-        };
-        if !sent.eq_ignore_ascii_case(&hex::encode(Md5::digest(content))) {
-            return Err(codes::CHECKSUM_MISMATCH.because("datamd5 is not the MD5 of this slice"));
+        let sent = form.text("datamd5")?;
+        let is_right = |sent: &str| sent.eq_ignore_ascii_case(&hex::encode(Md5::digest(content)));
+        match (self.switches.datamd5, sent) {
+            (DataMd5::Ignored, _) => Ok(None),
+            (DataMd5::Echoed, sent) => Ok(sent),
+            (DataMd5::Required, None) => {
+                Err(codes::BAD_PARAMETER.because("the form has no field \"datamd5\", the MD5 of the slice"))
+            }
+            (DataMd5::Checked | DataMd5::Required, Some(sent)) if !is_right(sent) => {
+                Err(codes::CHECKSUM_MISMATCH.because("datamd5 is not the MD5 of this slice"))
+            }
+            (DataMd5::Checked | DataMd5::Required, sent) => Ok(sent),
         }
-        Ok(Some(sent))
     }
 
     pub(super) fn data_after_finish(&self, call: &Call, session: &str) -> Result<Data, Refusal> {
