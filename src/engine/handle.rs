@@ -1,17 +1,18 @@
 //! The handle of one upload: its settings, its runs, and what is remembered between them.
 
+mod content;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::protocol::location::Location;
 use crate::upload::error::Error;
-use crate::upload::failure::SourceFailure;
 use crate::upload::machine::Object;
-use crate::upload::options::{self, UploadOptions};
+use crate::upload::options::UploadOptions;
 use crate::upload::progress::Progress;
 use crate::upload::status::Status;
-use crate::upload::task::{JobId, Memory, Specification};
+use crate::upload::task::{JobId, Memory, Reading, Specification};
 
 use super::callback::{Completion, inside_callback, is_inside_callback};
 use super::cancel::CancelToken;
@@ -19,7 +20,8 @@ use super::checkpoint::{Checkpoint, Destination, InUse, Version};
 use super::client::{Client, name_of};
 use super::report::{Due, Listener, Pace, aborted};
 use super::shared::{Ended, Job, JobResult, Shared, State};
-use super::source::{FileSource, Identity, Source};
+use super::source::{Identity, OpenFile, Source};
+use content::{Content, Whole};
 
 pub use super::report::ProgressFn;
 
@@ -34,7 +36,7 @@ pub struct Upload {
 
 struct Inner {
     options: UploadOptions,
-    source: Option<SourceSetting>,
+    content: Content,
     /// What the last run left. It is at least as new as the checkpoint, also where that could not be written, as long as
     /// nobody else has written there since.
     memory: Option<Memory>,
@@ -52,12 +54,6 @@ struct Inner {
 }
 
 #[derive(Clone)]
-enum SourceSetting {
-    Path(PathBuf),
-    Open(Arc<dyn Source>),
-}
-
-#[derive(Clone)]
 struct Active {
     id: JobId,
     job: Arc<Job>,
@@ -71,7 +67,7 @@ impl Upload {
     pub(super) fn new(client: Client, location: Location) -> Self {
         let inner = Inner {
             options: UploadOptions::default(),
-            source: None,
+            content: Content::default(),
             memory: None,
             left: None,
             remembered: None,
@@ -100,7 +96,15 @@ impl Upload {
     /// # Errors
     /// [`Status::Busy`] while the upload runs.
     pub fn set_file(&self, path: impl Into<PathBuf>) -> Result<(), Error> {
-        self.set(|inner| inner.source = Some(SourceSetting::Path(path.into())))
+        self.set(|inner| inner.content.replace(Some(Whole::Path(path.into()))))
+    }
+
+    /// Uploads a file that is open already; what it has when the upload is run counts.
+    ///
+    /// # Errors
+    /// [`Status::Busy`] while the upload runs.
+    pub fn set_open_file(&self, file: OpenFile) -> Result<(), Error> {
+        self.set(|inner| inner.content.replace(Some(Whole::Open(file))))
     }
 
     /// Uploads what the source gives.
@@ -108,7 +112,24 @@ impl Upload {
     /// # Errors
     /// [`Status::Busy`] while the upload runs.
     pub fn set_source(&self, source: Arc<dyn Source>) -> Result<(), Error> {
-        self.set(|inner| inner.source = Some(SourceSetting::Open(source)))
+        self.set(|inner| inner.content.replace(Some(Whole::Source(source))))
+    }
+
+    /// Lets go of what was set to be uploaded.
+    ///
+    /// # Errors
+    /// [`Status::Busy`] while the upload runs.
+    pub fn forget_source(&self) -> Result<(), Error> {
+        self.set(|inner| inner.content.replace(None))
+    }
+
+    /// Uploads only part of what was or will be set: the bytes from an offset on, so many of them or all that follow. `None`
+    /// for all. Of streams no part can be chosen.
+    ///
+    /// # Errors
+    /// [`Status::Busy`] while the upload runs.
+    pub fn set_range(&self, range: Option<(u64, Option<u64>)>) -> Result<(), Error> {
+        self.set(|inner| inner.content.set_range(range))
     }
 
     /// Changes the options; they are checked when the upload is run.
@@ -119,13 +140,16 @@ impl Upload {
         self.set(|inner| change(&mut inner.options))
     }
 
-    fn set(&self, change: impl FnOnce(&mut Inner)) -> Result<(), Error> {
+    /// `change` returns what it replaced, which is not to be dropped under the lock: that may call the program.
+    fn set<Old>(&self, change: impl FnOnce(&mut Inner) -> Old) -> Result<(), Error> {
         self.take_what_ended();
         let mut inner = self.lock();
         if inner.running {
             return Err(self.busy("settings can't be changed while the upload runs"));
         }
-        change(&mut inner);
+        let old = change(&mut inner);
+        drop(inner);
+        drop(old);
         Ok(())
     }
 
@@ -247,7 +271,7 @@ impl Upload {
             return Err(self.busy("an upload can't be run inside a callback"));
         }
         self.take_what_ended();
-        let (options, source, left) = {
+        let (options, content, left) = {
             let mut inner = self.lock();
             if inner.running {
                 return Err(self.busy("it is running already"));
@@ -256,17 +280,12 @@ impl Upload {
                 .options
                 .validate(self.client.shared().api)
                 .map_err(|text| Error::invalid(format!("{}: {text}", self.name)))?;
-            let source = inner.source.clone().ok_or_else(|| {
-                Error::invalid(format!(
-                    "{}: source: nothing to upload was set; set a file first",
-                    self.name
-                ))
-            })?;
             (inner.running, inner.last, inner.warning) = (true, None, None);
-            (inner.options.clone(), source, inner.left.clone())
+            (inner.options.clone(), inner.content.clone(), inner.left.clone())
         };
         // Opening may block, so it happens without the lock; cancel must always get through.
-        let begun = self.open(source).and_then(|source| {
+        let begun = content.open(&self.name).and_then(|source| {
+            check_reading(&self.name, &options, &*source)?;
             let mut checkpoint = self.open_checkpoint()?;
             let others = checkpoint
                 .as_mut()
@@ -280,28 +299,6 @@ impl Upload {
             inner.token = CancelToken::new();
         }
         begun
-    }
-
-    fn open(&self, source: SourceSetting) -> Result<Arc<dyn Source>, Error> {
-        let source: Arc<dyn Source> = match source {
-            SourceSetting::Open(source) => source,
-            SourceSetting::Path(path) => {
-                Arc::new(FileSource::open(&path).map_err(|failure| self.file_error(&failure))?)
-            }
-        };
-        options::validate_size(source.size()).map_err(|text| Error {
-            status: Status::TooLarge,
-            ..Error::invalid(format!("{}: {text}", self.name))
-        })?;
-        Ok(source)
-    }
-
-    fn file_error(&self, failure: &SourceFailure) -> Error {
-        let text = format!("{}: {}", self.name, failure.detail);
-        Error {
-            os_errno: failure.os_errno,
-            ..Error::new(Status::FileOpen, text)
-        }
     }
 
     /// Takes the checkpoint, where there are any, so that nobody else works on the object by it.
@@ -340,7 +337,10 @@ impl Upload {
             return Err(Error::cancelled(&self.name));
         }
         let identity = source.identity();
-        let is_same = identity.is_some() && identity == inner.remembered;
+        let is_same = match &identity {
+            Some(_) => identity == inner.remembered,
+            None => inner.content.is_as_before(&*source),
+        };
         let own = match &inner.memory {
             Some(memory) if is_same => memory.clone(),
             Some(memory) => memory.for_other_content(),
@@ -447,6 +447,7 @@ impl Upload {
         (inner.running, inner.active, inner.token) = (false, None, CancelToken::new());
         (inner.memory, inner.last_progress) = (Some(ended.memory), ended.progress);
         inner.remembered = active.job.source.lasting_identity();
+        inner.content.ran();
         let result = match ended.result {
             JobResult::Upload(result) => result,
             JobResult::Call(_) => Err(Error::new(Status::Panic, "an upload ended as a call")),
@@ -477,6 +478,18 @@ impl Upload {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether what is asked for can be done with a source that is read once.
+fn check_reading(name: &str, options: &UploadOptions, source: &dyn Source) -> Result<(), Error> {
+    if source.reading() == Reading::Once && options.hash {
+        return Err(Error::invalid(format!(
+            "{name}: hash: the SHA-1 of {} would have to be sent before its first byte is read. \
+             Turn hashing off, or have it spooled",
+            source.name()
+        )));
+    }
+    Ok(())
 }
 
 fn snapshot(state: &State, id: JobId) -> Progress {

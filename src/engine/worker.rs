@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::protocol::clock::Clocks;
 use crate::protocol::digest::Hasher;
-use crate::protocol::{Operation, OperationKind, signature};
+use crate::protocol::{Operation, OperationKind, Request, Segment, signature};
 use crate::upload::Next;
-use crate::upload::failure::{SourceFailure, SourceFault, TaskFailure};
+use crate::upload::failure::{SourceFailure, TaskFailure};
 use crate::upload::task::{Done, Task, Work};
 
 use super::cancel::lock;
@@ -16,6 +16,7 @@ use super::clock::{SigningClock, unix_seconds};
 use super::echo;
 use super::shared::{Job, Shared, State};
 use super::socket::buffers;
+use super::source;
 use super::transport::{AnswerLimits, MAX_LIST_REPLY, Transport};
 
 /// How long a signature made for one attempt is good for: long enough for a slow slice.
@@ -138,12 +139,8 @@ impl Worker {
             )),
             Work::Spool => {
                 let spooled = job.source.spool(&job.token);
-                spooled
-                    .map(|size| Done::Spooled { size })
-                    .map_err(|failure| match job.token.is_cancelled() {
-                        true => TaskFailure::Cancelled,
-                        false => TaskFailure::Source(failure),
-                    })
+                let spooled = spooled.map(|size| Done::Spooled { size });
+                spooled.map_err(|failure| source_failure(job, failure))
             }
             Work::Digest => Ok(Done::Digest(job.source.digest())),
             Work::Save(memory) => {
@@ -172,28 +169,10 @@ impl Worker {
             }
             let left = usize::try_from(end - hasher.position()).unwrap_or(usize::MAX);
             let room = left.min(self.buffer.len());
-            let got = job.source.read_at(hasher.position(), &mut self.buffer[..room]);
-            let got = got.map_err(|error| {
-                TaskFailure::Source(SourceFailure {
-                    kind: SourceFault::Unreadable,
-                    detail: format!(
-                        "reading {} at offset {} failed: {error}",
-                        job.source.name(),
-                        hasher.position()
-                    ),
-                    os_errno: error.raw_os_error(),
-                })
-            })?;
+            let (source, offset) = (&*job.source, hasher.position());
+            let got = source::read(source, offset, &mut self.buffer[..room]).map_err(TaskFailure::Source)?;
             if got == 0 {
-                return Err(TaskFailure::Source(SourceFailure {
-                    kind: SourceFault::Changed,
-                    detail: format!(
-                        "{} ends at offset {}, before its size",
-                        job.source.name(),
-                        hasher.position()
-                    ),
-                    os_errno: None,
-                }));
+                return Err(TaskFailure::Source(source::ended(source, offset)));
             }
             hasher.update(&self.buffer[..got]);
         }
@@ -203,6 +182,7 @@ impl Worker {
 
     fn request(&mut self, shared: &Shared, job: &Job, operation: &Operation) -> Result<Done, TaskFailure> {
         let request = shared.api.encode(operation, &job.location, random_u128()?);
+        load(job, &request)?;
         let authorization = signature::sign(
             &shared.secret_key,
             job.location.bucket(),
@@ -234,6 +214,25 @@ impl Worker {
             with_clocks(failure, self.transport.server_date(), &shared.signing_clock)
         })?;
         Ok(Done::Answered(answer))
+    }
+}
+
+/// Has the source ready what the request sends of it: a server does not wait for a stream that takes its time.
+fn load(job: &Job, request: &Request) -> Result<(), TaskFailure> {
+    for segment in &request.body.segments {
+        if let Segment::Source { offset, length } = segment {
+            let loaded = job.source.load(*offset..offset + length, &job.token);
+            loaded.map_err(|failure| source_failure(job, failure))?;
+        }
+    }
+    Ok(())
+}
+
+/// A read that a cancel ended is no failure of the source.
+fn source_failure(job: &Job, failure: SourceFailure) -> TaskFailure {
+    match job.token.is_cancelled() {
+        true => TaskFailure::Cancelled,
+        false => TaskFailure::Source(failure),
     }
 }
 

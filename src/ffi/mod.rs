@@ -4,8 +4,8 @@
 //! |---|---|
 //! | What happens on NULL, on a panic, on an error? | `boundary.rs` |
 //! | How do texts and numbers cross? | `strings.rs`, `numbers.rs` |
-//! | What can be done with a client, an upload, an error? | `client.rs`; `upload.rs` and `result.rs`; `error.rs` |
-//! | How is a callback held, and when is it dropped? | `progress.rs` |
+//! | What can be done with a client, an upload, an error? | `client.rs`; `upload.rs`, `source.rs` and `result.rs`; `error.rs` |
+//! | How is a callback held, and when is it dropped? | `callback.rs`, `progress.rs`, `source.rs` |
 //! | What are the versions? | `version.rs` |
 //!
 //! Handles are reference counted: C holds one reference, and each entry point takes another while it lasts. So a handle
@@ -13,11 +13,13 @@
 //! state is behind a lock, and entry points only ever have shared references.
 
 mod boundary;
+mod callback;
 mod client;
 mod error;
 mod numbers;
 mod progress;
 mod result;
+mod source;
 mod strings;
 mod upload;
 mod version;
