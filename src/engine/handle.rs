@@ -12,7 +12,7 @@ use crate::upload::machine::Object;
 use crate::upload::options::UploadOptions;
 use crate::upload::progress::Progress;
 use crate::upload::status::Status;
-use crate::upload::task::{JobId, Memory, Reading, Specification};
+use crate::upload::task::{JobId, Memory, Specification};
 
 use super::callback::{Completion, inside_callback, is_inside_callback};
 use super::cancel::CancelToken;
@@ -276,16 +276,16 @@ impl Upload {
             if inner.running {
                 return Err(self.busy("it is running already"));
             }
-            inner
-                .options
-                .validate(self.client.shared().api)
+            let api = self.client.shared().api;
+            let checked = inner.content.check(&inner.options, api);
+            checked
+                .and_then(|()| inner.options.validate(api))
                 .map_err(|text| Error::invalid(format!("{}: {text}", self.name)))?;
             (inner.running, inner.last, inner.warning) = (true, None, None);
             (inner.options.clone(), inner.content.clone(), inner.left.clone())
         };
         // Opening may block, so it happens without the lock; cancel must always get through.
         let begun = content.open(&self.name).and_then(|source| {
-            check_reading(&self.name, &options, &*source)?;
             let mut checkpoint = self.open_checkpoint()?;
             let others = checkpoint
                 .as_mut()
@@ -478,18 +478,6 @@ impl Upload {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether what is asked for can be done with a source that is read once.
-fn check_reading(name: &str, options: &UploadOptions, source: &dyn Source) -> Result<(), Error> {
-    if source.reading() == Reading::Once && options.hash {
-        return Err(Error::invalid(format!(
-            "{name}: hash: the SHA-1 of {} would have to be sent before its first byte is read. \
-             Turn hashing off, or have it spooled",
-            source.name()
-        )));
-    }
-    Ok(())
 }
 
 fn snapshot(state: &State, id: JobId) -> Progress {

@@ -11,7 +11,9 @@ mod faults;
 mod injection;
 mod resume;
 mod scenarios;
+mod sources;
 mod strangers;
+mod streams;
 mod support;
 
 use std::sync::{Arc, mpsc};

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::engine::source::{FileSource, OpenFile, RangeSource, Source};
+use crate::protocol::Api;
 use crate::upload::error::Error;
 use crate::upload::failure::SourceFailure;
-use crate::upload::options;
+use crate::upload::options::{self, OptionError, UploadOptions};
 use crate::upload::status::Status;
+use crate::upload::task::Reading;
 
 /// Where the bytes come from, and which of them.
 #[derive(Clone, Default)]
@@ -52,6 +54,26 @@ impl Content {
     /// Whether this source, opened of it, is known to have the bytes that the last run had.
     pub(super) fn is_as_before(&self, source: &dyn Source) -> bool {
         self.was_run && source.keeps_its_content()
+    }
+
+    /// Whether what is asked for can be done with a source that is read but once.
+    pub(super) fn check(&self, options: &UploadOptions, api: Api) -> Result<(), OptionError> {
+        let Some(Whole::Source(source)) = &self.whole else {
+            return Ok(());
+        };
+        let first = match source.reading() {
+            Reading::AtWill | Reading::AfterSpooling => return Ok(()),
+            Reading::Once => format!("the SHA-1 of {} before its first byte", source.name()),
+        };
+        if api.rules().needs_digest {
+            return Err(format!("stream: {} demands {first}; have it spooled", api.name()));
+        }
+        match options.hash {
+            true => Err(format!(
+                "hash: it would take {first}; turn hashing off, or have it spooled"
+            )),
+            false => Ok(()),
+        }
     }
 
     /// The source for a run. May block.
