@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::protocol::location::Location;
@@ -416,13 +416,13 @@ impl Shared {
         };
         self.work.notify_all();
         self.news.notify_all();
-        // The last handle may go inside a callback that reads for a worker: it can't wait for itself, nor for others that
-        // may wait for it. They end by themselves.
-        let this = thread::current().id();
-        if workers.iter().all(|worker| worker.thread().id() != this) {
-            for worker in workers {
-                let _ = worker.join();
-            }
+        // The last handle may go inside a callback that reads for a worker: that can't wait for itself, nor for threads that
+        // may be in callbacks which wait for this one. They end by themselves.
+        if worker::works_for(self) {
+            return;
+        }
+        for worker in workers {
+            let _ = worker.join();
         }
         drop(self.close_what_is_over(self.lock()));
         // The last handle may go inside a callback; that thread can't wait for itself, and ends right after.

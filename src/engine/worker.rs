@@ -1,5 +1,6 @@
 //! A worker: asks the core for a task, does it, reports. It decides nothing.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,8 +30,19 @@ const HASH_BUFFER: usize = 64 << 10;
 /// its input at its longest, and as much again of these two for the records of TLS, beside which the stack in use is small.
 pub const MEMORY_PER_CONNECTION: usize = HASH_BUFFER + 2 * (buffers::OUTPUT + buffers::MAX_INPUT);
 
+thread_local! {
+    /// The client whose worker this is.
+    static WORKS_FOR: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
+}
+
+/// Whether the calling thread is a worker of this client.
+pub(super) fn works_for(shared: &Arc<Shared>) -> bool {
+    WORKS_FOR.get() == Arc::as_ptr(shared)
+}
+
 /// The life of a worker thread.
 pub(super) fn work(shared: &Arc<Shared>) {
+    WORKS_FOR.set(Arc::as_ptr(shared));
     if catch_unwind(AssertUnwindSafe(|| serve(shared))).is_err() {
         shared.collapse();
     }

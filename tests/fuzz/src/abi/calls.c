@@ -59,7 +59,8 @@ static void check_error(const cos_slice_error *error)
 /* How a setter may end. */
 static void check_setter(int32_t status)
 {
-    CHECK(status == COS_SLICE_OK || status == COS_SLICE_ERR_INVALID_ARGUMENT || status == COS_SLICE_ERR_BUSY);
+    CHECK(status == COS_SLICE_OK || status == COS_SLICE_ERR_INVALID_ARGUMENT || status == COS_SLICE_ERR_BUSY ||
+          status == COS_SLICE_ERR_FILE_OPEN);
 }
 
 /* How a call with an error out-parameter ended; keeps the error, or frees it at once. */
@@ -106,7 +107,7 @@ static void ask(const cos_slice_upload *upload)
 static void check_progress(const cos_slice_progress *progress)
 {
     CHECK(progress->struct_size == sizeof *progress);
-    CHECK(progress->phase >= COS_SLICE_PHASE_WAITING && progress->phase <= COS_SLICE_PHASE_DONE);
+    CHECK(progress->phase >= COS_SLICE_PHASE_WAITING && progress->phase <= COS_SLICE_PHASE_SPOOLING);
     CHECK(progress->acknowledged <= progress->total);
     CHECK(progress->resumed <= progress->acknowledged);
     CHECK(progress->hashed <= progress->total);
@@ -139,7 +140,14 @@ static int32_t told(const cos_slice_progress *progress, void *user_data)
     return listener->acts & STOPS;
 }
 
-static void come_back(void *user_data)
+void give_away(void)
+{
+    pthread_mutex_lock(&given_mutex);
+    given++;
+    pthread_mutex_unlock(&given_mutex);
+}
+
+void come_back(void *user_data)
 {
     free(user_data);
     pthread_mutex_lock(&given_mutex);
@@ -154,9 +162,7 @@ static int32_t set_listener(struct host *host, int slot, cos_slice_upload *uploa
     struct listener *listener = malloc(sizeof *listener);
     CHECK(listener != NULL);
     *listener = (struct listener){ host, slot, take(host) };
-    pthread_mutex_lock(&given_mutex);
-    given++;
-    pthread_mutex_unlock(&given_mutex);
+    give_away();
     return cos_slice_upload_set_progress(upload, take(host) % 4 == 3 ? NULL : told, listener, come_back);
 }
 
@@ -263,8 +269,8 @@ static void set_up_upload(struct host *host, uint8_t call, int slot)
     cos_slice_upload *upload = host->uploads[slot];
     char *text = NULL;
     int32_t status;
-    TRACE("setting %d of upload %d", call % 12, slot);
-    switch (call % 12) {
+    TRACE("setting %d of upload %d", call % 13, slot);
+    switch (call % 13) {
     case 0:
         text = take_path(host, "file");
         status = cos_slice_upload_set_file(upload, text);
@@ -299,6 +305,9 @@ static void set_up_upload(struct host *host, uint8_t call, int slot)
         break;
     case 9:
         status = cos_slice_upload_set_single_request_limit(upload, take_number(host));
+        break;
+    case 12:
+        status = set_source(host, upload);
         break;
     default:
         status = cos_slice_upload_set_deadline_ms(upload, take_deadline(host));

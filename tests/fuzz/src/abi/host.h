@@ -49,4 +49,11 @@ int64_t take_deadline(struct host *host);
 /* A file's path within the folder, so that the input names nothing else on this machine; NULL for NULL. The caller frees it. */
 char *take_path(struct host *host, const char *usual);
 
+/* Counts user_data that is given away with a callback; come_back is its drop function, which frees it. */
+void give_away(void);
+void come_back(void *user_data);
+
+/* Says what is uploaded; in sources.c. */
+int32_t set_source(struct host *host, cos_slice_upload *upload);
+
 #endif
