@@ -59,6 +59,8 @@
  *   hash (SHA-1 first)                 on
  *   overwrite                          off
  *   discard_unfinished                 off
+ *   create_parents                     off
+ *   api                                files/v2
  *   verify                             on
  *   checkpoints                        off; on in the command
  *   one request instead of slices      empty sources only
@@ -116,6 +118,10 @@
 #define COS_SLICE_ERR_RESOURCES (-103)
 /* Another process, or another upload of this one, is at work with the same checkpoint. Nothing was sent. */
 #define COS_SLICE_ERR_CHECKPOINT_BUSY (-104)
+/* The signer gave no usable signature; the message says why. */
+#define COS_SLICE_ERR_SIGNER (-105)
+/* The upload has to go back to a part of the stream that can't be read once more. */
+#define COS_SLICE_ERR_NOT_RESTARTABLE (-106)
 /* The host name could not be looked up. */
 #define COS_SLICE_ERR_RESOLVE (-200)
 /* No connection to the server could be made. */
@@ -163,6 +169,12 @@
 /* There is nothing to wait for: the upload was not started. */
 #define COS_SLICE_ERR_NOT_STARTED (-404)
 
+/* What the service can be spoken to in: cos_slice_client_set_api. More may come. */
+/* The JSON API files/v2. */
+#define COS_SLICE_API_FILES_V2 2
+/* The JSON API files/v1. */
+#define COS_SLICE_API_FILES_V1 1
+
 /* What an upload is busy with: phase of cos_slice_progress. More may come. */
 /* Not begun. */
 #define COS_SLICE_PHASE_WAITING 0
@@ -176,6 +188,8 @@
 #define COS_SLICE_PHASE_VERIFYING 4
 /* Over, one way or the other. */
 #define COS_SLICE_PHASE_DONE 5
+/* Reading a stream to its end, into a temporary file. */
+#define COS_SLICE_PHASE_SPOOLING 6
 
 /* How the object came to be there: cos_slice_upload_outcome. More may come. */
 /* The last run did not succeed, or there was none. */
@@ -332,6 +346,14 @@ int32_t cos_slice_client_set_endpoint(cos_slice_client *client,
  * The service's own endpoint in a region, by https: "gz" is https://gz.file.myqcloud.com. Copied.
  */
 COS_SLICE_API int32_t cos_slice_client_set_region(cos_slice_client *client, const char *region);
+
+/**
+ * What the service is spoken to in: COS_SLICE_API_FILES_V2, the default, or COS_SLICE_API_FILES_V1. In the older files/v1
+ * slices go one after another whatever the number of connections, and uploads need the SHA-1 (cos_slice_upload_set_hash).
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_api(cos_slice_client *client,
+                                 int32_t api);
 
 /**
  * The account that signs requests: its app id (decimal digits), secret id and secret key. Copied; the library's copy of
@@ -491,6 +513,14 @@ int32_t cos_slice_upload_set_hash(cos_slice_upload *upload,
 COS_SLICE_API
 int32_t cos_slice_upload_set_overwrite(cos_slice_upload *upload,
                                        int32_t on);
+
+/**
+ * Whether directories above the object are made where the service says that the path does not exist: anything but 0 is on. Off,
+ * such an upload fails with COS_SLICE_ERR_NOT_FOUND.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_create_parents(cos_slice_upload *upload,
+                                            int32_t on);
 
 /**
  * Whether an unfinished upload at the path that is not of this content is thrown away: anything but 0 is on. Off, the

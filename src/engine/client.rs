@@ -7,7 +7,8 @@ use std::thread;
 
 use crate::protocol::location::Location;
 use crate::protocol::signature::SecretKey;
-use crate::protocol::{Answer, Operation};
+use crate::protocol::{Answer, Api, Operation};
+use crate::upload::call::CallOptions;
 use crate::upload::error::Error;
 use crate::upload::options::{self, ClientOptions, RetryPolicy};
 use crate::upload::status::Status;
@@ -28,6 +29,8 @@ pub struct ClientConfig {
     pub endpoint: Endpoint,
     /// Who signs.
     pub secret_key: SecretKey,
+    /// What the service is spoken to in.
+    pub api: Api,
     /// Requests in flight at once, and worker threads; 1 to [`options::MAX_CONNECTIONS`].
     pub connections: u32,
     /// How failed requests are repeated.
@@ -49,6 +52,7 @@ impl ClientConfig {
         Self {
             endpoint,
             secret_key,
+            api: Api::default(),
             connections: options::DEFAULT_CONNECTIONS,
             retry: RetryPolicy::default(),
             timeouts: Timeouts::default(),
@@ -117,6 +121,8 @@ impl Client {
         let options = ClientOptions {
             connections: config.connections,
             hashers: u32::try_from(hashers).unwrap_or(u32::MAX),
+            api: config.api,
+            asks_signer: false,
             retry: config.retry,
         };
         options.validate().map_err(Error::invalid)?;
@@ -150,13 +156,17 @@ impl Client {
         Ok(Upload::new(self.clone(), self.location(bucket, path)?))
     }
 
-    /// Asks what the service has at a path: list first, then stat. Blocks.
+    /// Asks what the service has at a path: list first, where there is one, then stat. Blocks.
     ///
     /// # Errors
     /// As of any request.
     pub fn inspect(&self, bucket: &str, path: &str) -> Result<Inspection, Error> {
         let location = self.location(bucket, path)?;
-        match self.call(&location, Operation::List)? {
+        let listed = match self.shared().api.rules().server_names_offset {
+            true => Answer::Absent,
+            false => self.call(&location, Operation::List)?,
+        };
+        match listed {
             Answer::Unfinished(unfinished) => {
                 let received = unfinished.parts.covered();
                 let slices = received.div_ceil(unfinished.slice_size);
@@ -198,7 +208,9 @@ impl Client {
         });
         let shared = self.shared();
         let name = name_of(location);
-        let id = shared.begin(&job, |core, _| core.begin_call(name, operation))?;
+        let id = shared.begin(&job, |core, _| {
+            core.begin_call(name, operation, CallOptions::default())
+        })?;
         let mut state = shared.lock();
         loop {
             if let Some(ended) = state.ended.remove(&id) {
@@ -209,6 +221,12 @@ impl Client {
             }
             state = job.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// The service's address, with what it is spoken to in: sessions of one protocol mean nothing in another.
+    pub(super) fn service(&self) -> String {
+        let shared = self.shared();
+        format!("{}{}", shared.transport.endpoint(), shared.api.prefix())
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{MAX_OBJECT_SIZE, MAX_SINGLE_REQUEST_SIZE};
+use crate::protocol::{Api, MAX_OBJECT_SIZE, MAX_SINGLE_REQUEST_SIZE};
 
 /// Requests in flight per client unless set; also the number of worker threads.
 pub const DEFAULT_CONNECTIONS: u32 = 8;
@@ -54,6 +54,10 @@ pub struct ClientOptions {
     pub connections: u32,
     /// Hashing tasks in flight at once; at least 1.
     pub hashers: u32,
+    /// What the service is spoken to in.
+    pub api: Api,
+    /// Whether the signer has to be asked for each signature that is kept for a while, by a task of its own.
+    pub asks_signer: bool,
     /// How failed requests are repeated.
     pub retry: RetryPolicy,
 }
@@ -63,6 +67,8 @@ impl Default for ClientOptions {
         Self {
             connections: DEFAULT_CONNECTIONS,
             hashers: 1,
+            api: Api::default(),
+            asks_signer: false,
             retry: RetryPolicy::default(),
         }
     }
@@ -81,6 +87,8 @@ pub struct UploadOptions {
     pub discard_unfinished: bool,
     /// Whether to compare the server's record with the source at the end.
     pub verify: bool,
+    /// Whether to make the directories above the object where the service says that one is missing.
+    pub create_parents: bool,
     /// An attribute that the service keeps for the application.
     pub biz_attr: Option<Arc<str>>,
     /// Sources up to this many bytes go in one `upload` request instead of slices; at most 20 MiB.
@@ -97,6 +105,7 @@ impl Default for UploadOptions {
             overwrite: false,
             discard_unfinished: false,
             verify: true,
+            create_parents: false,
             biz_attr: None,
             single_request_limit: 0,
             deadline: None,
@@ -121,8 +130,14 @@ impl ClientOptions {
 }
 
 impl UploadOptions {
-    /// Checks the ranges, and what the settings demand of each other.
-    pub fn validate(&self) -> Result<(), OptionError> {
+    /// Checks the ranges, and what the settings and the protocol demand of each other.
+    pub fn validate(&self, api: Api) -> Result<(), OptionError> {
+        if api.rules().needs_digest && !self.hash {
+            return Err(format!(
+                "hash: {} demands the SHA-1 of the content; turn hashing on",
+                api.name()
+            ));
+        }
         validate_slice_size(self.slice_size)?;
         if self.hash && self.slice_size > MAX_HASHED_SLICE_SIZE {
             return Err(format!(
@@ -187,7 +202,23 @@ mod tests {
     use super::*;
 
     fn problem(options: UploadOptions) -> Option<String> {
-        options.validate().err()
+        options.validate(Api::FilesV2).err()
+    }
+
+    #[test]
+    fn without_the_sha_1_an_upload_may_be_made_in_v2_alone() {
+        let options = UploadOptions {
+            hash: false,
+            ..UploadOptions::default()
+        };
+        assert!(options.validate(Api::FilesV2).is_ok());
+        assert!(
+            options
+                .validate(Api::FilesV1)
+                .unwrap_err()
+                .starts_with("hash: files/v1")
+        );
+        assert!(UploadOptions::default().validate(Api::FilesV1).is_ok());
     }
 
     #[test]
