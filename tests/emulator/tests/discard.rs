@@ -63,6 +63,8 @@ fn slices_in_any_order_are_digested_and_take_no_room() {
     assert_eq!(listed["listparts"], json!(offsets));
     assert_eq!(client.stat("file").data()["filelen"], json!(file.len() - HALF));
     send(client, session, &file, 13, &[]).data();
+    let while_unfinished = room(fixture.directory.path());
+    assert!(while_unfinished < MIB as u64 / 4, "{while_unfinished} bytes");
     client
         .finish("file", session, file.len(), &[("sha", &sha)])
         .data();
