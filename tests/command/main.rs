@@ -7,6 +7,7 @@ mod interruptions;
 mod planted;
 mod progress;
 mod secrets;
+mod standard_input;
 mod support;
 mod tls;
 mod uploads;

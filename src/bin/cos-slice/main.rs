@@ -2,13 +2,14 @@
 //!
 //! It reads the command line and the environment, shows progress and tells the result; everything else is the
 //! library's. `arguments` is the one table of options, `settings` what the environment adds, `upload` and `status`
-//! the two subcommands, `progress` what a person sees meanwhile, `output` what scripts read.
+//! the two subcommands, `source` what is uploaded, `progress` what a person sees meanwhile, `output` what scripts read.
 
 mod arguments;
 mod interrupt;
 mod output;
 mod progress;
 mod settings;
+mod source;
 mod status;
 mod upload;
 

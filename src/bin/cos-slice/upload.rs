@@ -16,6 +16,7 @@ use crate::interrupt;
 use crate::output::{self, DONE};
 use crate::progress::Display;
 use crate::settings;
+use crate::source;
 
 /// The result as JSON. A member that the service said nothing about is null.
 #[derive(Serialize)]
@@ -66,7 +67,7 @@ pub fn run(arguments: &UploadArguments) -> u8 {
 
 /// Uploads; leaves in `warning` what was noticed and did not stop it.
 fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<Object, Error> {
-    settings::check_slice_size(arguments.slice_size, !arguments.no_hash)?;
+    settings::check_slice_size(arguments.slice_size, source::can_be_hashed(arguments)?)?;
     let mut config = settings::client_config(&arguments.service)?;
     config.connections = arguments.concurrency;
     match settings::checkpoint_dir(arguments) {
@@ -103,10 +104,11 @@ fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<O
 }
 
 fn set_options(upload: &Upload, arguments: &UploadArguments) -> Result<(), Error> {
-    upload.set_file(&arguments.file)?;
+    source::set(upload, arguments)?;
+    let hash = source::can_be_hashed(arguments)?;
     upload.set_options(|options| {
         options.slice_size = arguments.slice_size;
-        options.hash = !arguments.no_hash;
+        options.hash = hash;
         options.overwrite = arguments.overwrite;
         options.create_parents = arguments.create_parents;
         options.discard_unfinished = arguments.discard_unfinished;

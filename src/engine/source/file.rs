@@ -1,7 +1,7 @@
 //! Files as sources.
 
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, Seek};
 use std::os::fd::RawFd;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -82,6 +82,15 @@ impl OpenFile {
         Ok(open)
     }
 
+    /// Where the program is in it, in bytes from its beginning.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn position(&self) -> Result<u64, SourceFailure> {
+        let position = (&*self.file).stream_position();
+        position.map_err(|error| cannot("looking at", &self.name, &error))
+    }
+
     fn metadata(&self) -> Result<Metadata, SourceFailure> {
         let metadata = self.file.metadata();
         metadata.map_err(|error| cannot("looking at", &self.name, &error))
@@ -158,7 +167,7 @@ impl Source for FileSource {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, OpenOptions};
-    use std::io::{Seek, SeekFrom};
+    use std::io::SeekFrom;
     use std::os::fd::AsRawFd;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::os::unix::net::{UnixListener, UnixStream};
