@@ -39,7 +39,8 @@
  *
  * MEMORY. A client takes at most 6 MiB + connections x 320 KiB, the library's own code included, so 8.5 MiB with
  * the default. Add 24 bytes for each slice of the uploads under way, as much again while a checkpoint is read or written,
- * and the copies that cos_slice_upload_set_memory makes. Files are never held in memory, whatever their size.
+ * and the copies that cos_slice_upload_set_memory makes. Files are never held in memory, whatever their size. A stream that is
+ * not spooled adds (connections + 1) x slice size while it is uploaded.
  *
  * WHAT AN UPLOAD GUARANTEES. COS_SLICE_OK means that the object is there, complete, and is the source: the service said so of
  * the finish of this upload or of the content's SHA-1, and its record of the object was compared where
@@ -62,6 +63,7 @@
  *   create_parents                     off
  *   api                                files/v2
  *   verify                             on
+ *   spooling of streams                off; up to 64 GiB in the command
  *   checkpoints                        off; on in the command
  *   one request instead of slices      empty sources only
  *   deadline of a whole upload         none
@@ -114,7 +116,7 @@
 #define COS_SLICE_ERR_FILE_READ (-101)
 /* The source changed while it was being uploaded; no mixed object was made. */
 #define COS_SLICE_ERR_SOURCE_CHANGED (-102)
-/* The system refused memory, threads or descriptors. */
+/* The system refused memory, threads, descriptors or room for a temporary file. */
 #define COS_SLICE_ERR_RESOURCES (-103)
 /* Another process, or another upload of this one, is at work with the same checkpoint. Nothing was sent. */
 #define COS_SLICE_ERR_CHECKPOINT_BUSY (-104)

@@ -147,7 +147,7 @@ pub fn defaults() -> String {
         Timeouts::default(),
     );
     let retry = client.retry;
-    let rows: [(&str, String); 18] = [
+    let rows: [(&str, String); 19] = [
         (
             "connections of a client",
             format!(
@@ -162,6 +162,7 @@ pub fn defaults() -> String {
         ("create_parents", on(upload.create_parents)),
         ("api", client.api.name().into()),
         ("verify", on(upload.verify)),
+        ("spooling of streams", "off; up to 64 GiB in the command".into()),
         ("checkpoints", "off; on in the command".into()),
         (
             "one request instead of slices",
@@ -222,7 +223,8 @@ pub fn memory() -> String {
     format!(
         "A client takes at most {} + connections x {}, the library's own code included, so {}.{} MiB with
  * the default. Add 24 bytes for each slice of the uploads under way, as much again while a checkpoint is read or written,
- * and the copies that cos_slice_upload_set_memory makes. Files are never held in memory, whatever their size.",
+ * and the copies that cos_slice_upload_set_memory makes. Files are never held in memory, whatever their size. A stream that is
+ * not spooled adds (connections + 1) x slice size while it is uploaded.",
         bytes(MEMORY_BASE),
         bytes(connection),
         total >> 20,
