@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cos_slice::protocol::MAX_SINGLE_REQUEST_SIZE;
+use cos_slice::protocol::dialect::SERVICE_SLICE_SIZES;
 use cos_slice::protocol::location::MAX_PATH_BYTES;
 use cos_slice::upload::options::{self, MAX_CONNECTIONS};
 use cos_slice::upload::status::Status;
@@ -151,7 +152,7 @@ fn the_header_defines_each_status() {
 #[test]
 fn the_header_states_the_ranges_that_the_library_checks() {
     let header = read("include/cos_slice.h").replace("\n * ", " ");
-    let [smallest, small, large, largest] = options::SLICE_SIZES;
+    let [smallest, small, large, largest] = SERVICE_SLICE_SIZES;
     assert_eq!(small, options::MAX_HASHED_SLICE_SIZE);
     for stated in [
         format!("at most: 1 to {MAX_CONNECTIONS}."),

@@ -138,7 +138,7 @@ impl HttpTransport for Connection {
         let mut amount = self.buffers.take_output(amount);
         let head = self.line.state().head.take();
         if let Some(head) = head {
-            let added = self.buffers.add_authorization(amount, &head.authorization);
+            let added = self.buffers.add_hidden(amount, &head.hidden);
             amount = added.map_err(Stopped::error)?;
             if head.has_body {
                 // It leaves with the first piece of the body, which follows at once.
@@ -147,7 +147,7 @@ impl HttpTransport for Connection {
             }
         }
         let sent = self.send(amount);
-        self.buffers.forget_authorization();
+        self.buffers.forget_hidden();
         sent.map_err(|failure| Stopped::error(failure).into())
     }
 

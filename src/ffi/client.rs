@@ -10,6 +10,7 @@ use crate::engine::client::ClientConfig;
 use crate::engine::endpoint::Endpoint;
 use crate::engine::source::{FileSource, Source};
 use crate::engine::transport::Timeouts;
+use crate::protocol::dialect::{Dialect, SliceSizes};
 use crate::protocol::signature::SecretKey;
 use crate::upload::error::Error;
 use crate::upload::options::DEFAULT_CONNECTIONS;
@@ -36,13 +37,14 @@ struct State {
     engine: Option<engine::client::Client>,
 }
 
-struct Settings {
+pub(super) struct Settings {
     endpoint: Option<Endpoint>,
     secret_key: Option<SecretKey>,
     connections: u32,
     timeouts: Timeouts,
     ca_pem: Option<Vec<u8>>,
     checkpoint_dir: Option<PathBuf>,
+    pub(super) dialect: Dialect,
 }
 
 impl Handle for cos_slice_client {
@@ -62,6 +64,7 @@ impl cos_slice_client {
             timeouts: Timeouts::default(),
             ca_pem: None,
             checkpoint_dir: None,
+            dialect: Dialect::default(),
         };
         let state = State {
             settings,
@@ -75,17 +78,14 @@ impl cos_slice_client {
     }
 
     /// Takes a setting, or notes why it is not acceptable, for the uploads to report.
-    fn set<V>(
+    pub(super) fn set<V>(
         &self,
         setting: &'static str,
         value: Result<V, Error>,
         apply: impl FnOnce(&mut Settings, V),
     ) -> Result<(), Error> {
         let mut state = self.lock();
-        if state.engine.is_some() {
-            let text = format!("client: {setting} can't be set once an upload was run; make another client");
-            return Err(Error::new(Status::Busy, text));
-        }
+        state.check_open(setting)?;
         let value = state.failures.note(setting, value)?;
         apply(&mut state.settings, value);
         Ok(())
@@ -101,6 +101,26 @@ impl cos_slice_client {
         self.set(setting, limit, |settings, limit| {
             *field(&mut settings.timeouts) = limit
         })
+    }
+
+    /// Takes a part of a setting that has several. One that is refused is at fault for good: another one does not mend it.
+    pub(super) fn add(
+        &self,
+        setting: &'static str,
+        add: impl FnOnce(&mut Settings) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut state = self.lock();
+        state.check_open(setting)?;
+        let added = add(&mut state.settings);
+        match added {
+            Ok(()) => Ok(()),
+            Err(_) => state.failures.note(setting, added),
+        }
+    }
+
+    /// The slice sizes of now.
+    pub(super) fn slice_sizes(&self) -> SliceSizes {
+        self.lock().settings.dialect.slice_sizes.clone()
     }
 
     /// The client of the engine; the first call makes it, and no setting can be changed from then on.
@@ -120,6 +140,16 @@ impl cos_slice_client {
     }
 }
 
+impl State {
+    fn check_open(&self, setting: &str) -> Result<(), Error> {
+        if self.engine.is_none() {
+            return Ok(());
+        }
+        let text = format!("client: {setting} can't be set once an upload was run; make another client");
+        Err(Error::new(Status::Busy, text))
+    }
+}
+
 impl Settings {
     fn config(&self) -> Result<ClientConfig, Error> {
         let endpoint = self.endpoint.clone().ok_or_else(|| {
@@ -133,12 +163,13 @@ impl Settings {
             timeouts: self.timeouts.clone(),
             ca_pem: self.ca_pem.clone(),
             checkpoint_dir: self.checkpoint_dir.clone(),
+            dialect: self.dialect.clone(),
             ..ClientConfig::new(endpoint, secret_key)
         })
     }
 }
 
-fn invalid(error: impl std::fmt::Display) -> Error {
+pub(super) fn invalid(error: impl std::fmt::Display) -> Error {
     Error::invalid(error.to_string())
 }
 

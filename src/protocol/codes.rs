@@ -30,6 +30,8 @@ pub enum Class {
     SliceSize,
     /// Takes the slice as stored, and verifies it by list.
     Delivered,
+    /// Sends the slice again: what the store has of it is not what was sent.
+    Damaged,
     /// Begins the upload again from nothing, once.
     Restart,
     /// Ends the upload.

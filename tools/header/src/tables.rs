@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cos_slice::engine::client::MEMORY_PER_CONNECTION;
 use cos_slice::engine::transport::Timeouts;
+use cos_slice::protocol::dialect::TokenPlace;
 use cos_slice::upload::machine::Outcome;
 use cos_slice::upload::options::{ClientOptions, DEFAULT_CONNECTIONS, MAX_CONNECTIONS, UploadOptions};
 use cos_slice::upload::progress::Phase;
@@ -47,6 +48,13 @@ pub fn definitions() -> String {
     for outcome in Outcome::ALL {
         let name = format!("OUTCOME_{}", outcome.name().to_uppercase());
         define(&mut text, outcome.meaning(), &name, &number(outcome.number()));
+    }
+    section(
+        &mut text,
+        "Where the token that authorizes a request goes: cos_slice_client_set_token_place.",
+    );
+    for (name, value, meaning) in TokenPlace::ALL {
+        define(&mut text, meaning, &format!("TOKEN_{name}"), &number(value));
     }
     text.push_str(BEGIN);
     text
