@@ -218,6 +218,10 @@ static void set_up_client(struct host *host, uint8_t call, cos_slice_client *cli
         TRACE("client_set_..._timeout_ms");
         status = set_time[take(host) % COUNT(set_time)](client, take_number(host));
         break;
+    case 6:
+        TRACE("client_set_api");
+        status = cos_slice_client_set_api(client, (int32_t)take_number(host));
+        break;
     case 5:
         texts[0] = take_path(host, "checkpoints");
         TRACE("client_set_checkpoint_dir %s", texts[0]);
@@ -262,8 +266,8 @@ static void set_up_upload(struct host *host, uint8_t call, int slot)
     cos_slice_upload *upload = host->uploads[slot];
     char *text = NULL;
     int32_t status;
-    TRACE("setting %d of upload %d", call % 11, slot);
-    switch (call % 11) {
+    TRACE("setting %d of upload %d", call % 12, slot);
+    switch (call % 12) {
     case 0:
         text = take_path(host, "file");
         status = cos_slice_upload_set_file(upload, text);
@@ -292,6 +296,9 @@ static void set_up_upload(struct host *host, uint8_t call, int slot)
     case 8:
         text = take_text(host, "attribute");
         status = cos_slice_upload_set_biz_attr(upload, text);
+        break;
+    case 10:
+        status = cos_slice_upload_set_create_parents(upload, (int32_t)take_number(host));
         break;
     case 9:
         status = cos_slice_upload_set_single_request_limit(upload, take_number(host));
