@@ -131,6 +131,12 @@ impl Client {
             retry: config.retry,
         };
         options.validate().map_err(Error::invalid)?;
+        if let (Some(region), Some(_)) = (config.endpoint.given_region(), Endpoint::of_api(config.api)) {
+            return Err(Error::invalid(format!(
+                "region: {} has one address for all regions; set no region (\"{region}\")",
+                config.api.name()
+            )));
+        }
         let checkpoint_dir = config.checkpoint_dir.map(std::path::absolute).transpose();
         let checkpoint_dir =
             checkpoint_dir.map_err(|error| Error::invalid(format!("checkpoint_dir: {error}")))?;

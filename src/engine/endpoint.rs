@@ -3,6 +3,9 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::protocol::Api;
+use crate::protocol::regions::{self, Named, Region};
+
 /// The longest address, in bytes.
 const MAX_LENGTH: usize = 2048;
 
@@ -15,6 +18,15 @@ pub struct Endpoint {
     port: u16,
     /// Empty, or from its first `/` on and without a last one.
     prefix: String,
+    /// Where it was given as a region.
+    region: Option<GivenRegion>,
+}
+
+/// The code of a region that an address was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct GivenRegion {
+    code: String,
+    is_known: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,20 +56,12 @@ impl Scheme {
 pub struct EndpointError {
     /// The argument that is wrong: `endpoint` or `region`.
     pub argument: &'static str,
-    reason: &'static str,
+    reason: String,
 }
 
 impl fmt::Display for EndpointError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let example = match self.argument {
-            "region" => "gz",
-            _ => "https://gz.file.myqcloud.com",
-        };
-        write!(
-            out,
-            "the {} {}; it should look like \"{example}\"",
-            self.argument, self.reason
-        )
+        write!(out, "the {} {}", self.argument, self.reason)
     }
 }
 
@@ -68,19 +72,24 @@ impl Endpoint {
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
         parse(text).map_err(|reason| EndpointError {
             argument: "endpoint",
-            reason,
+            reason: format!("{reason}; it should look like \"https://gz.file.myqcloud.com\""),
         })
     }
 
     /// The service's own address in a region, by https: `gz` is `https://gz.file.myqcloud.com` (the request
-    /// pages).
+    /// pages). A code that is not in [`regions::REGIONS`] may be of a region that is not known here; whether there is one
+    /// shows when its host is looked up.
+    ///
+    /// # Errors
+    /// It is no code, or one of the names that the XML API has for regions; then the text says which code to use.
     pub fn region(region: &str) -> Result<Self, EndpointError> {
-        let fail = |reason| {
+        let refuse = |reason| {
             Err(EndpointError {
                 argument: "region",
                 reason,
             })
         };
+        let fail = |reason| refuse(format!("{reason}; it should look like \"gz\""));
         if region.is_empty() || region.len() > 63 {
             return fail("must have 1 to 63 characters");
         }
@@ -93,13 +102,59 @@ impl Endpoint {
         if region.starts_with('-') || region.ends_with('-') {
             return fail("may not begin or end with \"-\"");
         }
-        let host = format!("{region}.file.myqcloud.com");
+        let is_known = match regions::named(region) {
+            Named::Known(_) => true,
+            Named::Unknown => false,
+            Named::ByXmlName(Region { code, place, .. }) => {
+                return refuse(format!(
+                    "\"{region}\" is the XML API's name of {place}; its code, to be set here, is \"{code}\""
+                ));
+            }
+            Named::OtherXmlName => {
+                return refuse(format!(
+                    "\"{region}\" is a name of the XML API; regions opened later than these have no endpoint of the JSON API: {}",
+                    regions::List
+                ));
+            }
+        };
+        let code = region.to_owned();
         Ok(Self {
+            region: Some(GivenRegion { code, is_known }),
+            ..Self::of_service(regions::host(region))
+        })
+    }
+
+    /// The service's own address for a protocol, by https, where there is one for all regions.
+    pub fn of_api(api: Api) -> Option<Self> {
+        match api {
+            Api::FilesV1 => Some(Self::of_service(regions::V1_HOST.to_owned())),
+            Api::FilesV2 => None,
+        }
+    }
+
+    fn of_service(host: String) -> Self {
+        Self {
             scheme: Scheme::Https,
             host,
             port: Scheme::Https.default_port(),
             prefix: String::new(),
-        })
+            region: None,
+        }
+    }
+
+    /// The code of the region that it was made of; `None` for any other address.
+    pub fn given_region(&self) -> Option<&str> {
+        self.region.as_ref().map(|region| region.code.as_str())
+    }
+
+    /// What is to be said where the host can't be found.
+    pub fn hint_to_host(&self) -> Option<String> {
+        let region = self.region.as_ref().filter(|region| !region.is_known)?;
+        Some(format!(
+            "\"{}\" is none of the known regions: {}",
+            region.code,
+            regions::List
+        ))
     }
 
     /// Whether requests go by TLS.
@@ -181,6 +236,7 @@ fn parse(text: &str) -> Result<Endpoint, &'static str> {
         host: parse_host(host)?,
         port,
         prefix: parse_prefix(path)?,
+        region: None,
     })
 }
 
@@ -351,10 +407,81 @@ mod tests {
     }
 
     #[test]
-    fn a_region_is_the_first_label_of_the_service_s_name() {
+    fn the_xml_apis_name_of_a_region_is_answered_with_its_code() {
+        for (name, said) in [
+            (
+                "ap-guangzhou",
+                "\"ap-guangzhou\" is the XML API's name of Guangzhou; its code, to be set here, is \"gz\"",
+            ),
+            (
+                "cn-south",
+                "\"cn-south\" is the XML API's name of Guangzhou; its code, to be set here, is \"gz\"",
+            ),
+            (
+                "ap-beijing-1",
+                "is the XML API's name of Tianjin; its code, to be set here, is \"tj\"",
+            ),
+            (
+                "sg",
+                "is the XML API's name of Singapore; its code, to be set here, is \"sgp\"",
+            ),
+            (
+                "ap-nanjing",
+                "\"ap-nanjing\" is a name of the XML API; regions opened later than these have no endpoint",
+            ),
+            (
+                "ap-mumbai",
+                "no endpoint of the JSON API: tj (Tianjin), bj (Beijing), sh (Shanghai), gz (Guangzhou)",
+            ),
+        ] {
+            let error = Endpoint::region(name).unwrap_err();
+            assert_eq!(error.argument, "region");
+            assert!(error.to_string().contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_region_is_tried_and_has_a_hint_for_when_there_is_none() {
+        let endpoint = Endpoint::region("xyz").unwrap();
+        assert_eq!(endpoint.to_string(), "https://xyz.file.myqcloud.com");
+        let hint = endpoint.hint_to_host().unwrap();
+        assert!(
+            hint.starts_with("\"xyz\" is none of the known regions: tj (Tianjin), "),
+            "{hint}"
+        );
+        assert!(hint.ends_with("ger (Frankfurt)"), "{hint}");
         assert_eq!(
-            Endpoint::region("gz").unwrap().to_string(),
-            "https://gz.file.myqcloud.com"
+            Endpoint::parse("https://xyz.file.myqcloud.com")
+                .unwrap()
+                .hint_to_host(),
+            None
+        );
+    }
+
+    #[test]
+    fn files_v1_has_one_address_for_all_regions() {
+        assert_eq!(Endpoint::of_api(Api::FilesV2), None);
+        let endpoint = Endpoint::of_api(Api::FilesV1).unwrap();
+        assert_eq!(endpoint.to_string(), "https://web.file.myqcloud.com");
+        assert_eq!(endpoint.given_region(), None);
+    }
+
+    #[test]
+    fn a_region_is_the_first_label_of_the_service_s_name() {
+        for known in regions::REGIONS {
+            let endpoint = Endpoint::region(known.code).unwrap();
+            let address = format!("https://{}.file.myqcloud.com", known.code);
+            assert_eq!(endpoint.to_string(), address);
+            assert_eq!(
+                (endpoint.given_region(), endpoint.hint_to_host()),
+                (Some(known.code), None)
+            );
+        }
+        assert_eq!(
+            Endpoint::parse("https://gz.file.myqcloud.com")
+                .unwrap()
+                .given_region(),
+            None
         );
         for region in [
             "",

@@ -155,7 +155,8 @@ impl State {
 
 impl Settings {
     fn config(&self) -> Result<ClientConfig, Error> {
-        let endpoint = self.endpoint.clone().ok_or_else(|| {
+        let endpoint = self.endpoint.clone().or_else(|| Endpoint::of_api(self.api));
+        let endpoint = endpoint.ok_or_else(|| {
             Error::invalid("endpoint: none was set; call cos_slice_client_set_endpoint or _set_region")
         })?;
         let secret_key = self.secret_key.clone().ok_or_else(|| {
@@ -227,7 +228,11 @@ pub unsafe extern "C" fn cos_slice_client_set_endpoint(
     })
 }
 
-/// The service's own endpoint in a region, by https: "gz" is https://gz.file.myqcloud.com. Copied.
+/// The service's own endpoint in a region, by https: "gz" is https://gz.file.myqcloud.com. Copied. The regions are tj
+/// (Tianjin), bj (Beijing), sh (Shanghai), gz (Guangzhou), cd (Chengdu), hk (Hong Kong), sgp (Singapore), ca (Toronto), ger
+/// (Frankfurt). Another code is tried, and if its host can't be found the error has this list. Names of the XML API are refused;
+/// the error says which code to use. Not with COS_SLICE_API_FILES_V1, which has one address for all regions and needs
+/// neither this nor cos_slice_client_set_endpoint.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_client_set_region(
     client: *mut cos_slice_client,

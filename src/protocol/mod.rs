@@ -18,6 +18,7 @@ pub mod location;
 pub mod md5;
 pub mod multipart;
 pub mod ranges;
+pub mod regions;
 pub mod reply;
 pub mod signature;
 

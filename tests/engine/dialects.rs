@@ -230,20 +230,15 @@ fn discard(stage: &Stage, config: ClientConfig) {
 
 #[test]
 fn the_token_goes_where_the_store_looks_for_it() {
-    let word = || TokenPlace::HeaderAfterWord(Word::new("COS").unwrap());
-    let places: [(&str, fn() -> TokenPlace, &str); 3] = [
-        ("token_place=header", || TokenPlace::Header, "the service's own"),
-        (
-            "token_word=COS",
-            || TokenPlace::HeaderAfterWord(Word::new("COS").unwrap()),
-            "after a word",
-        ),
-        ("token_place=query", || TokenPlace::Query, "the parameter"),
-    ];
-    for (switch, right, what) in places {
-        let stage = store(&[switch]);
-        for wrong in [TokenPlace::Header, word(), TokenPlace::Query] {
-            if wrong == right() {
+    let after_word = || TokenPlace::HeaderAfterWord(Word::new("COS").unwrap());
+    for (switches, right) in [
+        (&["token_place=header"][..], TokenPlace::Header),
+        (&["token_place=header", "token_word=COS"], after_word()),
+        (&["token_place=query"], TokenPlace::Query),
+    ] {
+        let stage = store(switches);
+        for wrong in [TokenPlace::Header, after_word(), TokenPlace::Query] {
+            if wrong == right {
                 continue;
             }
             let error = run(
@@ -255,14 +250,14 @@ fn the_token_goes_where_the_store_looks_for_it() {
             assert_eq!(
                 error.status,
                 Status::Credentials,
-                "{wrong:?} in place of {what}: {error}"
+                "{wrong:?} in place of {right:?}: {error}"
             );
         }
-        discard(&stage, config(&stage, |dialect| dialect.token = right()));
+        discard(&stage, config(&stage, |dialect| dialect.token = right.clone()));
         let last = stage.emulator.requests().pop().unwrap();
-        assert!(!last.signature.is_empty(), "{what}");
+        assert!(!last.signature.is_empty(), "{right:?}");
         let in_query = last.query.is_some_and(|query| query.contains("sign="));
-        assert_eq!(in_query, right() == TokenPlace::Query, "{what}");
+        assert_eq!(in_query, right == TokenPlace::Query, "{right:?}");
     }
 }
 

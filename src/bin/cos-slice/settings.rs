@@ -36,8 +36,9 @@ const MAX_CA_FILE: u64 = 16 << 20;
 /// Names the option or the variable that is missing or wrong, and what would be right; never its value where that
 /// is a secret.
 pub fn client_config(arguments: &ServiceArguments) -> Result<ClientConfig, Error> {
-    let mut config = ClientConfig::new(endpoint(arguments)?, secret_key()?);
-    config.api = api(arguments)?;
+    let api = api(arguments)?;
+    let mut config = ClientConfig::new(endpoint(arguments, api)?, secret_key()?);
+    config.api = api;
     if let Some(seconds) = arguments.timeout {
         let limit = Duration::from_secs(seconds);
         config.timeouts.stall = limit;
@@ -70,7 +71,7 @@ fn proxy(arguments: &ServiceArguments) -> Result<Option<String>, Error> {
     }
 }
 
-fn endpoint(arguments: &ServiceArguments) -> Result<Endpoint, Error> {
+fn endpoint(arguments: &ServiceArguments, api: Api) -> Result<Endpoint, Error> {
     let named = |name: &'static str| move |error| Error::invalid(format!("{name}: {error}"));
     if let Some(url) = &arguments.endpoint {
         return Endpoint::parse(url).map_err(named("--endpoint"));
@@ -84,9 +85,11 @@ fn endpoint(arguments: &ServiceArguments) -> Result<Endpoint, Error> {
         (Some(_), Some(_)) => Err(Error::invalid(format!(
             "{ENDPOINT} and {REGION} are both set; unset one of them"
         ))),
-        (None, None) => Err(Error::invalid(format!(
-            "it is not known where the service is; set {ENDPOINT} or {REGION}, or give --endpoint or --region"
-        ))),
+        (None, None) => Endpoint::of_api(api).ok_or_else(|| {
+            Error::invalid(format!(
+                "it is not known where the service is; set {ENDPOINT} or {REGION}, or give --endpoint or --region"
+            ))
+        }),
     }
 }
 
