@@ -351,9 +351,15 @@ int32_t cos_slice_client_set_endpoint(cos_slice_client *client,
                                       const char *endpoint);
 
 /**
- * The service's own endpoint in a region, by https: "gz" is https://gz.file.myqcloud.com. Copied.
+ * The service's own endpoint in a region, by https: "gz" is https://gz.file.myqcloud.com. Copied. The regions are tj
+ * (Tianjin), bj (Beijing), sh (Shanghai), gz (Guangzhou), cd (Chengdu), hk (Hong Kong), sgp (Singapore), ca (Toronto), ger
+ * (Frankfurt). Another code is tried, and if its host can't be found the error has this list. Names of the XML API are refused;
+ * the error says which code to use. Not with COS_SLICE_API_FILES_V1, which has one address for all regions and needs
+ * neither this nor cos_slice_client_set_endpoint.
  */
-COS_SLICE_API int32_t cos_slice_client_set_region(cos_slice_client *client, const char *region);
+COS_SLICE_API
+int32_t cos_slice_client_set_region(cos_slice_client *client,
+                                    const char *region);
 
 /**
  * What the service is spoken to in: COS_SLICE_API_FILES_V2, the default, or COS_SLICE_API_FILES_V1. In the older files/v1
@@ -699,6 +705,19 @@ COS_SLICE_API const char *cos_slice_upload_url(const cos_slice_upload *upload);
  * The object's place within the service, "/appid/bucket/path"; else as cos_slice_upload_access_url.
  */
 COS_SLICE_API const char *cos_slice_upload_resource_path(const cos_slice_upload *upload);
+
+/**
+ * The address of a preview of the object, where the service makes one; else as cos_slice_upload_access_url.
+ */
+COS_SLICE_API
+const char *cos_slice_upload_preview_url(const cos_slice_upload *upload);
+
+/**
+ * What names the work that completing the object set off at the service, where it did, to ask about it elsewhere; else as
+ * cos_slice_upload_access_url.
+ */
+COS_SLICE_API
+const char *cos_slice_upload_vid(const cos_slice_upload *upload);
 
 /**
  * The source's SHA-1 in 40 lower-case hexadecimal digits. NULL with hashing off, and unless the last run succeeded.

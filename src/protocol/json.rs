@@ -11,8 +11,8 @@ use super::multipart::{Boundary, Form};
 use super::reply::{self, Foreign, Head, Reply, ReplyError};
 use super::signature::Kind;
 use super::{
-    Answer, Api, Body, Links, ObjectStatus, Operation, OperationKind, Refusal, Request, Segment,
-    SingleUpload, Slice, codes,
+    Answer, Api, Body, ObjectStatus, Operation, OperationKind, Refusal, Request, Segment, SingleUpload,
+    Slice, codes,
 };
 
 /// The request with a form, whose `op` is the operation's name.
@@ -218,7 +218,7 @@ pub(super) fn answer(kind: OperationKind, data: &Data) -> Result<Answer, Problem
 /// A reply without a session means a complete object only where it has at least one of the object's addresses.
 pub(super) fn complete(data: &Data) -> Result<Answer, Problem> {
     let links = data.links();
-    if links == Links::default() {
+    if !links.has_address() {
         return Err("it has neither a session nor an address of the object".to_owned());
     }
     Ok(Answer::Complete(links))
