@@ -39,7 +39,8 @@
  *
  * MEMORY. A client takes at most 6 MiB + connections x 320 KiB, the library's own code included, so 8.5 MiB with
  * the default. Add 24 bytes for each slice of the uploads under way, as much again while a checkpoint is read or written,
- * and the copies that cos_slice_upload_set_memory makes. Files are never held in memory, whatever their size.
+ * the copies that cos_slice_upload_set_memory makes, and for each connection the form fields and headers that were added.
+ * Files are never held in memory, whatever their size.
  *
  * WHAT AN UPLOAD GUARANTEES. COS_SLICE_OK means that the object is there, complete, and is the source: the service said so of
  * the finish of this upload or of the content's SHA-1, and its record of the object was compared where
@@ -56,11 +57,14 @@
  *
  *   connections of a client            8, at most 256; threads at most as many
  *   slice size                         1 MiB
+ *   slice_sizes                        524288, 1048576, 2097152, 3145728
  *   hash (SHA-1 first)                 on
  *   overwrite                          off
  *   discard_unfinished                 off
  *   create_parents                     off
  *   api                                files/v2
+ *   token_place                        the Authorization header
+ *   slice_md5                          off
  *   verify                             on
  *   checkpoints                        off; on in the command
  *   one request instead of slices      empty sources only

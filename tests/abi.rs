@@ -6,12 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cos_slice::protocol::MAX_SINGLE_REQUEST_SIZE;
 use cos_slice::protocol::dialect::{
     MAX_ADDED_BYTES, MAX_ADDITIONS, MAX_NAME, MAX_SLICE_SIZE, MAX_SLICE_SIZES, MIN_SLICE_SIZE,
     SERVICE_SLICE_SIZES,
 };
 use cos_slice::protocol::location::MAX_PATH_BYTES;
+use cos_slice::protocol::{MAX_SINGLE_REQUEST_SIZE, regions};
 use cos_slice::upload::options::{self, MAX_CONNECTIONS};
 use cos_slice::upload::status::Status;
 
@@ -172,6 +172,7 @@ fn the_header_states_the_ranges_that_the_library_checks() {
         format!("The name has 1 to {MAX_NAME} visible ASCII"),
         format!("At most {MAX_ADDITIONS} fields, with {MAX_ADDED_BYTES} bytes for all"),
         format!("At most {MAX_ADDITIONS} headers, with {MAX_ADDED_BYTES} bytes for all"),
+        format!("The regions are {}.", regions::List),
         format!("The path must have 1 to {MAX_PATH_BYTES} bytes"),
     ] {
         assert!(

@@ -389,6 +389,21 @@ pub(super) mod tests {
 
     use super::*;
 
+    #[test]
+    fn files_v1_has_an_address_of_its_own_where_none_is_set() {
+        let client = cos_slice_client::new();
+        let mut state = client.lock();
+        state.settings.secret_key = Some(SecretKey::new("1", "id", "key").unwrap());
+        let missing = state.settings.config().unwrap_err();
+        assert!(missing.message.starts_with("endpoint: none was set"), "{missing}");
+        state.settings.api = Api::FilesV1;
+        let config = state.settings.config().unwrap();
+        assert_eq!(config.endpoint.to_string(), "https://web.file.myqcloud.com");
+        state.settings.endpoint = Some(Endpoint::parse("http://127.0.0.1:1").unwrap());
+        let config = state.settings.config().unwrap();
+        assert_eq!(config.endpoint.to_string(), "http://127.0.0.1:1");
+    }
+
     /// A client of an address where nobody listens, which keeps checkpoints in this folder.
     pub(in crate::ffi) fn client_of_nobody(checkpoints: &Path) -> Arc<cos_slice_client> {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
