@@ -265,6 +265,23 @@ mod tests {
     }
 
     #[test]
+    fn a_stores_own_slice_sizes_hold_with_hashing_too() {
+        let check = |slice_size, hash| {
+            problem(UploadOptions {
+                slice_size,
+                slice_sizes: SliceSizes::own(&[4 << 20, 65_536]).unwrap(),
+                hash,
+                ..UploadOptions::default()
+            })
+        };
+        for hash in [true, false] {
+            assert_eq!((check(4 << 20, hash), check(65_536, hash)), (None, None));
+            let said = check(1 << 20, hash).unwrap();
+            assert_eq!(said, "slice_size: 1048576 is not one of 4194304, 65536");
+        }
+    }
+
+    #[test]
     fn one_request_takes_at_most_20_mib() {
         let check = |single_request_limit| {
             problem(UploadOptions {
