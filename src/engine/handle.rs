@@ -65,8 +65,12 @@ struct Active {
 
 impl Upload {
     pub(super) fn new(client: Client, location: Location) -> Self {
+        let options = UploadOptions {
+            slice_size: client.shared().dialect.slice_sizes.default_size(),
+            ..UploadOptions::default()
+        };
         let inner = Inner {
-            options: UploadOptions::default(),
+            options,
             content: Content::default(),
             memory: None,
             left: None,
@@ -277,6 +281,7 @@ impl Upload {
                 return Err(self.busy("it is running already"));
             }
             let api = self.client.shared().api;
+            inner.options.slice_sizes = self.client.shared().dialect.slice_sizes.clone();
             let checked = inner.content.check(&inner.options, api);
             checked
                 .and_then(|()| inner.options.validate(api))

@@ -69,6 +69,8 @@ impl Drop for Beginning<'_> {
 #[derive(Default)]
 pub(super) struct Settings {
     options: UploadOptions,
+    /// The default is the client's affair.
+    slice_size: Option<u64>,
     /// Where nothing was said, off for what can't be hashed before it is sent, else on.
     hash: Option<bool>,
     pub(super) content: Content,
@@ -187,16 +189,21 @@ impl cos_slice_upload {
         let mut state = self.lock();
         let Settings {
             options,
+            slice_size,
             hash,
             content,
             ..
         } = &mut state.settings;
-        let mut options = options.clone();
         // Where it runs already nothing is set, and the engine itself answers that it is busy.
         if engine.set_options(|_| ()).is_ok() {
-            let source = content.give(&engine)?;
-            options.hash = hash.unwrap_or(source != Reading::Once);
-            engine.set_options(|current| *current = options)?;
+            let reading = content.give(&engine)?;
+            engine.set_options(|current| {
+                *current = UploadOptions {
+                    slice_size: slice_size.unwrap_or(current.slice_size),
+                    hash: hash.unwrap_or(reading != Reading::Once),
+                    ..options.clone()
+                }
+            })?;
         }
         Ok((engine, state.settings.progress.clone()))
     }
@@ -333,12 +340,15 @@ pub unsafe extern "C" fn cos_slice_upload_set_progress(
 }
 
 /// The slice size to ask for, in bytes; the server may choose another. With hashing on, 524288 or 1048576; with hashing off
-/// 2097152 and 3145728 too.
+/// 2097152 and 3145728 too. Where the client has slice sizes of its own (cos_slice_client_set_slice_sizes, to be called
+/// first), one of those.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_upload_set_slice_size(upload: *mut cos_slice_upload, bytes: i64) -> i32 {
     enter!(upload).call(|upload| {
-        upload.set_option("slice_size", numbers::slice_size(bytes), |options, size| {
-            options.slice_size = size
+        let sizes = upload.client.as_ref().map(|client| client.slice_sizes());
+        let size = numbers::slice_size(bytes, &sizes.unwrap_or_default());
+        upload.set("slice_size", size, |settings, size| {
+            settings.slice_size = Some(size)
         })
     })
 }

@@ -67,8 +67,10 @@ pub fn run(arguments: &UploadArguments) -> u8 {
 
 /// Uploads; leaves in `warning` what was noticed and did not stop it.
 fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<Object, Error> {
-    settings::check_slice_size(arguments.slice_size, source::can_be_hashed(arguments)?)?;
+    let hash = source::can_be_hashed(arguments)?;
     let mut config = settings::client_config(&arguments.service)?;
+    arguments.slices.add_to(&mut config.dialect)?;
+    let slice_size = settings::slice_size(arguments.slice_size, hash, &config.dialect.slice_sizes)?;
     config.connections = arguments.concurrency;
     match settings::checkpoint_dir(arguments) {
         Ok(folder) => config.checkpoint_dir = folder,
@@ -82,12 +84,12 @@ fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<O
             arguments.object.path.escape_debug(),
             config.endpoint,
             arguments.concurrency,
-            BinaryBytes(arguments.slice_size),
+            BinaryBytes(slice_size),
         ));
     }
     let client = Client::new(config)?;
     let upload = Arc::new(client.upload(&arguments.object.bucket, &arguments.object.path)?);
-    set_options(&upload, arguments)?;
+    set_options(&upload, arguments, slice_size, hash)?;
 
     interrupt::watch({
         let upload = upload.clone();
@@ -103,11 +105,15 @@ fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<O
     result
 }
 
-fn set_options(upload: &Upload, arguments: &UploadArguments) -> Result<(), Error> {
+fn set_options(
+    upload: &Upload,
+    arguments: &UploadArguments,
+    slice_size: u64,
+    hash: bool,
+) -> Result<(), Error> {
     source::set(upload, arguments)?;
-    let hash = source::can_be_hashed(arguments)?;
     upload.set_options(|options| {
-        options.slice_size = arguments.slice_size;
+        options.slice_size = slice_size;
         options.hash = hash;
         options.overwrite = arguments.overwrite;
         options.create_parents = arguments.create_parents;

@@ -68,7 +68,7 @@ fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
     config.trailer = Some(tables::END.into());
     // In this order the functions stand in the header.
     let files = [
-        "version", "callback", "progress", "client", "upload", "source", "result", "error",
+        "version", "callback", "progress", "client", "dialect", "upload", "source", "result", "error",
     ];
     let builder = files
         .iter()

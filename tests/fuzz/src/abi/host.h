@@ -56,4 +56,7 @@ void come_back(void *user_data);
 /* Says what is uploaded; in sources.c. */
 int32_t set_source(struct host *host, cos_slice_upload *upload);
 
+/* Says what a private store wants otherwise; the setter's status. */
+int32_t set_dialect(struct host *host, cos_slice_client *client);
+
 #endif
