@@ -398,7 +398,9 @@ fn a_reader_that_panics_ends_its_own_upload_alone() {
     let source = Arc::new(StreamSource::new(stream(Panicking), SLICE));
     let (done, over) = mpsc::channel();
     let upload = upload_with(&client, source);
-    thread::spawn(move || done.send(upload.run(None)));
+    thread::spawn(move || {
+        let _ = done.send(upload.run(None));
+    });
     let error = over.recv_timeout(HANG_GUARD).expect("it hangs").unwrap_err();
     assert_eq!(error.status, Status::Panic, "{error}");
     let other = client.upload(BUCKET, "other").unwrap();

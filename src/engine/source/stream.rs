@@ -443,7 +443,8 @@ mod tests {
         load(&source, 0..4).unwrap();
         load(&source, 4..7).unwrap();
         source.release(0..4);
-        assert_eq!(source.buffered(), [4..7]);
+        let kept = source.buffered();
+        assert!(kept.len() == 1 && kept[0] == (4..7), "{kept:?}");
         let (kind, text) = fault(load(&source, 0..4));
         assert_eq!(kind, SourceFault::Gone);
         assert!(text.contains("offset 0"), "{text}");
