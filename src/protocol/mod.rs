@@ -12,6 +12,7 @@ mod envelope;
 pub mod json_v2;
 pub mod location;
 pub mod multipart;
+pub(crate) mod numbers;
 pub mod ranges;
 pub mod reply;
 pub mod signature;

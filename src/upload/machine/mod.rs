@@ -31,7 +31,7 @@ use crate::protocol::{
 
 use crate::upload::error::{Error, Place};
 use crate::upload::failure::{NetworkFailure, TaskFailure};
-use crate::upload::numbers::numbered;
+use crate::protocol::numbers::numbered;
 use crate::upload::options::{MAX_HASHED_SLICE_SIZE, UploadOptions};
 use crate::upload::plan::{MAX_SLICES, Plan};
 use crate::upload::progress::{Phase, Progress};
