@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::protocol::location::Location;
 use crate::protocol::signature::SecretKey;
-use crate::protocol::{Answer, Operation};
+use crate::protocol::{Answer, Api, Operation};
 use crate::upload::error::Error;
 use crate::upload::options::{self, ClientOptions, RetryPolicy};
 use crate::upload::status::Status;
@@ -28,6 +28,8 @@ pub struct ClientConfig {
     pub endpoint: Endpoint,
     /// Who signs.
     pub secret_key: SecretKey,
+    /// What the service is spoken to in.
+    pub api: Api,
     /// Requests in flight at once, and worker threads; 1 to [`options::MAX_CONNECTIONS`].
     pub connections: u32,
     /// How failed requests are repeated.
@@ -49,6 +51,7 @@ impl ClientConfig {
         Self {
             endpoint,
             secret_key,
+            api: Api::default(),
             connections: options::DEFAULT_CONNECTIONS,
             retry: RetryPolicy::default(),
             timeouts: Timeouts::default(),
@@ -117,6 +120,8 @@ impl Client {
         let options = ClientOptions {
             connections: config.connections,
             hashers: u32::try_from(hashers).unwrap_or(u32::MAX),
+            api: config.api,
+            asks_signer: false,
             retry: config.retry,
         };
         options.validate().map_err(Error::invalid)?;

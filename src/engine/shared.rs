@@ -6,9 +6,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::protocol::Answer;
 use crate::protocol::location::Location;
 use crate::protocol::signature::SecretKey;
+use crate::protocol::{Answer, Api};
 use crate::upload::Client as Core;
 use crate::upload::error::Error;
 use crate::upload::machine::Object;
@@ -30,6 +30,7 @@ pub(super) struct Shared {
     pub(super) transport: Arc<SharedTransport>,
     pub(super) secret_key: SecretKey,
     pub(super) signing_clock: SigningClock,
+    pub(super) api: Api,
     started: Instant,
     workers_wanted: u32,
     state: Mutex<State>,
@@ -163,6 +164,7 @@ impl Shared {
             transport: Arc::new(transport),
             secret_key,
             signing_clock: SigningClock::default(),
+            api: options.api,
             started: Instant::now(),
             workers_wanted: options.connections,
             state: Mutex::new(State::new(Core::new(options, seed))),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::protocol::clock::Clocks;
 use crate::protocol::digest::Hasher;
-use crate::protocol::{Operation, OperationKind, json_v2, signature};
+use crate::protocol::{Operation, OperationKind, signature};
 use crate::upload::Next;
 use crate::upload::failure::{SourceFailure, TaskFailure};
 use crate::upload::task::{Done, Task, Work};
@@ -186,7 +186,7 @@ impl Worker {
     }
 
     fn request(&mut self, shared: &Shared, job: &Job, operation: &Operation) -> Result<Done, TaskFailure> {
-        let request = json_v2::encode(operation, &job.location, random_u128()?);
+        let request = shared.api.encode(operation, &job.location, random_u128()?);
         let authorization = signature::sign(
             &shared.secret_key,
             job.location.bucket(),
@@ -211,7 +211,7 @@ impl Worker {
             &*job.source,
             limits,
             &job.token,
-            &mut |head, body| json_v2::decode(operation, head, body),
+            &mut |head, body| shared.api.decode(operation, head, body),
         );
         let answer = answer.map_err(|failure| {
             let failure = without_echo(failure, &authorization);

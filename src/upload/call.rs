@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{Answer, Operation, Refusal};
+use crate::protocol::{Answer, Api, Operation, Refusal};
 
 use super::error::{Error, Place};
 use super::failure::TaskFailure;
@@ -15,6 +15,7 @@ use super::task::{Done, Work};
 pub(crate) struct Call {
     name: Arc<str>,
     operation: Operation,
+    api: Api,
     attempts: Attempts,
     ready_at: Duration,
     in_flight: bool,
@@ -22,11 +23,12 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(name: Arc<str>, operation: Operation) -> Self {
+    pub(crate) fn new(name: Arc<str>, operation: Operation, api: Api) -> Self {
         let (attempts, ready_at) = (Attempts::default(), Duration::ZERO);
         Self {
             name,
             operation,
+            api,
             attempts,
             ready_at,
             in_flight: false,
@@ -88,7 +90,7 @@ impl Call {
     }
 
     fn place(&self) -> Place {
-        let operation = Some(self.operation.kind());
+        let operation = Some((self.api, self.operation.kind()));
         Place {
             operation,
             offset: self.operation.offset(),

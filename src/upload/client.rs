@@ -124,13 +124,13 @@ impl Client {
 
     /// Begins an upload. The specification's options must have been validated.
     pub fn begin(&mut self, specification: Specification, now: Duration) -> JobId {
-        let machine = Machine::new(specification, self.options.connections, now);
+        let machine = Machine::new(specification, self.options.api, self.options.connections, now);
         self.insert(Job::Upload(Box::new(machine)))
     }
 
     /// Begins one operation by itself; `name` is what error texts call the object.
     pub fn begin_call(&mut self, name: Arc<str>, operation: Operation) -> JobId {
-        self.insert(Job::Call(Box::new(Call::new(name, operation))))
+        self.insert(Job::Call(Box::new(Call::new(name, operation, self.options.api))))
     }
 
     fn insert(&mut self, job: Job) -> JobId {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::protocol::codes::{self, Class, Fault};
-use crate::protocol::{OperationKind, Refusal};
+use crate::protocol::{Api, OperationKind, Refusal};
 
 use super::failure::{Cause, NetworkFailure, Phase, SourceFailure, TaskFailure};
 use super::status::Status;
@@ -11,8 +11,8 @@ use super::status::Status;
 /// Where in an upload something failed.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    /// The request that failed; `None` outside of requests.
-    pub operation: Option<OperationKind>,
+    /// The request that failed, and the protocol that names it; `None` outside of requests.
+    pub operation: Option<(Api, OperationKind)>,
     /// The slice's offset in bytes; `None` where it is not about a slice.
     pub offset: Option<u64>,
     /// How often it was attempted.
@@ -81,7 +81,7 @@ impl Error {
     /// The server said no.
     pub fn refused(name: &str, place: Place, refusal: &Refusal) -> Self {
         let status = status_of_refusal(refusal);
-        let row = refusal.code.and_then(codes::lookup);
+        let row = refusal.code.and_then(|code| codes::lookup(refusal.api, code));
         let mut message = format!("{name}: {place} was refused: {refusal}");
         if let Some(row) = row {
             message.push_str(&format!(" ({})", row.meaning));
@@ -89,7 +89,10 @@ impl Error {
         if let Some(clocks) = refusal.clocks {
             message.push_str(&format!("; {clocks}"));
         }
-        push_advice(&mut message, codes::hint(refusal.code, refusal.http_status));
+        push_advice(
+            &mut message,
+            codes::hint(refusal.api, refusal.code, refusal.http_status),
+        );
         Self {
             place,
             server_code: refusal.code,
@@ -162,7 +165,7 @@ impl Error {
 impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.operation {
-            Some(operation) => out.write_str(operation.name())?,
+            Some((api, kind)) => out.write_str(api.operation_name(kind))?,
             None => out.write_str("the upload")?,
         }
         if let Some(offset) = self.offset {
@@ -198,7 +201,7 @@ fn status_of_refusal(refusal: &Refusal) -> Status {
         Class::Restart => Status::ContentRejected,
         // Not the service's envelope, and no error either: somebody else answers there.
         Class::Final if refusal.code.is_none() && refusal.http_status < 400 => Status::BadReply,
-        Class::Final => status_of_fault(codes::fault(refusal.code, refusal.http_status)),
+        Class::Final => status_of_fault(codes::fault(refusal.api, refusal.code, refusal.http_status)),
     }
 }
 

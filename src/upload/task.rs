@@ -50,7 +50,7 @@ impl fmt::Debug for Work {
             Self::Request(Operation::Slice(slice)) => {
                 write!(out, "slice {} + {}", slice.offset, slice.length)
             }
-            Self::Request(operation) => out.write_str(operation.kind().name()),
+            Self::Request(operation) => write!(out, "{:?}", operation.kind()),
             Self::Save(memory) => write!(out, "save {memory:?}"),
             Self::Forget => out.write_str("forget"),
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::script::*;
+use cos_slice::protocol::Api;
 use cos_slice::protocol::codes::{Class, lookup_http};
 use cos_slice::protocol::{Operation, OperationKind, Refusal};
 use cos_slice::upload::error::{Error, Place};
@@ -13,7 +14,7 @@ use cos_slice::upload::task::Done;
 use cos_slice::upload::{Client, Next};
 
 const PLACE: Place = Place {
-    operation: Some(OperationKind::Slice),
+    operation: Some((Api::FilesV2, OperationKind::Slice)),
     offset: Some(300),
     attempts: 3,
 };

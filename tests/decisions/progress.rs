@@ -244,6 +244,6 @@ fn a_task_is_shown_in_few_words_without_session_or_content() {
     let begun = Ok(Done::Answered(session(None)));
     script.client.report(init, begun, script.now);
     shown.push(format!("{:?}", script.request(Slice).work));
-    assert_eq!(shown, ["hash 0 + 250", "upload_slice_init", "slice 0 + 100"]);
+    assert_eq!(shown, ["hash 0 + 250", "Init", "slice 0 + 100"]);
     assert_eq!(format!("{:?}", Work::Forget), "forget");
 }

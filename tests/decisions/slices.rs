@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::script::*;
 use OperationKind::{Finish, Init, List};
+use cos_slice::protocol::Api;
 use cos_slice::protocol::{Answer, Operation, OperationKind, Session, Stored, Unfinished};
 use cos_slice::upload::failure::TaskFailure;
 use cos_slice::upload::options::{ClientOptions, UploadOptions};
@@ -113,6 +114,7 @@ fn an_absurd_slice_size_is_an_error() {
         session: "s".into(),
         slice_size: 1,
         serial: None,
+        offset: 0,
     });
     client.report(task, Ok(Done::Answered(answer)), Duration::ZERO);
     assert_eq!(
@@ -280,6 +282,6 @@ fn a_slice_that_fails_for_good_is_named_with_its_offset_and_attempts() {
     let place = script.result().as_ref().unwrap_err().place;
     assert_eq!(
         (place.operation, place.offset, place.attempts),
-        (Some(OperationKind::Slice), Some(0), 2)
+        (Some((Api::FilesV2, OperationKind::Slice)), Some(0), 2)
     );
 }

@@ -106,7 +106,7 @@ impl Machine {
         let Step::Control(control) = &self.step else {
             return Place::NOWHERE;
         };
-        let operation = Some(self.control_operation().kind());
+        let operation = Some((self.api, self.control_operation().kind()));
         Place {
             operation,
             offset: None,

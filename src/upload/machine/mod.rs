@@ -25,8 +25,8 @@ use crate::protocol::codes::Class;
 use crate::protocol::digest::{Digests, Hasher, Sha1Digest};
 use crate::protocol::ranges::Ranges;
 use crate::protocol::{
-    Answer, Finish, Init, Links, MAX_SINGLE_REQUEST_SIZE, ObjectStatus, Operation, OperationKind, Refusal,
-    SingleUpload, Slice, Stored, Unfinished,
+    Answer, Api, Finish, Init, Links, MAX_SINGLE_REQUEST_SIZE, ObjectStatus, Operation, OperationKind,
+    Refusal, SingleUpload, Slice, Stored, Unfinished,
 };
 
 use crate::upload::error::{Error, Place};
@@ -145,6 +145,7 @@ enum Goal {
 
 pub(crate) struct Machine {
     name: Arc<str>,
+    api: Api,
     size: u64,
     options: UploadOptions,
     window: u32,
@@ -190,7 +191,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn new(specification: Specification, window: u32, now: Duration) -> Self {
+    pub(crate) fn new(specification: Specification, api: Api, window: u32, now: Duration) -> Self {
         let Specification {
             name,
             size,
@@ -205,6 +206,7 @@ impl Machine {
             .filter(|digests| options.hash && digests.size() == size && digests.granularity() == granularity);
         let mut machine = Self {
             name,
+            api,
             size,
             slice_size: options.slice_size,
             deadline_at: options.deadline.map(|deadline| now + deadline),
@@ -481,6 +483,7 @@ impl Machine {
                 digests: self.digests.clone(),
                 biz_attr,
                 overwrite,
+                session: None,
             }),
             Goal::Upload => Operation::Upload(SingleUpload {
                 size,

@@ -20,6 +20,7 @@ impl Machine {
                 retry_after: None,
                 ambiguous: true,
                 clocks: None,
+                api: self.api,
             };
             return self.slice_failed(slice, TaskFailure::Refused(refusal), context);
         }
@@ -105,7 +106,7 @@ impl Machine {
             _ => 0,
         };
         Place {
-            operation: Some(OperationKind::Slice),
+            operation: Some((self.api, OperationKind::Slice)),
             offset: Some(slice.offset),
             attempts,
         }

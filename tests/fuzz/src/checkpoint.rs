@@ -168,6 +168,7 @@ fn answer(operation: &Operation, session: &Arc<str>, listed: &mut bool) -> Answe
             session: session.clone(),
             slice_size: 64,
             serial: None,
+            offset: 0,
         }),
         Operation::List if std::mem::replace(listed, true) => Answer::Absent,
         Operation::List => Answer::Unfinished(Unfinished {
@@ -183,6 +184,7 @@ fn answer(operation: &Operation, session: &Arc<str>, listed: &mut bool) -> Answe
             length: Some(slice.length),
         }),
         Operation::Finish(_) | Operation::Upload(_) => Answer::Complete(links),
+        Operation::CreateDirectory(_) => Answer::Created,
         Operation::Stat => Answer::Status(ObjectStatus {
             size: SIZE,
             received: Some(SIZE),
