@@ -7,7 +7,7 @@ use sha1::{Digest, Sha1};
 
 use crate::protocol::digest::{Digests, Sha1Digest};
 use crate::protocol::{Body, Segment};
-use crate::upload::failure::{SourceFailure, TaskFailure};
+use crate::upload::failure::{SourceFailure, SourceFault, TaskFailure};
 
 use super::source::Source;
 use super::transport::failure::Stopped;
@@ -173,7 +173,7 @@ fn read_source(
     buffer: &mut [u8],
 ) -> Result<usize, SourceFailure> {
     let count = source.read_at(offset, buffer).map_err(|error| SourceFailure {
-        changed: false,
+        kind: SourceFault::Unreadable,
         detail: format!("reading {} at offset {offset} failed: {error}", source.name()),
         os_errno: error.raw_os_error(),
     })?;
@@ -189,7 +189,7 @@ fn read_source(
             source.size()
         );
         return Err(SourceFailure {
-            changed: true,
+            kind: SourceFault::Changed,
             detail,
             os_errno: None,
         });
@@ -312,7 +312,7 @@ mod tests {
             panic!()
         };
         assert!(
-            failure.changed && failure.detail.contains("offset 5"),
+            failure.kind == SourceFault::Changed && failure.detail.contains("offset 5"),
             "{}",
             failure.detail
         );
@@ -342,7 +342,7 @@ mod tests {
         let TaskFailure::Source(failure) = failure(reader.read(&mut [0; 49]).unwrap_err()) else {
             panic!()
         };
-        assert!(failure.changed, "{}", failure.detail);
+        assert!(failure.kind == SourceFault::Changed, "{}", failure.detail);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::thread;
 use crate::protocol::location::Location;
 use crate::protocol::signature::SecretKey;
 use crate::protocol::{Answer, Api, Operation};
+use crate::upload::call::CallOptions;
 use crate::upload::error::Error;
 use crate::upload::options::{self, ClientOptions, RetryPolicy};
 use crate::upload::status::Status;
@@ -203,7 +204,9 @@ impl Client {
         });
         let shared = self.shared();
         let name = name_of(location);
-        let id = shared.begin(&job, |core, _| core.begin_call(name, operation))?;
+        let id = shared.begin(&job, |core, _| {
+            core.begin_call(name, operation, CallOptions::default())
+        })?;
         let mut state = shared.lock();
         loop {
             if let Some(ended) = state.ended.remove(&id) {

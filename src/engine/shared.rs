@@ -15,7 +15,7 @@ use crate::upload::machine::Object;
 use crate::upload::options::ClientOptions;
 use crate::upload::progress::Progress;
 use crate::upload::status::Status;
-use crate::upload::task::{JobId, Memory, Specification};
+use crate::upload::task::{JobId, Memory, Reading, Specification};
 
 use super::cancel::{CancelToken, lock};
 use super::checkpoint::{Checkpoint, Version};
@@ -72,6 +72,17 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// Lets go of what a stream keeps for another attempt and the server has for good.
+    pub(super) fn release_what_is_stored(&self, id: JobId, core: &Core) {
+        if self.source.reading() == Reading::Once {
+            for range in self.source.buffered() {
+                if core.is_stored(id, range.clone()) {
+                    self.source.release(range);
+                }
+            }
+        }
+    }
+
     /// Lets others have the checkpoint, of which nothing is left after a success. A worker does this, and who takes the
     /// result: whoever comes first, the other waits for it and is told the same.
     pub(super) fn close_checkpoint(&self, success: bool) -> Closed {

@@ -86,6 +86,12 @@ impl Operation {
         }
     }
 
+    /// Whether a signature for it serves others of its kind on the same object too. Delete needs one for itself, and a directory
+    /// has another path.
+    pub fn shares_signature(&self) -> bool {
+        !matches!(self, Self::Delete | Self::CreateDirectory(_))
+    }
+
     /// The first byte of the object that the operation carries; `None` where it carries none.
     pub fn offset(&self) -> Option<u64> {
         match self {

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::protocol::codes::{self, Class, Fault};
 use crate::protocol::{Api, OperationKind, Refusal};
 
-use super::failure::{Cause, NetworkFailure, Phase, SourceFailure, TaskFailure};
+use super::failure::{Cause, NetworkFailure, Phase, SourceFailure, SourceFault, TaskFailure};
 use super::status::Status;
 
 /// Where in an upload something failed.
@@ -116,10 +116,10 @@ impl Error {
 
     /// The source can't be sent.
     pub fn source(name: &str, failure: &SourceFailure) -> Self {
-        let status = if failure.changed {
-            Status::SourceChanged
-        } else {
-            Status::FileRead
+        let status = match failure.kind {
+            SourceFault::Unreadable => Status::FileRead,
+            SourceFault::Changed => Status::SourceChanged,
+            SourceFault::Gone => Status::NotRestartable,
         };
         let mut message = format!("{name}: {}", failure.detail);
         push_advice(&mut message, advice(status));
@@ -135,6 +135,8 @@ impl Error {
             TaskFailure::Source(failure) => Self::source(name, &failure),
             TaskFailure::Argument(text) => Self::invalid(format!("{name}: {text}")),
             TaskFailure::Resources(text) => Self::new(Status::Resources, format!("{name}: {text}")),
+            TaskFailure::Signer(text) => Self::new(Status::Signer, format!("{name}: {text}"))
+                .with_note("Run it again to resume once the signer works."),
             TaskFailure::Defect(text) => Self::new(Status::Panic, format!("{name}: {text}")),
             TaskFailure::Cancelled => Self::cancelled(name),
             TaskFailure::Refused(refusal) => Self::refused(name, Place::NOWHERE, &refusal),
@@ -232,6 +234,7 @@ fn advice(status: Status) -> &'static str {
     match status {
         Status::FileRead => "Nothing wrong was made on the server; run it again when the file can be read.",
         Status::SourceChanged => "Run it again once nobody writes to the file.",
+        Status::NotRestartable => "Begin again with the whole content, or have the stream spooled.",
         Status::Resolve => "Check the host in the endpoint or region, and the network.",
         Status::Connect => "Check the endpoint's host and port, and that the server is up.",
         Status::Tls => "Check the endpoint's host name and the trusted certificates, or set a CA file.",

@@ -14,7 +14,7 @@ use cos_slice::upload::failure::{Cause, NetworkFailure, Phase, TaskFailure};
 use cos_slice::upload::machine::Object;
 use cos_slice::upload::options::{ClientOptions, UploadOptions};
 use cos_slice::upload::status::Status;
-use cos_slice::upload::task::{Done, JobId, Memory, Specification, Task, Work};
+use cos_slice::upload::task::{Done, JobId, Memory, Reading, Specification, Task, Work};
 use cos_slice::upload::{Client, Next};
 
 pub const SIZE: u64 = 250;
@@ -54,6 +54,9 @@ impl Script {
         let specification = Specification {
             name: "cos://b/p".into(),
             size: SIZE,
+            reading: Reading::AtWill,
+            blocks: false,
+            depth: 0,
             options,
             memory,
             checkpoint,

@@ -10,7 +10,7 @@ use cos_slice::protocol::{Answer, Operation, OperationKind, Session, Stored, Unf
 use cos_slice::upload::failure::TaskFailure;
 use cos_slice::upload::options::{ClientOptions, UploadOptions};
 use cos_slice::upload::status::Status;
-use cos_slice::upload::task::{Done, Memory, Specification, Work};
+use cos_slice::upload::task::{Done, Memory, Reading, Specification, Work};
 use cos_slice::upload::{Client, Next};
 
 #[test]
@@ -101,6 +101,9 @@ fn an_absurd_slice_size_is_an_error() {
         Specification {
             name,
             size: 64 << 30,
+            reading: Reading::AtWill,
+            blocks: false,
+            depth: 0,
             options,
             memory,
             checkpoint: false,
@@ -155,6 +158,9 @@ fn uploads_take_turns_on_the_connections_of_their_client() {
             Specification {
                 name: "cos://b/p".into(),
                 size: SIZE,
+                reading: Reading::AtWill,
+                blocks: false,
+                depth: 0,
                 options,
                 memory,
                 checkpoint: false,
@@ -200,6 +206,9 @@ fn as_long_as_each_list_shows_new_bytes_there_may_be_any_number() {
     let specification = Specification {
         name: "cos://b/p".into(),
         size: SLICES * SLICE,
+        reading: Reading::AtWill,
+        blocks: false,
+        depth: 0,
         options: plain(),
         memory: Memory::default(),
         checkpoint: false,
