@@ -8,9 +8,10 @@ use std::time::Duration;
 use crate::engine;
 use crate::engine::client::ClientConfig;
 use crate::engine::endpoint::Endpoint;
+use crate::engine::signer::Signer;
 use crate::engine::source::{FileSource, Source};
 use crate::engine::transport::Timeouts;
-use crate::protocol::signature::SecretKey;
+use crate::protocol::signature::{self, Scope};
 use crate::upload::error::Error;
 use crate::upload::options::DEFAULT_CONNECTIONS;
 use crate::upload::status::Status;
@@ -36,9 +37,11 @@ struct State {
     engine: Option<engine::client::Client>,
 }
 
-struct Settings {
+pub(super) struct Settings {
     endpoint: Option<Endpoint>,
-    secret_key: Option<SecretKey>,
+    pub(super) signer: Option<Signer>,
+    pub(super) signature_scope: Scope,
+    pub(super) signature_lifetime: Duration,
     connections: u32,
     timeouts: Timeouts,
     ca_pem: Option<Vec<u8>>,
@@ -57,7 +60,9 @@ impl cos_slice_client {
     fn new() -> Self {
         let settings = Settings {
             endpoint: None,
-            secret_key: None,
+            signer: None,
+            signature_scope: Scope::default(),
+            signature_lifetime: signature::DEFAULT_LIFETIME,
             connections: DEFAULT_CONNECTIONS,
             timeouts: Timeouts::default(),
             ca_pem: None,
@@ -74,12 +79,13 @@ impl cos_slice_client {
         }
     }
 
-    /// Takes a setting, or notes why it is not acceptable, for the uploads to report.
-    fn set<V>(
+    /// Takes a setting, or notes why it is not acceptable, for the uploads to report. `apply` may return what the setting was:
+    /// dropping it may call back, which is not to happen under the lock.
+    pub(super) fn set<V, Old>(
         &self,
         setting: &'static str,
         value: Result<V, Error>,
-        apply: impl FnOnce(&mut Settings, V),
+        apply: impl FnOnce(&mut Settings, V) -> Old,
     ) -> Result<(), Error> {
         let mut state = self.lock();
         if state.engine.is_some() {
@@ -87,7 +93,9 @@ impl cos_slice_client {
             return Err(Error::new(Status::Busy, text));
         }
         let value = state.failures.note(setting, value)?;
-        apply(&mut state.settings, value);
+        let old = apply(&mut state.settings, value);
+        drop(state);
+        drop(old);
         Ok(())
     }
 
@@ -125,20 +133,24 @@ impl Settings {
         let endpoint = self.endpoint.clone().ok_or_else(|| {
             Error::invalid("endpoint: none was set; call cos_slice_client_set_endpoint or _set_region")
         })?;
-        let secret_key = self.secret_key.clone().ok_or_else(|| {
-            Error::invalid("secret_key: none was set; call cos_slice_client_set_secret_key")
+        let signer = self.signer.clone().ok_or_else(|| {
+            Error::invalid(
+                "secret_key: none was set; call cos_slice_client_set_secret_key, _set_authorization or _set_signer",
+            )
         })?;
         Ok(ClientConfig {
+            signature_scope: self.signature_scope,
+            signature_lifetime: self.signature_lifetime,
             connections: self.connections,
             timeouts: self.timeouts.clone(),
             ca_pem: self.ca_pem.clone(),
             checkpoint_dir: self.checkpoint_dir.clone(),
-            ..ClientConfig::new(endpoint, secret_key)
+            ..ClientConfig::new(endpoint, signer)
         })
     }
 }
 
-fn invalid(error: impl std::fmt::Display) -> Error {
+pub(super) fn invalid(error: impl std::fmt::Display) -> Error {
     Error::invalid(error.to_string())
 }
 
@@ -202,26 +214,6 @@ pub unsafe extern "C" fn cos_slice_client_set_region(
         let endpoint = text!("region", region).and_then(|text| Endpoint::region(text).map_err(invalid));
         client.set("endpoint", endpoint, |settings, endpoint| {
             settings.endpoint = Some(endpoint)
-        })
-    })
-}
-
-/// The account that signs requests: its app id (decimal digits), secret id and secret key. Copied; the library's copy of
-/// the secret key is overwritten when it is no longer needed, and no message ever shows it. Needed.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cos_slice_client_set_secret_key(
-    client: *mut cos_slice_client,
-    app_id: *const c_char,
-    secret_id: *const c_char,
-    secret_key: *const c_char,
-) -> i32 {
-    enter!(client).call(|client| {
-        let take = || {
-            let (app_id, secret_id) = (text!("app_id", app_id)?, text!("secret_id", secret_id)?);
-            SecretKey::new(app_id, secret_id, text!("secret_key", secret_key)?).map_err(invalid)
-        };
-        client.set("secret_key", take(), |settings, key| {
-            settings.secret_key = Some(key)
         })
     })
 }
@@ -341,6 +333,7 @@ pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::protocol::signature::SecretKey;
 
     /// A client of an address where nobody listens, which keeps checkpoints in this folder.
     pub(in crate::ffi) fn client_of_nobody(checkpoints: &Path) -> Arc<cos_slice_client> {
@@ -349,7 +342,7 @@ pub(super) mod tests {
         {
             let settings = &mut client.lock().settings;
             settings.endpoint = Some(Endpoint::parse(&format!("http://{address}")).unwrap());
-            settings.secret_key = Some(SecretKey::new("1", "id", "key").unwrap());
+            settings.signer = Some(SecretKey::new("1", "id", "key").unwrap().into());
             settings.checkpoint_dir = Some(checkpoints.to_owned());
         }
         Arc::new(client)

@@ -20,6 +20,7 @@ pub mod ranges;
 pub mod reply;
 pub mod signature;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub use api::{Api, Rules};
 use clock::Clocks;
 use codes::Class;
 use digest::{Digests, Sha1Digest};
+use location::Location;
 use ranges::Ranges;
 
 /// The largest object that slice upload accepts, in bytes: 64 GiB (the service's migration guides).
@@ -71,7 +73,31 @@ pub enum OperationKind {
     CreateDirectory,
 }
 
+impl OperationKind {
+    /// Which signature the operation needs.
+    pub fn signature(self) -> signature::Kind {
+        match self {
+            Self::Delete => signature::Kind::OneTime,
+            Self::Init
+            | Self::List
+            | Self::Slice
+            | Self::Finish
+            | Self::Upload
+            | Self::Stat
+            | Self::CreateDirectory => signature::Kind::MultiEffect,
+        }
+    }
+}
+
 impl Operation {
+    /// What the operation is about, unencoded: the object's path, or that of a directory above it, which ends with a slash.
+    pub fn path<'a>(&self, location: &'a Location) -> Cow<'a, str> {
+        match self {
+            Self::CreateDirectory(level) => location.directory(*level).into(),
+            _ => location.path().into(),
+        }
+    }
+
     /// Which kind of operation this is.
     pub fn kind(&self) -> OperationKind {
         match self {
@@ -334,6 +360,8 @@ pub struct Refusal {
     pub clocks: Option<Clocks>,
     /// What it was asked in: the generations of the API disagree about some codes.
     pub api: Api,
+    /// Whether the request went with a signature that is never made anew; whoever signed it fills it in.
+    pub has_fixed_signature: bool,
 }
 
 impl fmt::Display for Refusal {
@@ -399,6 +427,7 @@ mod tests {
             ambiguous: false,
             clocks: None,
             api: Api::FilesV2,
+            has_fixed_signature: false,
         };
         assert_eq!(
             refusal.to_string(),

@@ -227,6 +227,7 @@ pub(super) fn refuse_foreign(api: Api, head: &Head, foreign: Foreign) -> Refusal
         ambiguous: row.ambiguous,
         clocks: None,
         api,
+        has_fixed_signature: false,
     }
 }
 
@@ -249,6 +250,7 @@ pub(super) fn refuse_code(api: Api, head: &Head, code: i64, envelope: &Envelope)
         ambiguous: class == Class::Retry,
         clocks: None,
         api,
+        has_fixed_signature: false,
     }
 }
 
@@ -277,6 +279,7 @@ pub(super) fn refuse_contradiction(api: Api, head: &Head, envelope: &Envelope) -
         ambiguous: true,
         clocks: None,
         api,
+        has_fixed_signature: false,
     }
 }
 
