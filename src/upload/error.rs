@@ -90,7 +90,9 @@ impl Error {
             message.push_str(&format!("; {clocks}"));
         }
         let hint = match status {
-            Status::Credentials if refusal.has_fixed_signature => FIXED_SIGNATURE,
+            Status::Credentials if refusal.has_fixed_signature && refusal.class == Class::Resign => {
+                FIXED_SIGNATURE
+            }
             _ => codes::hint(refusal.api, refusal.code, refusal.http_status),
         };
         push_advice(&mut message, hint);
@@ -182,8 +184,8 @@ impl fmt::Display for Place {
 }
 
 /// What to do where a signature that never changes was refused.
-const FIXED_SIGNATURE: &str = "The authorization string that was set has expired or is not for this account, bucket and path: \
-                               set one that was made anew, and run the upload again to resume.";
+const FIXED_SIGNATURE: &str = "The authorization string that was set has expired or was never good: set one that was made anew, \
+                               and run the upload again to resume.";
 
 fn push_advice(message: &mut String, advice: &str) {
     if !advice.is_empty() {

@@ -304,7 +304,7 @@ static void a_string_that_was_made_elsewhere_serves_what_it_is_bound_to(void)
             if (number < covered)
                 check_fixed(text, paths[number], COS_SLICE_OK, NULL);
             else
-                check_fixed(text, paths[number], COS_SLICE_ERR_CREDENTIALS, "set one that was made anew");
+                check_fixed(text, paths[number], COS_SLICE_ERR_CREDENTIALS, "Sign for the app id, the bucket and the path");
         }
         cos_slice_signature_free(signature);
     }
