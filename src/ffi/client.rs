@@ -11,6 +11,7 @@ use crate::engine::endpoint::Endpoint;
 use crate::engine::signer::Signer;
 use crate::engine::source::{FileSource, Source};
 use crate::engine::transport::Timeouts;
+use crate::protocol::Api;
 use crate::protocol::signature::{self, Scope};
 use crate::upload::error::Error;
 use crate::upload::options::DEFAULT_CONNECTIONS;
@@ -42,6 +43,7 @@ pub(super) struct Settings {
     pub(super) signer: Option<Signer>,
     pub(super) signature_scope: Scope,
     pub(super) signature_lifetime: Duration,
+    api: Api,
     connections: u32,
     timeouts: Timeouts,
     ca_pem: Option<Vec<u8>>,
@@ -63,6 +65,7 @@ impl cos_slice_client {
             signer: None,
             signature_scope: Scope::default(),
             signature_lifetime: signature::DEFAULT_LIFETIME,
+            api: Api::default(),
             connections: DEFAULT_CONNECTIONS,
             timeouts: Timeouts::default(),
             ca_pem: None,
@@ -141,6 +144,7 @@ impl Settings {
         Ok(ClientConfig {
             signature_scope: self.signature_scope,
             signature_lifetime: self.signature_lifetime,
+            api: self.api,
             connections: self.connections,
             timeouts: self.timeouts.clone(),
             ca_pem: self.ca_pem.clone(),
@@ -216,6 +220,13 @@ pub unsafe extern "C" fn cos_slice_client_set_region(
             settings.endpoint = Some(endpoint)
         })
     })
+}
+
+/// What the service is spoken to in: COS_SLICE_API_FILES_V2, the default, or COS_SLICE_API_FILES_V1. In the older files/v1
+/// slices go one after another whatever the number of connections, and uploads need the SHA-1 (cos_slice_upload_set_hash).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_client_set_api(client: *mut cos_slice_client, api: i32) -> i32 {
+    enter!(client).call(|client| client.set("api", numbers::api(api), |settings, api| settings.api = api))
 }
 
 /// How many requests may be in flight at once, for all uploads of the client together, and so how many worker threads

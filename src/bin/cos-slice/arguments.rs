@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
+use cos_slice::protocol::Api;
 use cos_slice::protocol::signature::{self, Scope};
 use cos_slice::upload::options;
 
@@ -12,6 +13,7 @@ const AFTER_HELP: &str = "\
 Environment:
   COS_SLICE_ENDPOINT         where the service is, http://HOST:PORT or https://HOST …
   COS_SLICE_REGION           … or its region, such as gz
+  COS_SLICE_API              v2, unless it says v1
   COS_SLICE_APP_ID           the account's app id
   COS_SLICE_SECRET_ID        the secret id
   COS_SLICE_SECRET_KEY       the secret key …
@@ -70,6 +72,9 @@ pub struct UploadArguments {
     /// Seconds that the whole upload may take [default: no limit].
     #[arg(long, value_name = "SECONDS", value_parser = seconds())]
     pub deadline: Option<u64>,
+    /// Makes the directories above the object where the service wants them.
+    #[arg(long)]
+    pub create_parents: bool,
     /// Throws away somebody else's unfinished upload of this path.
     #[arg(long)]
     pub discard_unfinished: bool,
@@ -115,6 +120,9 @@ pub struct ServiceArguments {
     /// The service's address, http://HOST:PORT or https://HOST; goes before the environment.
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
+    /// What the service is spoken to in: v2 or v1; goes before the environment [default: v2].
+    #[arg(long, value_name = "VERSION", value_parser = api)]
+    pub api: Option<Api>,
     /// Seconds in which a request may move no byte, and wait for its answer [default: 30, and 60 or 120].
     #[arg(long, value_name = "SECONDS", value_parser = seconds())]
     pub timeout: Option<u64>,
@@ -174,6 +182,14 @@ fn signature_scope() -> impl TypedValueParser<Value = Scope> {
     // The parser lets only these names through.
     let named = |name: String| Scope::ALL.iter().copied().find(|scope| scope.name() == name);
     names.map(move |name| named(name).unwrap_or_default())
+}
+
+pub fn api(text: &str) -> Result<Api, String> {
+    match text {
+        "v2" => Ok(Api::FilesV2),
+        "v1" => Ok(Api::FilesV1),
+        _ => Err("it must be v2 or v1".into()),
+    }
 }
 
 fn slice_size(text: &str) -> Result<u64, String> {

@@ -154,7 +154,7 @@ static void set_up_client(struct host *host, uint8_t call, cos_slice_client *cli
     };
     char *texts[3] = { NULL, NULL, NULL };
     int32_t status;
-    switch (call % 11) {
+    switch (call % 12) {
     case 0:
         texts[0] = take_text(host, "https://127.0.0.1:1/prefix");
         TRACE("client_set_endpoint %s", texts[0]);
@@ -184,26 +184,30 @@ static void set_up_client(struct host *host, uint8_t call, cos_slice_client *cli
         TRACE("client_set_..._timeout_ms");
         status = set_time[take(host) % COUNT(set_time)](client, take_number(host));
         break;
+    case 6:
+        TRACE("client_set_api");
+        status = cos_slice_client_set_api(client, (int32_t)take_number(host));
+        break;
     case 5:
         texts[0] = take_path(host, "checkpoints");
         TRACE("client_set_checkpoint_dir %s", texts[0]);
         status = cos_slice_client_set_checkpoint_dir(client, texts[0]);
         break;
-    case 6:
+    case 7:
         texts[0] = take_text(host, "1251668577");
         texts[1] = take_text(host, "a-planted-secret-key-that-is-no-signature");
         TRACE("client_set_authorization %s %s", texts[0], texts[1]);
         status = cos_slice_client_set_authorization(client, texts[0], texts[1]);
         break;
-    case 7:
+    case 8:
         TRACE("client_set_signer");
         status = set_signer(host, client);
         break;
-    case 8:
+    case 9:
         TRACE("client_set_signature_scope");
         status = cos_slice_client_set_signature_scope(client, (int32_t)take_number(host));
         break;
-    case 9:
+    case 10:
         TRACE("client_set_signature_lifetime_s");
         status = cos_slice_client_set_signature_lifetime_s(client, take_number(host));
         break;
@@ -243,8 +247,8 @@ static void set_up_upload(struct host *host, uint8_t call, int slot)
     cos_slice_upload *upload = host->uploads[slot];
     char *text = NULL;
     int32_t status;
-    TRACE("setting %d of upload %d", call % 11, slot);
-    switch (call % 11) {
+    TRACE("setting %d of upload %d", call % 12, slot);
+    switch (call % 12) {
     case 0:
         text = take_path(host, "file");
         status = cos_slice_upload_set_file(upload, text);
@@ -273,6 +277,9 @@ static void set_up_upload(struct host *host, uint8_t call, int slot)
     case 8:
         text = take_text(host, "attribute");
         status = cos_slice_upload_set_biz_attr(upload, text);
+        break;
+    case 10:
+        status = cos_slice_upload_set_create_parents(upload, (int32_t)take_number(host));
         break;
     case 9:
         status = cos_slice_upload_set_single_request_limit(upload, take_number(host));
