@@ -132,7 +132,7 @@ pub struct ServiceArguments {
     /// An HTTP proxy, http://HOST:PORT.
     #[arg(long, value_name = "URL")]
     pub proxy: Option<String>,
-    /// What the signatures made with the secret key are good for: path, directory, bucket or unbound.
+    /// What the signatures made with the secret key are good for.
     #[arg(long, value_name = "SCOPE", default_value = Scope::default().name(), value_parser = signature_scope())]
     pub signature_scope: Scope,
     /// Seconds that they are good for, at most 7776000 (90 days).
