@@ -35,6 +35,7 @@
  * THREADS OF ITS OWN. A client has none before its first upload is run, then at most one for each connection, and one more
  * for callbacks where cos_slice_upload_start is used with one. They block all signals. They end with the client and the
  * last of its uploads; a name lookup that the system will not let go may last longer, and holds nothing of the client.
+ * A signer (cos_slice_client_set_signer) is called on them, on half of them at once at most.
  * Nothing is ever written to standard output or standard error, and no signal handler is installed.
  *
  * MEMORY. A client takes at most 6 MiB + connections x 320 KiB, the library's own code included, so 8.5 MiB with
@@ -73,6 +74,7 @@
  *   stall: no byte moves               30 s
  *   answer after the last byte         60 s
  *   answer to the finish               120 s
+ *   signatures                         for the path alone, good for 600 s
  *   wait before a request is repeated  at most 200 ms, doubling, at most 15 s; random
  *   a request is given up after        10 attempts, or when it has failed for 120 s
  *   the same, no answer ever came      4 attempts, which a wrong endpoint takes
@@ -213,6 +215,22 @@
 /* The query parameter "sign", percent-encoded; there is no Authorization header then. */
 #define COS_SLICE_TOKEN_QUERY 2
 
+/* Kinds of signatures: kind of cos_slice_sign_request. */
+/* Good for any number of requests until it expires; for everything but delete. */
+#define COS_SLICE_SIGNATURE_MULTI_EFFECT 0
+/* Good for one request on one object; delete demands it. */
+#define COS_SLICE_SIGNATURE_ONE_TIME 1
+
+/* What a multi-effect signature is good for: cos_slice_client_set_signature_scope, cos_slice_sign. */
+/* The object alone. */
+#define COS_SLICE_SIGNATURE_SCOPE_PATH 0
+/* Everything in the object's directory, and below it. */
+#define COS_SLICE_SIGNATURE_SCOPE_DIRECTORY 1
+/* Everything in the bucket; bound to the bucket's root. */
+#define COS_SLICE_SIGNATURE_SCOPE_BUCKET 2
+/* Everything in the bucket; bound to nothing, as old clients sign. */
+#define COS_SLICE_SIGNATURE_SCOPE_UNBOUND 3
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -230,9 +248,69 @@ typedef struct cos_slice_client cos_slice_client;
 typedef struct cos_slice_error cos_slice_error;
 
 /**
+ * An authorization string: where a signer puts it, or what cos_slice_sign made. Its memory is overwritten when it is freed.
+ */
+typedef struct cos_slice_signature cos_slice_signature;
+
+/**
  * One file, or other content, on its way to one object.
  */
 typedef struct cos_slice_upload cos_slice_upload;
+
+/**
+ * What a signature is asked for. Later versions may add fields at the end, never change those that are there. A signer gets it
+ * filled in, with texts that are valid until it returns; for cos_slice_sign the caller fills it in.
+ */
+typedef struct {
+    /**
+     * The size of this structure in bytes, as far as it is filled in.
+     */
+    uint32_t struct_size;
+    /**
+     * Which kind the request needs: COS_SLICE_SIGNATURE_MULTI_EFFECT or COS_SLICE_SIGNATURE_ONE_TIME.
+     */
+    int32_t kind;
+    /**
+     * The operation, as the service's documentation calls it, such as "upload_slice_init". A multi-effect signature is used for
+     * other operations on the same path too. It does not go into the signature.
+     */
+    const char *operation;
+    /**
+     * The account's app id, in decimal digits.
+     */
+    const char *app_id;
+    /**
+     * The bucket.
+     */
+    const char *bucket;
+    /**
+     * The path within the bucket, unencoded and without a leading slash; that of a directory ends with a slash.
+     */
+    const char *path;
+    /**
+     * How long the signature should be good for, in seconds: 1 to 7776000 (90 days). Of no meaning for a one-time signature.
+     */
+    int64_t lifetime_s;
+} cos_slice_sign_request;
+
+/**
+ * Gets an authorization string, from the application's own server for instance: calls cos_slice_signature_set and returns 0, or
+ * calls cos_slice_signature_fail. Anything but 0 is a failure too. The upload then ends with COS_SLICE_ERR_SIGNER.
+ *
+ * It is called on threads of the library, and may block: at most half of the client's connections are used for that at a
+ * time. It may be called on several threads at once for different uploads, and never twice at once for one. Nothing interrupts
+ * it, a cancel or a deadline of the upload neither, so what it does needs a time limit. request and signature are valid until
+ * it returns. Inside, cancel and getters may be called; a free is carried out when it has returned; run, start and wait of any
+ * upload answer COS_SLICE_ERR_BUSY. It must return, and must not throw.
+ */
+typedef int32_t (*cos_slice_sign_fn)(const cos_slice_sign_request *request,
+                                     cos_slice_signature *signature,
+                                     void *user_data);
+
+/**
+ * Releases the user_data of a callback. It must not throw.
+ */
+typedef void (*cos_slice_drop_fn)(void *user_data);
 
 /**
  * How far an upload is. All counts are of the object's bytes, not of what HTTP adds. Later versions may add fields at the
@@ -284,11 +362,6 @@ typedef struct {
  * upload, and the settings of this one, answer COS_SLICE_ERR_BUSY. It must return, and must not throw.
  */
 typedef int32_t (*cos_slice_progress_fn)(const cos_slice_progress *progress, void *user_data);
-
-/**
- * Releases the user_data of a callback. It must not throw.
- */
-typedef void (*cos_slice_drop_fn)(void *user_data);
 
 /**
  * The version of the library that is running, such as "0.1.0"; the macros COS_SLICE_VERSION_* are that of the header.
@@ -374,16 +447,6 @@ int32_t cos_slice_client_set_api(cos_slice_client *client,
                                  int32_t api);
 
 /**
- * The account that signs requests: its app id (decimal digits), secret id and secret key. Copied; the library's copy of
- * the secret key is overwritten when it is no longer needed, and no message ever shows it. Needed.
- */
-COS_SLICE_API
-int32_t cos_slice_client_set_secret_key(cos_slice_client *client,
-                                        const char *app_id,
-                                        const char *secret_id,
-                                        const char *secret_key);
-
-/**
  * How many requests may be in flight at once, for all uploads of the client together, and so how many worker threads
  * there are at most: 1 to 256.
  */
@@ -452,6 +515,112 @@ int32_t cos_slice_client_set_ca_file(cos_slice_client *client,
 COS_SLICE_API
 int32_t cos_slice_client_set_checkpoint_dir(cos_slice_client *client,
                                             const char *path);
+
+/**
+ * The account that signs requests: its app id (decimal digits), secret id and secret key. Copied; the library's copy of
+ * the secret key is overwritten when it is no longer needed, and no message ever shows it. This,
+ * cos_slice_client_set_authorization or cos_slice_client_set_signer is needed; the last call counts.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_secret_key(cos_slice_client *client,
+                                        const char *app_id,
+                                        const char *secret_id,
+                                        const char *secret_key);
+
+/**
+ * One authorization string for all requests, made elsewhere, for the account of an app id (decimal digits). It serves uploads
+ * to what it is bound to until it expires; then they end with COS_SLICE_ERR_CREDENTIALS, and another client with another
+ * string resumes them. It has to be a multi-effect signature, with which nothing is deleted: see
+ * cos_slice_upload_set_discard_unfinished. Copied; the library's copy is overwritten when it is no longer needed, and no
+ * message ever shows it. At most 8192 printable ASCII characters.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_authorization(cos_slice_client *client,
+                                           const char *app_id,
+                                           const char *authorization);
+
+/**
+ * Has a callback sign, for the account of an app id (decimal digits): for programs that must not have the key. It is asked once
+ * for each upload, then again 30 seconds before the string expires, whenever the service refuses it as expired or invalid, and
+ * for each one-time signature.
+ *
+ * user_data is passed through. drop, which may be NULL, is called exactly once with it: when another signer is set, when the
+ * client and the last of its uploads have ended, or at once where this call fails; on any thread, after the last call of sign.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_signer(cos_slice_client *client,
+                                    const char *app_id,
+                                    cos_slice_sign_fn sign,
+                                    void *user_data,
+                                    cos_slice_drop_fn drop);
+
+/**
+ * What the signatures of cos_slice_client_set_secret_key are good for, should somebody get hold of one:
+ * COS_SLICE_SIGNATURE_SCOPE_*. The narrowest, the path, unless this is called. One-time signatures are always for one path.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_signature_scope(cos_slice_client *client,
+                                             int32_t scope);
+
+/**
+ * How long signatures are good for, in seconds, 1 to 7776000 (90 days): those of cos_slice_client_set_secret_key, each of which
+ * is made for one attempt, and those that cos_slice_client_set_signer is asked for.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_signature_lifetime_s(cos_slice_client *client,
+                                                  int64_t seconds);
+
+/**
+ * Inside a signer: this is the authorization string. Copied; the last call counts. COS_SLICE_ERR_INVALID_ARGUMENT for what no
+ * request can carry, which ends the upload with COS_SLICE_ERR_SIGNER and says why: at most 8192 printable ASCII characters, so
+ * no line end.
+ */
+COS_SLICE_API
+int32_t cos_slice_signature_set(cos_slice_signature *signature,
+                                const char *authorization);
+
+/**
+ * Inside a signer: there is no authorization string, for this reason, which ends the upload's error. It is UTF-8, should have no
+ * secret, and is cut off after 512 bytes. Copied; NULL: no reason is told.
+ */
+COS_SLICE_API
+int32_t cos_slice_signature_fail(cos_slice_signature *signature,
+                                 const char *message);
+
+/**
+ * Signs a request by this machine's clock, for a client that has no key and asks for it over the network: what an application's
+ * server does. The server decides first whether that client may have what request asks for: whoever has the string can upload,
+ * and with a one-time signature delete, what it is bound to, until it expires. scope is one of COS_SLICE_SIGNATURE_SCOPE_*.
+ *
+ * Of request, struct_size is sizeof(cos_slice_sign_request); operation may be NULL; so may app_id, which otherwise must be the
+ * key's; lifetime_s of 0 is the default of 600. Nothing of the key is kept, and what was copied of it is overwritten.
+ *
+ * signature receives the string, owned by the caller, to be freed with cos_slice_signature_free, or NULL where the call fails;
+ * error, which may be NULL, an error that the caller frees, or NULL. COS_SLICE_ERR_INVALID_ARGUMENT names what is not acceptable;
+ * COS_SLICE_ERR_RESOURCES where the system has no random numbers. Any thread, any number at once.
+ */
+COS_SLICE_API
+int32_t cos_slice_sign(const char *app_id,
+                       const char *secret_id,
+                       const char *secret_key,
+                       int32_t scope,
+                       const cos_slice_sign_request *request,
+                       cos_slice_signature **signature,
+                       cos_slice_error **error);
+
+/**
+ * The authorization string, as it goes into the Authorization header. Borrowed: valid until the signature is freed. NULL for
+ * NULL, and inside a signer before it has set one.
+ */
+COS_SLICE_API
+const char *cos_slice_signature_text(const cos_slice_signature *signature);
+
+/**
+ * Frees what cos_slice_sign made, and overwrites the string. Inside a signer it does nothing to the one that is asked for.
+ * NULL is allowed.
+ */
+COS_SLICE_API
+void cos_slice_signature_free(cos_slice_signature *signature);
 
 /**
  * The slice sizes that the store takes, in bytes, in place of the service's 524288, 1048576, 2097152 and 3145728: 1 to 16

@@ -116,7 +116,15 @@ fn the_header_declares_what_the_library_exports() {
 
 #[test]
 fn every_function_is_called_by_a_c_program() {
-    let sources = ["misuse", "callbacks", "threads", "getters", "dialect", "check"];
+    let sources = [
+        "misuse",
+        "callbacks",
+        "signers",
+        "threads",
+        "getters",
+        "dialect",
+        "check",
+    ];
     let called: String = sources
         .iter()
         .map(|name| read(&format!("tests/capi/{name}.c")))
@@ -252,10 +260,17 @@ fn every_entry_point_goes_through_the_boundary() {
         "cos_slice_abi_version",
         "cos_slice_features",
     ];
-    let guards = ["enter!(", "of!(", "told_text!(", "told_number!(", "caught("];
+    let guards = [
+        "enter!(",
+        "of!(",
+        "told_text!(",
+        "told_number!(",
+        "alone!(",
+        "caught(",
+    ];
     let mut checked = BTreeSet::new();
     for file in [
-        "version", "progress", "client", "dialect", "upload", "result", "error",
+        "version", "progress", "client", "signer", "dialect", "upload", "result", "error",
     ] {
         let source = read(&format!("src/ffi/{file}.rs"));
         for entry in source.split("#[unsafe(no_mangle)]").skip(1) {

@@ -4,10 +4,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use crate::protocol::dialect::Dialect;
 use crate::protocol::location::Location;
-use crate::protocol::signature::SecretKey;
+use crate::protocol::signature::{self, Scope};
 use crate::protocol::{Answer, Api, Operation};
 use crate::upload::call::CallOptions;
 use crate::upload::error::Error;
@@ -18,6 +19,8 @@ use super::cancel::CancelToken;
 use super::endpoint::Endpoint;
 use super::handle::Upload;
 use super::shared::{Job, JobResult, Shared};
+use super::signer::Signer;
+use super::signing::{Held, Signing};
 use super::source::MemorySource;
 use super::transport::{SharedTransport, Timeouts, TransportConfig};
 
@@ -29,7 +32,12 @@ pub struct ClientConfig {
     /// Where the service is.
     pub endpoint: Endpoint,
     /// Who signs.
-    pub secret_key: SecretKey,
+    pub signer: Signer,
+    /// What the signatures of a secret key are good for.
+    pub signature_scope: Scope,
+    /// How long a secret key's signatures are good for, and how long a callback's are asked to be: 1 second to
+    /// [`signature::MAX_LIFETIME`].
+    pub signature_lifetime: Duration,
     /// What the service is spoken to in.
     pub api: Api,
     /// What the store wants otherwise than the service.
@@ -50,11 +58,13 @@ pub struct ClientConfig {
 }
 
 impl ClientConfig {
-    /// The defaults for an endpoint and a key.
-    pub fn new(endpoint: Endpoint, secret_key: SecretKey) -> Self {
+    /// The defaults for an endpoint and who signs, such as a [`SecretKey`](signature::SecretKey).
+    pub fn new(endpoint: Endpoint, signer: impl Into<Signer>) -> Self {
         Self {
             endpoint,
-            secret_key,
+            signer: signer.into(),
+            signature_scope: Scope::default(),
+            signature_lifetime: signature::DEFAULT_LIFETIME,
             api: Api::default(),
             dialect: Dialect::default(),
             connections: options::DEFAULT_CONNECTIONS,
@@ -72,7 +82,7 @@ impl fmt::Debug for ClientConfig {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("ClientConfig")
             .field("endpoint", &self.endpoint)
-            .field("secret_key", &self.secret_key)
+            .field("signer", &self.signer)
             .field("dialect", &self.dialect)
             .field("connections", &self.connections)
             .field("timeouts", &self.timeouts)
@@ -122,12 +132,13 @@ impl Client {
     /// # Errors
     /// [`Status::InvalidArgument`] for a setting that is not acceptable.
     pub fn new(config: ClientConfig) -> Result<Self, Error> {
+        let signing = Signing::new(config.signer, config.signature_scope, config.signature_lifetime)?;
         let hashers = thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
         let options = ClientOptions {
             connections: config.connections,
             hashers: u32::try_from(hashers).unwrap_or(u32::MAX),
             api: config.api,
-            asks_signer: false,
+            asks_signer: signing.asks(),
             retry: config.retry,
         };
         options.validate().map_err(Error::invalid)?;
@@ -150,7 +161,7 @@ impl Client {
         })
         .map_err(Error::invalid)?;
         let seed = getrandom::u64().map_err(|error| Error::new(Status::Resources, error.to_string()))?;
-        let shared = Shared::new(transport, config.secret_key, config.dialect, options, seed);
+        let shared = Shared::new(transport, signing, config.dialect, options, seed);
         Ok(Self {
             owner: Arc::new(Owner {
                 shared,
@@ -205,7 +216,7 @@ impl Client {
     }
 
     fn location(&self, bucket: &str, path: &str) -> Result<Location, Error> {
-        Location::new(self.shared().secret_key.app_id(), bucket, path)
+        Location::new(self.shared().signing.app_id(), bucket, path)
             .map_err(|error| Error::invalid(error.to_string()))
     }
 
@@ -215,6 +226,7 @@ impl Client {
             source: Arc::new(MemorySource::new(Vec::new())),
             token: CancelToken::new(),
             checkpoint: None,
+            held: Held::default(),
             changed: Condvar::new(),
         });
         let shared = self.shared();

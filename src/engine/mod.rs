@@ -8,7 +8,7 @@
 //! | Who calls the progress callback, and when? | `report.rs` |
 //! | How does a request get over the wire? | [`transport`], `socket.rs`, `resolver.rs`, `body.rs`; the first two alone know ureq |
 //! | Who is inside a callback? | `callback.rs` |
-//! | By what clock are requests signed? | `clock.rs` |
+//! | Who signs requests, and by what clock? | [`signer`]; `signing.rs`, `clock.rs` |
 //! | How is cancel delivered? | [`cancel`] |
 //! | What is left to the next process, and when is it believed? | [`checkpoint`] |
 //! | Where do the bytes come from? | [`source`] |
@@ -43,6 +43,8 @@ pub mod handle;
 mod report;
 mod resolver;
 mod shared;
+pub mod signer;
+mod signing;
 mod socket;
 pub mod source;
 #[allow(unsafe_code)]

@@ -84,19 +84,8 @@ impl<T: Handle> Entry<T> {
             std::mem::forget(watch);
             result
         });
-        let result = result.unwrap_or_else(|| Err(defect()));
-        let status = result
-            .as_ref()
-            .map_or_else(|error| error.status, |()| Status::Ok)
-            .number();
-        if !self.out.is_null() {
-            let error = result
-                .err()
-                .map_or(std::ptr::null_mut(), cos_slice_error::into_raw);
-            // SAFETY: not NULL, so `new` was promised that it can be written. It is not read: it may be uninitialised.
-            unsafe { self.out.write(error) };
-        }
-        status
+        // SAFETY: promised to `new`.
+        unsafe { tell(result, self.out) }
     }
 
     /// A call that can't fail: what `body` says of the object, or `neutral` for NULL.
@@ -110,6 +99,38 @@ impl<T: Handle> Entry<T> {
         // SAFETY: promised to `new`.
         unsafe { borrow(self.handle) }
     }
+}
+
+/// As [`Entry::call`], where there is no handle.
+///
+/// # Safety
+/// `out` is NULL or can be written.
+pub(super) unsafe fn call_alone(
+    out: *mut *mut cos_slice_error,
+    body: impl FnOnce() -> Result<(), Error>,
+) -> i32 {
+    // SAFETY: promised by the caller.
+    unsafe { tell(caught(body), out) }
+}
+
+/// The status of a call for C, and in `out` the error behind it, or NULL.
+///
+/// # Safety
+/// `out` is NULL or can be written.
+unsafe fn tell(result: Option<Result<(), Error>>, out: *mut *mut cos_slice_error) -> i32 {
+    let result = result.unwrap_or_else(|| Err(defect()));
+    let status = result
+        .as_ref()
+        .map_or_else(|error| error.status, |()| Status::Ok)
+        .number();
+    if !out.is_null() {
+        let error = result
+            .err()
+            .map_or(std::ptr::null_mut(), cos_slice_error::into_raw);
+        // SAFETY: not NULL, so it can be written. It is not read: it may be uninitialised.
+        unsafe { out.write(error) };
+    }
+    status
 }
 
 /// What `body` says, or `None` if it panicked: a panic must not unwind into C.
@@ -175,6 +196,15 @@ macro_rules! enter {
     }};
 }
 
+/// How an entry point without a handle begins: `alone!(error_out, || …)`.
+macro_rules! alone {
+    ($out:expr, $body:expr) => {{
+        let (out, body) = ($out, $body);
+        // SAFETY: the caller of an entry point keeps the header's rules; see the head of boundary.rs.
+        unsafe { $crate::ffi::boundary::call_alone(out, body) }
+    }};
+}
+
 /// An argument that is a text: `text!("bucket", bucket)` gives a `Result<&str, Error>`.
 macro_rules! text {
     ($argument:literal, $pointer:expr) => {{
@@ -184,7 +214,7 @@ macro_rules! text {
     }};
 }
 
-pub(super) use {enter, text};
+pub(super) use {alone, enter, text};
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,8 @@
 //! | What happens on NULL, on a panic, on an error? | `boundary.rs` |
 //! | How do texts and numbers cross? | `strings.rs`, `numbers.rs` |
 //! | What can be done with a client, an upload, an error? | `client.rs`, `dialect.rs`; `upload.rs` and `result.rs`; `error.rs` |
-//! | How is a callback held, and when is it dropped? | `progress.rs` |
+//! | Who signs, and how does one sign for others? | `signer.rs` |
+//! | How is a callback held, and when is it dropped? | `progress.rs`, `user_data.rs` |
 //! | What are the versions? | `version.rs` |
 //!
 //! Handles are reference counted: C holds one reference, and each entry point takes another while it lasts. So a handle
@@ -19,8 +20,10 @@ mod error;
 mod numbers;
 mod progress;
 mod result;
+mod signer;
 mod strings;
 mod upload;
+mod user_data;
 mod version;
 
 pub use version::{ABI_VERSION, VERSION_NUMBER};

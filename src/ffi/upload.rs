@@ -17,9 +17,10 @@ use super::boundary::{Defect, Failures, Handle, borrow, caught, enter, into_hand
 use super::client::cos_slice_client;
 use super::error::cos_slice_error;
 use super::numbers;
-use super::progress::{ProgressCallback, cos_slice_drop_fn, cos_slice_progress, cos_slice_progress_fn};
+use super::progress::{ProgressCallback, cos_slice_progress, cos_slice_progress_fn};
 use super::result::Told;
 use super::strings;
+use super::user_data::cos_slice_drop_fn;
 
 /// One file, or other content, on its way to one object.
 #[expect(non_camel_case_types, reason = "the name in the C header")]

@@ -35,6 +35,7 @@
  * THREADS OF ITS OWN. A client has none before its first upload is run, then at most one for each connection, and one more
  * for callbacks where cos_slice_upload_start is used with one. They block all signals. They end with the client and the
  * last of its uploads; a name lookup that the system will not let go may last longer, and holds nothing of the client.
+ * A signer (cos_slice_client_set_signer) is called on them, on half of them at once at most.
  * Nothing is ever written to standard output or standard error, and no signal handler is installed.
  *
  * MEMORY. {memory}

@@ -68,7 +68,15 @@ fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
     config.trailer = Some(tables::END.into());
     // In this order the functions stand in the header.
     let files = [
-        "version", "progress", "client", "dialect", "upload", "result", "error",
+        "version",
+        "user_data",
+        "progress",
+        "client",
+        "signer",
+        "dialect",
+        "upload",
+        "result",
+        "error",
     ];
     let builder = files
         .iter()

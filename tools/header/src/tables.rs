@@ -7,6 +7,7 @@ use cos_slice::engine::client::MEMORY_PER_CONNECTION;
 use cos_slice::engine::transport::Timeouts;
 use cos_slice::protocol::Api;
 use cos_slice::protocol::dialect::{Dialect, TokenPlace};
+use cos_slice::protocol::signature::{DEFAULT_LIFETIME, Kind, Scope};
 use cos_slice::upload::machine::Outcome;
 use cos_slice::upload::options::{ClientOptions, DEFAULT_CONNECTIONS, MAX_CONNECTIONS, UploadOptions};
 use cos_slice::upload::progress::Phase;
@@ -65,6 +66,19 @@ pub fn definitions() -> String {
     );
     for (name, value, meaning) in TokenPlace::ALL {
         define(&mut text, meaning, &format!("TOKEN_{name}"), &number(value));
+    }
+    section(&mut text, "Kinds of signatures: kind of cos_slice_sign_request.");
+    for kind in Kind::ALL {
+        let name = format!("SIGNATURE_{}", kind.name().to_uppercase());
+        define(&mut text, kind.meaning(), &name, &number(kind.number()));
+    }
+    section(
+        &mut text,
+        "What a multi-effect signature is good for: cos_slice_client_set_signature_scope, cos_slice_sign.",
+    );
+    for scope in Scope::ALL {
+        let name = format!("SIGNATURE_SCOPE_{}", scope.name().to_uppercase());
+        define(&mut text, scope.meaning(), &name, &number(scope.number()));
     }
     text.push_str(BEGIN);
     text
@@ -156,7 +170,7 @@ pub fn defaults() -> String {
     );
     let retry = client.retry;
     let dialect = Dialect::default();
-    let rows: [(&str, String); 21] = [
+    let rows: [(&str, String); 22] = [
         (
             "connections of a client",
             format!(
@@ -195,6 +209,14 @@ pub fn defaults() -> String {
         ("stall: no byte moves", time(timeouts.stall)),
         ("answer after the last byte", time(timeouts.answer)),
         ("answer to the finish", time(timeouts.finish_answer)),
+        (
+            "signatures",
+            format!(
+                "for the {} alone, good for {}",
+                Scope::default().name(),
+                time(DEFAULT_LIFETIME)
+            ),
+        ),
         (
             "wait before a request is repeated",
             format!(

@@ -8,6 +8,9 @@
 
 #include <cos_slice.h>
 
+/* The emulator's key. No text of the library has it. */
+#define SECRET "a-planted-secret-key"
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 #define CHECK(condition)                                                                            \
@@ -51,5 +54,22 @@ char *take_path(struct host *host, const char *usual);
 
 /* Says what a private store wants otherwise; the setter's status. */
 int32_t set_dialect(struct host *host, cos_slice_client *client);
+/* A user_data from malloc is given away … */
+void give(void);
+/* … and comes back: its drop function. */
+void come_back(void *user_data);
+void wait_until_all_came_back(void);
+
+/* Nothing in it that no text may have. */
+void check_text(const char *text);
+/* The same, or NULL. */
+void check_optional_text(const char *text);
+/* How a call with an error out-parameter ended; keeps the error, or frees it at once. */
+void check_end(struct host *host, int32_t status, cos_slice_error *error);
+
+/* Gives a client a signer. */
+int32_t set_signer(struct host *host, cos_slice_client *client);
+/* Signs something, as an app server does. */
+void sign_something(struct host *host);
 
 #endif
