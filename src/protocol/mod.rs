@@ -27,6 +27,7 @@ pub use api::{Api, Rules};
 use clock::Clocks;
 use codes::Class;
 use digest::{Digests, Sha1Digest};
+pub use envelope::MAX_SESSION_BYTES;
 use ranges::Ranges;
 
 /// The largest object that slice upload accepts, in bytes: 64 GiB (the service's migration guides).

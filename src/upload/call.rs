@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::protocol::codes::Class;
 use crate::protocol::{Answer, Api, Operation, Refusal};
 
 use super::error::{Error, Place};
@@ -11,6 +12,9 @@ use super::machine::{Want, kind_of_network, kind_of_refusal};
 use super::retry::{Attempts, Context, Kind, Next};
 use super::status::Status;
 use super::task::{Done, Work};
+
+/// What to do where an upload would ask the server what it has.
+const ASK: &str = "The list, or init where there is none, tells what the server has.";
 
 /// How a call is made.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,8 +87,20 @@ impl Call {
     }
 
     fn refused(&mut self, refusal: &Refusal, context: &mut Context) {
-        let error = Error::refused(&self.name, self.place(), refusal);
+        let mut error = Error::refused(&self.name, self.place(), refusal);
+        if let Some(status) = self.status_of(refusal.class) {
+            error = Error { status, ..error }.with_note(ASK);
+        }
         self.again(kind_of_refusal(refusal), refusal.retry_after, error, context);
+    }
+
+    /// What is a step on the way to an upload, and to a call is the end.
+    fn status_of(&self, class: Class) -> Option<Status> {
+        match (class, &self.operation) {
+            (Class::Relist, Operation::Init(_)) => Some(Status::OtherUpload),
+            (Class::Relist | Class::BadOffset | Class::Delivered, _) => Some(Status::Refused),
+            _ => None,
+        }
     }
 
     fn again(

@@ -21,7 +21,7 @@ pub mod client;
 pub mod error;
 pub mod failure;
 pub mod machine;
-mod numbers;
+pub(crate) mod numbers;
 pub mod options;
 pub mod plan;
 pub mod progress;

@@ -9,6 +9,7 @@ mod clocks;
 mod connections;
 mod faults;
 mod injection;
+mod operations;
 mod resume;
 mod scenarios;
 mod strangers;
