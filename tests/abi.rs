@@ -112,7 +112,7 @@ fn the_header_declares_what_the_library_exports() {
 
 #[test]
 fn every_function_is_called_by_a_c_program() {
-    let sources = ["misuse", "callbacks", "threads", "getters", "check"];
+    let sources = ["misuse", "callbacks", "threads", "getters", "operations", "check"];
     let called: String = sources
         .iter()
         .map(|name| read(&format!("tests/capi/{name}.c")))
@@ -241,9 +241,26 @@ fn every_entry_point_goes_through_the_boundary() {
         "cos_slice_abi_version",
         "cos_slice_features",
     ];
-    let guards = ["enter!(", "of!(", "told_text!(", "told_number!(", "caught("];
+    let guards = [
+        "enter!(",
+        "of!(",
+        "told_text!(",
+        "told_number!(",
+        "verb!(",
+        "caught(",
+    ];
     let mut checked = BTreeSet::new();
-    for file in ["version", "progress", "client", "upload", "result", "error"] {
+    for file in [
+        "version",
+        "progress",
+        "client",
+        "upload",
+        "result",
+        "operation",
+        "verbs",
+        "answer",
+        "error",
+    ] {
         let source = read(&format!("src/ffi/{file}.rs"));
         for entry in source.split("#[unsafe(no_mangle)]").skip(1) {
             let name = &entry[entry.find("cos_slice_").expect("a name")..];

@@ -5,6 +5,7 @@
 //! | What happens on NULL, on a panic, on an error? | `boundary.rs` |
 //! | How do texts and numbers cross? | `strings.rs`, `numbers.rs` |
 //! | What can be done with a client, an upload, an error? | `client.rs`; `upload.rs` and `result.rs`; `error.rs` |
+//! | What are requests one at a time? | `operation.rs`, `verbs.rs`; `answer.rs` |
 //! | How is a callback held, and when is it dropped? | `progress.rs` |
 //! | What are the versions? | `version.rs` |
 //!
@@ -12,14 +13,17 @@
 //! that is freed inside its own callback, or used from two threads against the rules, is never a dangling pointer; its
 //! state is behind a lock, and entry points only ever have shared references.
 
+mod answer;
 mod boundary;
 mod client;
 mod error;
 mod numbers;
+mod operation;
 mod progress;
 mod result;
 mod strings;
 mod upload;
+mod verbs;
 mod version;
 
 pub use version::{ABI_VERSION, VERSION_NUMBER};

@@ -64,7 +64,7 @@ pub(super) fn single_request_limit(bytes: i64) -> Result<u64, Error> {
     Ok(single_request_limit)
 }
 
-fn unsigned(setting: &str, bytes: i64) -> Result<u64, Error> {
+pub(super) fn unsigned(setting: &str, bytes: i64) -> Result<u64, Error> {
     u64::try_from(bytes).map_err(|_| Error::invalid(format!("{setting}: {bytes} is negative; give bytes")))
 }
 

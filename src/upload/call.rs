@@ -14,7 +14,7 @@ use super::status::Status;
 use super::task::{Done, Work};
 
 /// What to do where an upload would ask the server what it has.
-const ASK: &str = "The list, or init where there is none, tells what the server has.";
+const ASK: &str = "One request at a time: the list, or init where there is none, tells what the server has.";
 
 /// How a call is made.
 #[derive(Clone, Copy, Debug, Default)]

@@ -189,7 +189,7 @@ fn where_an_upload_would_ask_for_the_list_a_call_ends_and_says_so() {
         );
         let says = error
             .message
-            .contains("The list, or init where there is none, tells");
+            .contains("the list, or init where there is none, tells");
         assert_eq!(says, code != -4020, "{}", error.message);
     }
 }

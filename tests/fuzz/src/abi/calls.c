@@ -26,7 +26,7 @@ struct listener {
 
 enum { STOPS = 1, CANCELS = 2, ASKS = 4, RUNS = 8, FREES = 16 };
 
-static void check_text(const char *text)
+void check_text(const char *text)
 {
     CHECK(text != NULL);
     CHECK(strstr(text, SECRET) == NULL);
@@ -34,7 +34,7 @@ static void check_text(const char *text)
         CHECK((unsigned char)*text >= 0x20 && *text != 0x7f);
 }
 
-static void check_optional_text(const char *text)
+void check_optional_text(const char *text)
 {
     if (text != NULL)
         check_text(text);
@@ -56,14 +56,12 @@ static void check_error(const cos_slice_error *error)
     (void)cos_slice_error_callback_value(error);
 }
 
-/* How a setter may end. */
-static void check_setter(int32_t status)
+void check_setter(int32_t status)
 {
     CHECK(status == COS_SLICE_OK || status == COS_SLICE_ERR_INVALID_ARGUMENT || status == COS_SLICE_ERR_BUSY);
 }
 
-/* How a call with an error out-parameter ended; keeps the error, or frees it at once. */
-static void check_end(struct host *host, int32_t status, cos_slice_error *error)
+void check_end(struct host *host, int32_t status, cos_slice_error *error)
 {
     TRACE("  = %s: %s", cos_slice_status_name(status), cos_slice_error_message(error));
     CHECK(strcmp(cos_slice_status_name(status), "COS_SLICE_ERR_UNKNOWN") != 0);
@@ -417,7 +415,10 @@ static void call(struct host *host)
         use_upload(host, call, slot);
         break;
     default:
-        ask_library(host);
+        if (call < 16)
+            ask_library(host);
+        else
+            use_operation(host, call);
         break;
     }
 }
@@ -437,6 +438,7 @@ void cos_slice_fuzz_calls(const uint8_t *data, size_t size, const char *emulator
         cos_slice_client_free(host.clients[i]);
     for (size_t i = 0; i < COUNT(host.uploads); i++)
         cos_slice_upload_free(host.uploads[i]);
+    free_operations(&host);
     for (size_t i = 0; i < COUNT(host.clients) && !clients_first; i++)
         cos_slice_client_free(host.clients[i]);
     for (size_t i = 0; i < COUNT(host.errors); i++) {
