@@ -65,6 +65,8 @@
  *   hash (SHA-1 first)                 on
  *   overwrite                          off
  *   discard_unfinished                 off
+ *   create_parents                     off
+ *   api                                files/v2
  *   verify                             on
  *   checkpoints                        off; on in the command
  *   one request instead of slices      empty sources only
@@ -172,6 +174,12 @@
 #define COS_SLICE_ERR_STILL_RUNNING (-403)
 /* There is nothing to wait for: the upload was not started. */
 #define COS_SLICE_ERR_NOT_STARTED (-404)
+
+/* What the service can be spoken to in: cos_slice_client_set_api. More may come. */
+/* The JSON API files/v2. */
+#define COS_SLICE_API_FILES_V2 2
+/* The JSON API files/v1. */
+#define COS_SLICE_API_FILES_V1 1
 
 /* What an upload is busy with: phase of cos_slice_progress. More may come. */
 /* Not begun. */
@@ -380,6 +388,14 @@ int32_t cos_slice_client_set_endpoint(cos_slice_client *client,
 COS_SLICE_API int32_t cos_slice_client_set_region(cos_slice_client *client, const char *region);
 
 /**
+ * What the service is spoken to in: COS_SLICE_API_FILES_V2, the default, or COS_SLICE_API_FILES_V1. In the older files/v1
+ * slices go one after another whatever the number of connections, and uploads need the SHA-1 (cos_slice_upload_set_hash).
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_api(cos_slice_client *client,
+                                 int32_t api);
+
+/**
  * The account that signs requests: its app id (decimal digits), secret id and secret key. Copied; the library's copy of
  * the secret key is overwritten when it is no longer needed, and no message ever shows it. Needed.
  */
@@ -539,6 +555,14 @@ int32_t cos_slice_upload_set_overwrite(cos_slice_upload *upload,
                                        int32_t on);
 
 /**
+ * Whether directories above the object are made where the service says that the path does not exist: anything but 0 is on. Off,
+ * such an upload fails with COS_SLICE_ERR_NOT_FOUND.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_create_parents(cos_slice_upload *upload,
+                                            int32_t on);
+
+/**
  * Whether an unfinished upload at the path that is not of this content is thrown away: anything but 0 is on. Off, the
  * upload fails with COS_SLICE_ERR_OTHER_UPLOAD. Turn it on only where nobody else uploads to the path.
  */
@@ -655,6 +679,19 @@ COS_SLICE_API const char *cos_slice_upload_url(const cos_slice_upload *upload);
  * The object's place within the service, "/appid/bucket/path"; else as cos_slice_upload_access_url.
  */
 COS_SLICE_API const char *cos_slice_upload_resource_path(const cos_slice_upload *upload);
+
+/**
+ * The address of a preview of the object, where the service makes one; else as cos_slice_upload_access_url.
+ */
+COS_SLICE_API
+const char *cos_slice_upload_preview_url(const cos_slice_upload *upload);
+
+/**
+ * What names the work that completing the object set off at the service, where it did, to ask about it elsewhere; else as
+ * cos_slice_upload_access_url.
+ */
+COS_SLICE_API
+const char *cos_slice_upload_vid(const cos_slice_upload *upload);
 
 /**
  * The source's SHA-1 in 40 lower-case hexadecimal digits. NULL with hashing off, and unless the last run succeeded.
@@ -1009,6 +1046,19 @@ COS_SLICE_API const char *cos_slice_answer_url(const cos_slice_answer *answer);
  * The object's place within the service, "/appid/bucket/path"; else as cos_slice_answer_access_url.
  */
 COS_SLICE_API const char *cos_slice_answer_resource_path(const cos_slice_answer *answer);
+
+/**
+ * The address of a preview of the object, where the service makes one; else as cos_slice_answer_access_url.
+ */
+COS_SLICE_API
+const char *cos_slice_answer_preview_url(const cos_slice_answer *answer);
+
+/**
+ * What names the work that completing the object set off at the service, where it did, to ask about it elsewhere; else as
+ * cos_slice_answer_access_url.
+ */
+COS_SLICE_API
+const char *cos_slice_answer_vid(const cos_slice_answer *answer);
 
 /**
  * Frees an error. NULL is allowed.

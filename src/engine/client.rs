@@ -162,13 +162,17 @@ impl Client {
         Ok(Call::new(self.clone(), self.location(bucket, path)?))
     }
 
-    /// Asks what the service has at a path: list first, then stat. Blocks.
+    /// Asks what the service has at a path: list first, where there is one, then stat. Blocks.
     ///
     /// # Errors
     /// As of any request.
     pub fn inspect(&self, bucket: &str, path: &str) -> Result<Inspection, Error> {
         let call = self.call(bucket, path)?;
-        match call.list()? {
+        let listed = match self.shared().api.rules().server_names_offset {
+            true => Answer::Absent,
+            false => call.list()?,
+        };
+        match listed {
             Answer::Unfinished(unfinished) => {
                 let received = unfinished.parts.covered();
                 let slices = received.div_ceil(unfinished.slice_size);
@@ -198,6 +202,12 @@ impl Client {
     fn location(&self, bucket: &str, path: &str) -> Result<Location, Error> {
         Location::new(self.shared().secret_key.app_id(), bucket, path)
             .map_err(|error| Error::invalid(error.to_string()))
+    }
+
+    /// The service's address, with what it is spoken to in: sessions of one protocol mean nothing in another.
+    pub(super) fn service(&self) -> String {
+        let shared = self.shared();
+        format!("{}{}", shared.transport.endpoint(), shared.api.prefix())
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::protocol::digest::{Digests, Hasher};
 use crate::protocol::location::Location;
-use crate::protocol::{Answer, Finish, Init, MAX_SINGLE_REQUEST_SIZE, Operation, Rules, SingleUpload, Slice};
+use crate::protocol::{
+    Answer, Api, Finish, Init, MAX_SINGLE_REQUEST_SIZE, Operation, Rules, SingleUpload, Slice,
+};
 use crate::upload::error::Error;
 use crate::upload::failure::TaskFailure;
 use crate::upload::options;
@@ -156,7 +158,10 @@ impl Call {
         let rules = self.rules();
         let digests = turn.digests(size)?;
         if rules.needs_digest && digests.is_none() {
-            return Err(self.invalid("sha1: this version of the API needs it; take it by hash first"));
+            return Err(self.invalid(&format!(
+                "sha1: {} demands it; take it by hash first",
+                self.api().name()
+            )));
         }
         let init = Init {
             size,
@@ -201,7 +206,7 @@ impl Call {
     pub fn list(&self) -> Result<Answer, Error> {
         let turn = self.begin()?;
         if self.rules().server_names_offset {
-            return Err(self.invalid("list: this version of the API has none; init tells where to go on"));
+            return Err(self.unknown("list", "init tells where to go on"));
         }
         turn.request(Operation::List, None)
     }
@@ -213,9 +218,7 @@ impl Call {
     pub fn finish(&self) -> Result<Answer, Error> {
         let turn = self.begin()?;
         if !self.rules().has_finish {
-            return Err(
-                self.invalid("finish: this version of the API has none; the last slice makes the object")
-            );
+            return Err(self.unknown("finish", "the last slice makes the object"));
         }
         let finish = Finish {
             size: turn.size()?,
@@ -298,8 +301,17 @@ impl Call {
         Ok(turn)
     }
 
+    fn api(&self) -> Api {
+        self.client.shared().api
+    }
+
     fn rules(&self) -> Rules {
-        self.client.shared().api.rules()
+        self.api().rules()
+    }
+
+    /// A verb that the protocol does not have.
+    fn unknown(&self, verb: &str, instead: &str) -> Error {
+        self.invalid(&format!("{verb}: {} has none; {instead}", self.api().name()))
     }
 
     fn invalid(&self, text: &str) -> Error {

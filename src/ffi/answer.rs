@@ -28,6 +28,8 @@ pub struct cos_slice_answer {
     source_url: Option<CString>,
     url: Option<CString>,
     resource_path: Option<CString>,
+    preview_url: Option<CString>,
+    vid: Option<CString>,
 }
 
 impl cos_slice_answer {
@@ -46,6 +48,8 @@ impl cos_slice_answer {
             source_url: None,
             url: None,
             resource_path: None,
+            preview_url: None,
+            vid: None,
         }
     }
 
@@ -56,6 +60,8 @@ impl cos_slice_answer {
             source_url: text(&links.source_url),
             url: text(&links.url),
             resource_path: text(&links.resource_path),
+            preview_url: text(&links.preview_url),
+            vid: text(&links.vid),
             ..self
         }
     }
@@ -246,5 +252,22 @@ pub unsafe extern "C" fn cos_slice_answer_url(answer: *const cos_slice_answer) -
 pub unsafe extern "C" fn cos_slice_answer_resource_path(answer: *const cos_slice_answer) -> *const c_char {
     of!(answer, std::ptr::null(), |answer| strings::pointer(
         answer.resource_path.as_ref()
+    ))
+}
+
+/// The address of a preview of the object, where the service makes one; else as cos_slice_answer_access_url.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_answer_preview_url(answer: *const cos_slice_answer) -> *const c_char {
+    of!(answer, std::ptr::null(), |answer| strings::pointer(
+        answer.preview_url.as_ref()
+    ))
+}
+
+/// What names the work that completing the object set off at the service, where it did, to ask about it elsewhere; else as
+/// cos_slice_answer_access_url.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_answer_vid(answer: *const cos_slice_answer) -> *const c_char {
+    of!(answer, std::ptr::null(), |answer| strings::pointer(
+        answer.vid.as_ref()
     ))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::codes::Class;
+use crate::protocol::codes::{self, Class};
 use crate::protocol::{Answer, Api, Operation, Refusal};
 
 use super::error::{Error, Place};
@@ -87,18 +87,22 @@ impl Call {
     }
 
     fn refused(&mut self, refusal: &Refusal, context: &mut Context) {
-        let mut error = Error::refused(&self.name, self.place(), refusal);
-        if let Some(status) = self.status_of(refusal.class) {
-            error = Error { status, ..error }.with_note(ASK);
+        let error = Error::refused(&self.name, self.place(), refusal);
+        match self.where_asking_helps(refusal) {
+            Some(status) => self.stop(Error { status, ..error }.with_note(ASK)),
+            None => self.again(kind_of_refusal(refusal), refusal.retry_after, error, context),
         }
-        self.again(kind_of_refusal(refusal), refusal.retry_after, error, context);
     }
 
-    /// What is a step on the way to an upload, and to a call is the end.
-    fn status_of(&self, class: Class) -> Option<Status> {
-        match (class, &self.operation) {
+    /// How a refusal ends a call after which an upload would ask what the server has.
+    fn where_asking_helps(&self, refusal: &Refusal) -> Option<Status> {
+        match (refusal.class, &self.operation) {
             (Class::Relist, Operation::Init(_)) => Some(Status::OtherUpload),
             (Class::Relist | Class::BadOffset | Class::Delivered, _) => Some(Status::Refused),
+            // Sent again it goes back once more.
+            (Class::Retry, Operation::Slice(_)) if refusal.code == Some(codes::OFFSET_WENT_BACK) => {
+                Some(Status::Refused)
+            }
             _ => None,
         }
     }

@@ -44,6 +44,7 @@ static void check_nothing_is_told(const cos_slice_answer *answer)
     CHECK(cos_slice_answer_received(answer) == -1 && cos_slice_answer_part_count(answer) == 0);
     CHECK(cos_slice_answer_access_url(answer) == NULL && cos_slice_answer_source_url(answer) == NULL);
     CHECK(cos_slice_answer_url(answer) == NULL && cos_slice_answer_resource_path(answer) == NULL);
+    CHECK(cos_slice_answer_preview_url(answer) == NULL && cos_slice_answer_vid(answer) == NULL);
 }
 
 static void an_object_is_made_request_by_request(void)
@@ -147,6 +148,33 @@ static void memory_goes_in_one_request_and_a_directory_is_made(void)
     operation = operation_of(client, "/directory");
     JUST_ANSWERS(cos_slice_operation_create_directory(operation, &answer, &error), COS_SLICE_ANSWER_CREATED);
     JUST_ANSWERS(cos_slice_operation_create_directory(operation, &answer, &error), COS_SLICE_ANSWER_CREATED);
+    cos_slice_operation_free(operation);
+    cos_slice_client_free(client);
+}
+
+static void in_files_v1_init_tells_the_offset_and_the_last_slice_makes_the_object(void)
+{
+    cos_slice_error *error = NULL;
+    cos_slice_answer *answer;
+    cos_slice_client *client = client_for(endpoint);
+    cos_slice_operation *operation = operation_of(client, "/v1/object");
+    CHECK_STATUS(cos_slice_client_set_api(client, COS_SLICE_API_FILES_V1), COS_SLICE_OK);
+    make_file(in_directory("v1"), MIB + 5, 2);
+    CHECK_STATUS(cos_slice_operation_set_file(operation, in_directory("v1")), COS_SLICE_OK);
+    FAILS(cos_slice_operation_init(operation, &answer, &error), COS_SLICE_ERR_INVALID_ARGUMENT, "sha1: files/v1");
+    FAILS(cos_slice_operation_list(operation, &answer, &error), COS_SLICE_ERR_INVALID_ARGUMENT, "list: files/v1");
+    JUST_ANSWERS(cos_slice_operation_hash(operation, &answer, &error), COS_SLICE_ANSWER_HASHED);
+    ANSWERS(cos_slice_operation_init(operation, &answer, &error), COS_SLICE_ANSWER_SESSION);
+    CHECK(cos_slice_answer_offset(answer) == 0 && cos_slice_answer_serial(answer) == 1);
+    CHECK_STATUS(cos_slice_operation_set_session(operation, cos_slice_answer_session(answer)), COS_SLICE_OK);
+    cos_slice_answer_free(answer);
+    JUST_ANSWERS(cos_slice_operation_slice(operation, 0, MIB, &answer, &error), COS_SLICE_ANSWER_STORED);
+    ANSWERS(cos_slice_operation_init(operation, &answer, &error), COS_SLICE_ANSWER_SESSION);
+    CHECK(cos_slice_answer_offset(answer) == MIB);
+    cos_slice_answer_free(answer);
+    ANSWERS(cos_slice_operation_slice(operation, MIB, 5, &answer, &error), COS_SLICE_ANSWER_COMPLETE);
+    CHECK(strstr(cos_slice_answer_access_url(answer), "v1/object") != NULL);
+    cos_slice_answer_free(answer);
     cos_slice_operation_free(operation);
     cos_slice_client_free(client);
 }
@@ -360,6 +388,7 @@ int main(int argc, char **argv)
     every_function_takes_null();
     an_object_is_made_request_by_request();
     memory_goes_in_one_request_and_a_directory_is_made();
+    in_files_v1_init_tells_the_offset_and_the_last_slice_makes_the_object();
     an_error_tells_what_the_server_said();
     attempts_are_counted();
     bad_settings_are_refused_and_reported_by_the_request();

@@ -178,6 +178,7 @@ fn where_an_upload_would_ask_for_the_list_a_call_ends_and_says_so() {
         (OperationKind::Slice, -5983, Status::Refused),
         (OperationKind::Slice, -4005, Status::Refused),
         (OperationKind::Slice, -4015, Status::Refused),
+        (OperationKind::Slice, -4024, Status::Refused),
     ];
     for (kind, code, status) in refused {
         let mut call = Call::of(operation_of(kind), CallOptions::default());

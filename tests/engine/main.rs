@@ -10,6 +10,8 @@ mod connections;
 mod faults;
 mod injection;
 mod operations;
+mod operations_cancel;
+mod operations_v1;
 mod resume;
 mod scenarios;
 mod strangers;

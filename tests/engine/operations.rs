@@ -1,39 +1,35 @@
 //! One request at a time: each verb, what it answers, and what it refuses before anything is sent.
 
-use std::io;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
-use cos_slice::engine::client::{Client, ClientConfig};
+use cos_slice::engine::client::Client;
 use cos_slice::engine::operation::{AnswerKind, Call, CallSettings};
-use cos_slice::engine::source::{Identity, MemorySource, Source};
+use cos_slice::engine::source::MemorySource;
 use cos_slice::protocol::digest::Sha1Digest;
-use cos_slice::protocol::{Answer, Api, Session};
+use cos_slice::protocol::{Answer, Session};
 use cos_slice::upload::error::Error;
-use cos_slice::upload::failure::SourceFailure;
-use cos_slice::upload::progress::Progress;
 use cos_slice::upload::status::Status;
 
 use crate::support::{BUCKET, MIB, PATH, Stage, content};
 
-fn call(client: &Client) -> Call {
+pub(crate) fn call(client: &Client) -> Call {
     client.call(BUCKET, PATH).unwrap()
 }
 
-fn call_of(client: &Client, file: &Path) -> Call {
+pub(crate) fn call_of(client: &Client, file: &Path) -> Call {
     let call = call(client);
     call.set_file(file).unwrap();
     call
 }
 
-fn set(call: &Call, change: impl FnOnce(&mut CallSettings)) {
+pub(crate) fn set(call: &Call, change: impl FnOnce(&mut CallSettings)) {
     call.set_settings(change).unwrap();
 }
 
 /// Begins an upload and goes on with its session.
-fn begin(call: &Call) -> Session {
+pub(crate) fn begin(call: &Call) -> Session {
     let Answer::Session(session) = call.init().unwrap() else {
         panic!("not a session");
     };
@@ -308,7 +304,7 @@ fn what_the_server_refuses_is_told_with_its_code_and_not_repeated() {
 }
 
 /// What is refused by the argument's name, and nothing of it is sent.
-fn refused<T: std::fmt::Debug>(result: Result<T, Error>, status: Status, text: &str) {
+pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, Error>, status: Status, text: &str) {
     let error = result.unwrap_err();
     assert_eq!(error.status, status, "{error}");
     assert!(
@@ -318,7 +314,7 @@ fn refused<T: std::fmt::Debug>(result: Result<T, Error>, status: Status, text: &
     assert!(error.message.contains(text), "{error} lacks {text}");
 }
 
-fn invalid<T: std::fmt::Debug>(result: Result<T, Error>, text: &str) {
+pub(crate) fn invalid<T: std::fmt::Debug>(result: Result<T, Error>, text: &str) {
     refused(result, Status::InvalidArgument, text);
 }
 
@@ -411,21 +407,6 @@ fn what_is_not_acceptable_is_named_and_nothing_is_sent() {
 }
 
 #[test]
-fn the_older_api_has_neither_list_nor_finish_and_wants_a_sha1() {
-    let stage = Stage::new();
-    let client = Client::new(ClientConfig {
-        api: Api::FilesV1,
-        ..stage.config()
-    });
-    let call = call_of(&client.unwrap(), &stage.file(2 * MIB, 1));
-    set(&call, |settings| settings.session = Some("s".into()));
-    invalid(call.list(), "list: this version of the API has none");
-    invalid(call.finish(), "finish: this version of the API has none");
-    invalid(call.init(), "sha1: this version of the API needs it");
-    assert!(stage.emulator.requests().is_empty());
-}
-
-#[test]
 fn a_file_that_changes_between_two_verbs_is_an_error_and_not_sent() {
     let stage = Stage::new();
     let file = stage.file(2 * MIB, 1);
@@ -441,143 +422,6 @@ fn a_file_that_changes_between_two_verbs_is_an_error_and_not_sent() {
     call.set_file(&file).unwrap();
     set(&call, |settings| settings.overwrite = true);
     assert!(call.init().is_err(), "the unfinished upload is of another size");
-}
-
-/// Nothing that goes on while this waits.
-fn wait_for(stage: &Stage, operation: &str) {
-    let arrived = |requests: &[cos_emulator::RequestRecord]| {
-        let mut operations = requests.iter().filter_map(|request| request.operation.as_deref());
-        operations.any(|asked| asked == operation)
-    };
-    assert!(stage.emulator.wait_for_requests(arrived, Duration::from_secs(60)));
-}
-
-#[test]
-fn a_cancel_ends_the_verb_that_waits_and_the_next_one_works() {
-    for operation in ["upload_slice_init", "upload_slice_data", "stat"] {
-        let stage = Stage::new();
-        let call = call_of(&stage.client(), &stage.file(MIB, 1));
-        if operation == "upload_slice_data" {
-            begin(&call);
-        }
-        stage.fault(&format!(
-            r#"{{"operation":"{operation}","times":0,"action":{{"hang":"before"}}}}"#
-        ));
-        let verb = || match operation {
-            "upload_slice_init" => call.init(),
-            "upload_slice_data" => call.slice(0, MIB),
-            _ => call.stat(),
-        };
-        thread::scope(|scope| {
-            let waiting = scope.spawn(verb);
-            wait_for(&stage, operation);
-            refused(
-                call.list(),
-                Status::Busy,
-                "another request of this handle is under way",
-            );
-            let busy = call.set_settings(|settings| settings.overwrite = true);
-            refused(busy, Status::Busy, "settings can't be changed");
-            refused(call.set_file("x"), Status::Busy, "settings can't be changed");
-            call.cancel();
-            let text = "cancelled. What became of a request that was under way only the service knows";
-            refused(waiting.join().unwrap(), Status::Cancelled, text);
-        });
-        stage.emulator.clear_faults();
-        verb().unwrap_or_else(|error| panic!("{operation}: {error}"));
-    }
-}
-
-#[test]
-fn a_cancel_while_a_repetition_is_waited_for_ends_the_verb() {
-    let stage = Stage::new();
-    let mut config = stage.config();
-    (config.retry.first_delay, config.retry.longest_delay) =
-        (Duration::from_secs(3600), Duration::from_secs(3600));
-    // More than an attempt after a pause that outlasts the test.
-    config.retry.failing_for = Duration::from_secs(36_000);
-    let call = call(&Client::new(config).unwrap());
-    stage.fault(r#"{"operation":"stat","times":0,"action":{"status":500,"code":-195}}"#);
-    thread::scope(|scope| {
-        let waiting = scope.spawn(|| call.stat());
-        wait_for(&stage, "stat");
-        call.cancel();
-        refused(waiting.join().unwrap(), Status::Cancelled, "cancelled");
-    });
-}
-
-#[test]
-fn a_cancel_before_a_verb_is_kept_for_that_verb_and_for_no_other() {
-    let stage = Stage::new();
-    let call = call(&stage.client());
-    call.cancel();
-    call.cancel();
-    refused(call.stat(), Status::Cancelled, "cancelled");
-    assert!(stage.emulator.requests().is_empty());
-    assert_eq!(call.stat().unwrap(), Answer::Absent);
-}
-
-/// Content that has its own call cancelled when it is read.
-struct Cancelling {
-    content: MemorySource,
-    call: OnceLock<Arc<Call>>,
-}
-
-impl Source for Cancelling {
-    fn size(&self) -> u64 {
-        self.content.size()
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        if let Some(call) = self.call.get() {
-            call.cancel();
-        }
-        self.content.read_at(offset, buffer)
-    }
-
-    fn verify_unchanged(&self) -> Result<(), SourceFailure> {
-        Ok(())
-    }
-
-    fn identity(&self) -> Option<Identity> {
-        None
-    }
-}
-
-#[test]
-fn a_cancel_ends_hashing_and_sending_between_two_readings() {
-    let stage = Stage::new();
-    let call = Arc::new(call(&stage.client()));
-    let source = Arc::new(Cancelling {
-        content: MemorySource::new(content(MIB, 1)),
-        call: OnceLock::new(),
-    });
-    call.set_source(source.clone()).unwrap();
-    begin(&call);
-    assert!(source.call.set(call.clone()).is_ok());
-    refused(call.hash(), Status::Cancelled, "cancelled");
-    refused(call.slice(0, MIB), Status::Cancelled, "cancelled");
-    refused(call.upload(), Status::Cancelled, "cancelled");
-}
-
-#[test]
-fn inside_a_callback_no_request_is_made() {
-    let stage = Stage::new();
-    let client = stage.client();
-    let call = call(&client);
-    let file = stage.file(MIB, 1);
-    let mut told = Vec::new();
-    let mut ask = |_: &Progress| {
-        told.push(call.stat().unwrap_err().status);
-        told.push(call.hash().unwrap_err().status);
-        call.cancel();
-        0
-    };
-    stage.upload(&client, &file).run(Some(&mut ask)).unwrap();
-    assert!(
-        !told.is_empty() && told.iter().all(|&status| status == Status::Busy),
-        "{told:?}"
-    );
 }
 
 #[test]

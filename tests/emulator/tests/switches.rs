@@ -336,12 +336,25 @@ fn zero_filesize() {
 #[test]
 fn require_parent_dir() {
     let fixture = start_set(&["require_parent_dir=on"]);
-    let client = &fixture.client;
-    assert_eq!(client.init("d/file", 3, MIB, &[]).outcome(), (404, -197));
-    assert_eq!(client.upload("d/file", b"x", &[]).outcome(), (404, -197));
-    client.json_op("d/", &client.token(), r#"{"op":"create"}"#).data();
-    client.init("d/file", 3, MIB, &[]).data();
-    client.upload("root", b"x", &[]).data();
+    let v1 = &fixture.client.on_v1();
+    let v2 = &fixture.client;
+    let control = |path: &str| v1.control(path, 3, &sha1(b"abc"), &[]).outcome();
+    let create = |path: &str| v2.json_op(path, &v2.token(), r#"{"op":"create"}"#).outcome();
+    assert_eq!(v2.init("d/e/file", 3, MIB, &[]).outcome(), (404, -197));
+    assert_eq!(control("d/e/file"), (404, -197));
+    for client in [v1, v2] {
+        assert_eq!(client.upload("d/e/file", b"x", &[]).outcome(), (404, -197));
+    }
+    assert_eq!(create("d/e/"), (404, -197), "one level after the other");
+    assert_eq!((create("d/"), create("d/e/")), ((200, 0), (200, 0)));
+    assert_eq!((create("d/"), create("d/e/")), ((409, -178), (409, -178)));
+    v2.init("d/e/file", 3, MIB, &[]).data();
+    assert_eq!(control("d/e/other"), (200, 0));
+    v2.upload("root", b"x", &[]).data();
+
+    set(&fixture.emulator, "require_parent_dir=off");
+    assert_eq!(create("f/g/"), (200, 0));
+    assert_eq!(control("h/file"), (200, 0));
 }
 
 #[test]
@@ -384,7 +397,12 @@ fn verify() {
 
 #[test]
 fn every_switch_has_a_test_and_a_row_in_the_readme() {
-    let tests = concat!(include_str!("switches.rs"), include_str!("request_switches.rs"));
+    let tests = concat!(
+        include_str!("switches.rs"),
+        include_str!("request_switches.rs"),
+        include_str!("files_v1.rs"),
+        include_str!("private_store.rs"),
+    );
     let readme = include_str!("../README.md");
     for row in Switches::table() {
         assert!(

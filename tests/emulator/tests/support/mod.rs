@@ -1,6 +1,8 @@
 //! A client made of a socket and a few lines, so that every byte on the wire is this file's own.
 #![allow(dead_code)] // Each test program uses its own part.
 
+pub mod v1;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cos_emulator::{Config, Emulator};
@@ -169,6 +171,10 @@ pub struct Client {
     pub app_id: String,
     pub secret_id: String,
     pub secret_key: String,
+    /// `v2` or `v1`.
+    pub api: &'static str,
+    /// In front of every path of the API.
+    pub path_prefix: &'static str,
     /// Requests go over TLS when this is there.
     pub tls: Option<Arc<ClientConfig>>,
 }
@@ -197,6 +203,8 @@ impl Client {
             app_id: own(app_id),
             secret_id: own(secret_id),
             secret_key: own(secret_key),
+            api: "v2",
+            path_prefix: "",
             tls: None,
         }
     }
@@ -249,7 +257,10 @@ impl Client {
 
     /// The URL path of an object.
     pub fn url(&self, path: &str) -> String {
-        format!("/files/v2/{}/{BUCKET}/{path}", self.app_id)
+        format!(
+            "{}/files/{}/{}/{BUCKET}/{path}",
+            self.path_prefix, self.api, self.app_id
+        )
     }
 
     /// The bytes of a request.

@@ -83,6 +83,8 @@ static void check_answer(const cos_slice_answer *answer)
     check_optional_text(cos_slice_answer_source_url(answer));
     check_optional_text(cos_slice_answer_url(answer));
     check_optional_text(cos_slice_answer_resource_path(answer));
+    check_optional_text(cos_slice_answer_preview_url(answer));
+    check_optional_text(cos_slice_answer_vid(answer));
     const char *sha1 = cos_slice_answer_sha1(answer);
     CHECK(sha1 == NULL || strspn(sha1, "0123456789abcdef") == 40);
     check_number(cos_slice_answer_slice_size(answer));
