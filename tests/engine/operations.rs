@@ -132,6 +132,18 @@ fn an_object_goes_in_one_request_with_its_attributes() {
 }
 
 #[test]
+fn another_source_has_no_sha1_before_it_is_taken() {
+    let stage = Stage::new();
+    let (first, second) = (stage.file(1000, 1), stage.file(1000, 2));
+    let call = call_of(&stage.client(), &first);
+    call.hash().unwrap();
+    call.set_file(&second).unwrap();
+    call.upload().unwrap();
+    stage.assert_object_is(&second);
+    assert_eq!(stage.emulator.requests()[0].field("sha"), None);
+}
+
+#[test]
 fn a_directory_is_made_and_is_there_when_it_is_made_again() {
     let stage = Stage::new();
     let client = stage.client();

@@ -71,6 +71,15 @@ fn control_tells_where_to_go_on_and_the_slice_that_completes_the_object_makes_it
             .all(|request| request.path.starts_with("/files/v1/"))
     );
     assert_eq!((stage.count("v1_control"), stage.count("v1_data")), (4, 3));
+    let controls = requests
+        .iter()
+        .filter(|request| request.operation.as_deref() == Some("v1_control"));
+    let resumed: Vec<_> = controls.map(|request| request.session.is_some()).collect();
+    assert_eq!(
+        resumed,
+        [false, true, false, true],
+        "the session goes along where it is set"
+    );
     assert_eq!(call.delete().unwrap(), Answer::Deleted);
     assert_eq!(call.stat().unwrap(), Answer::Absent);
 }
