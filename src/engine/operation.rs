@@ -154,7 +154,6 @@ impl Call {
             return Err(self.invalid("size: an empty object has no slices; send it in one request by upload"));
         }
         options::validate_size(size).map_err(|text| self.too_large(&text))?;
-        options::validate_slice_size(settings.slice_size).map_err(|text| self.invalid(&text))?;
         let rules = self.rules();
         let digests = turn.digests(size)?;
         if rules.needs_digest && digests.is_none() {
@@ -165,7 +164,7 @@ impl Call {
         }
         let init = Init {
             size,
-            slice_size: settings.slice_size,
+            slice_size: turn.slice_size()?,
             digests,
             biz_attr: settings.biz_attr.clone(),
             overwrite: settings.overwrite,

@@ -247,15 +247,19 @@ pub unsafe extern "C" fn cos_slice_operation_set_size(
 }
 
 /// The slice size that init asks for, in bytes; the server may choose another (cos_slice_answer_slice_size). With a SHA-1 524288
-/// or 1048576, without one 2097152 and 3145728 too.
+/// or 1048576, without one 2097152 and 3145728 too. Where the client has slice sizes of its own
+/// (cos_slice_client_set_slice_sizes, to be called first), one of those.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_operation_set_slice_size(
     operation: *mut cos_slice_operation,
     bytes: i64,
 ) -> i32 {
     enter!(operation).call(|operation| {
-        let size = numbers::slice_size(bytes);
-        operation.set("slice_size", size, |state, size| state.settings.slice_size = size)
+        let sizes = operation.client.as_ref().map(|client| client.slice_sizes());
+        let size = numbers::slice_size(bytes, &sizes.unwrap_or_default());
+        operation.set("slice_size", size, |state, size| {
+            state.settings.slice_size = Some(size)
+        })
     })
 }
 

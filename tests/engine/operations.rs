@@ -7,6 +7,7 @@ use std::thread;
 use cos_slice::engine::client::Client;
 use cos_slice::engine::operation::{AnswerKind, Call, CallSettings};
 use cos_slice::engine::source::MemorySource;
+use cos_slice::protocol::dialect::SliceSizes;
 use cos_slice::protocol::digest::Sha1Digest;
 use cos_slice::protocol::{Answer, Session};
 use cos_slice::upload::error::Error;
@@ -315,6 +316,28 @@ fn what_the_server_refuses_is_told_with_its_code_and_not_repeated() {
     );
 }
 
+#[test]
+fn a_store_s_own_slice_sizes_hold_for_single_requests_too() {
+    let stage = Stage::new();
+    stage.emulator.set("slice_sizes", "4194304,65536").unwrap();
+    let mut config = stage.config();
+    config.dialect.slice_sizes = SliceSizes::own(&[4 * MIB, 65_536]).unwrap();
+    let file = stage.file(4 * MIB + 1, 1);
+    let call = call_of(&Client::new(config).unwrap(), &file);
+    call.hash().unwrap();
+    assert_eq!(
+        begin(&call).slice_size,
+        4 * MIB,
+        "the first of them unless another is set"
+    );
+    call.slice(0, 4 * MIB).unwrap();
+    call.slice(4 * MIB, 1).unwrap();
+    call.finish().unwrap();
+    stage.assert_object_is(&file);
+    set(&call, |settings| settings.slice_size = Some(MIB));
+    invalid(call.init(), "slice_size: 1048576 is not one of 4194304, 65536");
+}
+
 /// What is refused by the argument's name, and nothing of it is sent.
 pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, Error>, status: Status, text: &str) {
     let error = result.unwrap_err();
@@ -371,13 +394,13 @@ fn what_is_not_acceptable_is_named_and_nothing_is_sent() {
         );
     }
     set(&call, |settings| {
-        (settings.sha1, settings.slice_size) = (None, MIB / 2)
+        (settings.sha1, settings.slice_size) = (None, Some(MIB / 2))
     });
     invalid(
         call.init(),
         "sha1: init wants the running states of the source too, each 524288 bytes",
     );
-    set(&call, |settings| settings.slice_size = 2 * MIB);
+    set(&call, |settings| settings.slice_size = Some(2 * MIB));
     invalid(
         call.init(),
         "slice_size: 2097152 is only possible without a SHA-1",
@@ -386,7 +409,7 @@ fn what_is_not_acceptable_is_named_and_nothing_is_sent() {
         call.hash(),
         "slice_size: 2097152 is only possible without a SHA-1",
     );
-    set(&call, |settings| settings.slice_size = 7);
+    set(&call, |settings| settings.slice_size = Some(7));
     invalid(call.init(), "slice_size: 7 is not one of");
 
     for (session, text) in [

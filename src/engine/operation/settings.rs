@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::protocol::digest::Sha1Digest;
 use crate::protocol::{Answer, MAX_SESSION_BYTES};
 use crate::upload::numbers::numbered;
-use crate::upload::options::{self, DEFAULT_SLICE_SIZE};
+use crate::upload::options;
 
 #[cfg(doc)]
 use super::Call;
@@ -41,7 +41,7 @@ impl From<&Answer> for AnswerKind {
 }
 
 /// What goes with the requests of a [`Call`], each as far as it takes it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct CallSettings {
     /// The most attempts at one request, 1 for none but the first; `None` for as many as the client's policy has, which
     /// holds besides.
@@ -50,28 +50,14 @@ pub struct CallSettings {
     pub session: Option<Arc<str>>,
     /// The object's size in bytes; `None` for that of the source.
     pub size: Option<u64>,
-    /// The slice size to ask for, in bytes.
-    pub slice_size: u64,
+    /// The slice size to ask for, in bytes; `None` for the store's usual one.
+    pub slice_size: Option<u64>,
     /// The object's SHA-1, where it was not taken by [`Call::hash`].
     pub sha1: Option<Sha1Digest>,
     /// An attribute that the service keeps for the application.
     pub biz_attr: Option<Arc<str>>,
     /// Whether an object of this name may be replaced.
     pub overwrite: bool,
-}
-
-impl Default for CallSettings {
-    fn default() -> Self {
-        Self {
-            attempts: None,
-            session: None,
-            size: None,
-            slice_size: DEFAULT_SLICE_SIZE,
-            sha1: None,
-            biz_attr: None,
-            overwrite: false,
-        }
-    }
 }
 
 /// Checks a session.

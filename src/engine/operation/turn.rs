@@ -88,17 +88,24 @@ impl Turn<'_> {
         self.settings.session.clone().ok_or_else(none)
     }
 
+    /// The slice size to ask for, of those that the store takes.
+    pub(super) fn slice_size(&self) -> Result<u64, Error> {
+        let sizes = &self.call.client.shared().dialect.slice_sizes;
+        let slice_size = self.settings.slice_size.unwrap_or(sizes.default_size());
+        options::validate_slice_size(slice_size, sizes).map_err(|text| self.call.invalid(&text))?;
+        Ok(slice_size)
+    }
+
     /// The length of the parts whose running states go with init.
     pub(super) fn granularity(&self) -> Result<u64, Error> {
-        let slice_size = self.settings.slice_size;
-        let valid = options::validate_slice_size(slice_size);
-        valid.map_err(|text| self.call.invalid(&text))?;
-        if slice_size > MAX_HASHED_SLICE_SIZE {
+        let slice_size = self.slice_size()?;
+        let is_own = self.call.client.shared().dialect.slice_sizes.is_own();
+        if slice_size > MAX_HASHED_SLICE_SIZE && !is_own {
             return Err(self.call.invalid(&format!(
                 "slice_size: {slice_size} is only possible without a SHA-1; with it the largest is {MAX_HASHED_SLICE_SIZE}"
             )));
         }
-        Ok(slice_size)
+        Ok(slice_size.min(MAX_HASHED_SLICE_SIZE))
     }
 
     /// The object's SHA-1, as it was set and as it was taken of the source.

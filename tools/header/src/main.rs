@@ -71,6 +71,7 @@ fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
         "version",
         "progress",
         "client",
+        "dialect",
         "upload",
         "result",
         "operation",

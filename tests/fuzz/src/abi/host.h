@@ -51,6 +51,9 @@ int64_t take_deadline(struct host *host);
 /* A file's path within the folder, so that the input names nothing else on this machine; NULL for NULL. The caller frees it. */
 char *take_path(struct host *host, const char *usual);
 
+/* Says what a private store wants otherwise; the setter's status. */
+int32_t set_dialect(struct host *host, cos_slice_client *client);
+
 /* A text without a secret and without control characters; the same, or NULL. */
 void check_text(const char *text);
 void check_optional_text(const char *text);
