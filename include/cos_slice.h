@@ -5,14 +5,14 @@
  *
  * THREADS AND POINTERS. A function that takes a "const T *" may be called on the same object by several threads at
  * once; one that takes a "T *" may not, save that the handle may be cancelled and asked meanwhile. When in doubt: one
- * thread at a time, except cos_slice_upload_cancel. Different objects never disturb each other, uploads of the same
+ * thread at a time, except the cancel functions. Different objects never disturb each other, uploads of the same
  * client included. Breaking the rule gives COS_SLICE_ERR_BUSY where it is noticed.
  *
  * FORK. Handles must not be used in a process made by fork() from the one that made them, nor freed there. The child may end
  * in any way, become another program, which inherits no descriptor of the library, and make a client of its own; the
  * uploads of the parent go on.
  *
- * OWNERSHIP. What a _new function or an error parameter gives is the caller's, to be freed by the _free function of its
+ * OWNERSHIP. What a _new function, an error or an answer parameter gives is the caller's, to be freed by the _free function of its
  * type, and by nothing else. Every function takes NULL for its handle: _free does nothing, a getter answers as if nothing
  * had happened, any other function returns COS_SLICE_ERR_INVALID_ARGUMENT. A client may be freed before its uploads.
  * Texts go in as UTF-8 that ends with NUL and are copied during the call. Texts that come out are borrowed: each function
@@ -22,17 +22,23 @@
  * later versions may have more. A setter returns COS_SLICE_ERR_INVALID_ARGUMENT where the value is not acceptable; ignoring
  * that is safe, because cos_slice_upload_run and _start report the first such setting, by its name. A setting stays at
  * fault until its setter is called again with success. A setter returns COS_SLICE_ERR_BUSY, and changes nothing, where it
- * comes too late: the settings of an upload are closed while it runs, those of a client once one of its uploads was run.
+ * comes too late: the settings of an upload are closed while it runs, those of a client once it was used.
  * Booleans are int32_t: 0 is off, anything else on. Sizes and times that go in are int64_t, so that a negative one is
  * refused as what it is.
  *
+ * ONE REQUEST AT A TIME. cos_slice_operation_* are for programs that have a flow of their own: init, one slice, list, finish, stat,
+ * delete, create_directory and the upload in one request, each of which blocks and answers with a cos_slice_answer. Several
+ * processes or machines can so send slices of one file into one session, and one of them finishes. Nothing of what an upload
+ * does by itself (below) is done then: what a lost answer left behind, and whether an unfinished upload is of this content, is
+ * for the program to find out. Setters are as those of an upload, and the next request reports what was not acceptable.
+ *
  * CALLBACKS come with a user_data, which is passed through, and a drop, which is called exactly once with it when the
  * library no longer needs it, also where the setter fails. Inside a callback, cancel and getters may be called; a free is
- * carried out when the callback has returned; run, start and wait of any upload, and the settings of this one, answer
- * COS_SLICE_ERR_BUSY. No callback is made with a lock held, and none of an upload after its run or wait has returned its
- * end. A callback must return, and must not throw.
+ * carried out when the callback has returned; run, start and wait of any upload, requests of any operation, and the settings
+ * of this one, answer COS_SLICE_ERR_BUSY. No callback is made with a lock held, and none of an upload after its run or wait
+ * has returned its end. A callback must return, and must not throw.
  *
- * THREADS OF ITS OWN. A client has none before its first upload is run, then at most one for each connection, and one more
+ * THREADS OF ITS OWN. A client has none before its first upload or request, then at most one for each connection, and one more
  * for callbacks where cos_slice_upload_start is used with one. They block all signals. They end with the client and the
  * last of its uploads; a name lookup that the system will not let go may last longer, and holds nothing of the client.
  * A signer (cos_slice_client_set_signer) is called on them, on half of them at once at most.
@@ -207,6 +213,28 @@
 /* The server had the same content; no slice was sent. */
 #define COS_SLICE_OUTCOME_INSTANT 3
 
+/* What an answer is: cos_slice_answer_kind. More may come. */
+/* There is no answer. */
+#define COS_SLICE_ANSWER_NONE 0
+/* To init: an upload was begun; send slices with this session. */
+#define COS_SLICE_ANSWER_SESSION 1
+/* The object is complete, and these are its addresses. */
+#define COS_SLICE_ANSWER_COMPLETE 2
+/* To list: there is an unfinished upload, of which the service has these parts. */
+#define COS_SLICE_ANSWER_UNFINISHED 3
+/* To slice: the service has it. */
+#define COS_SLICE_ANSWER_STORED 4
+/* To stat: what the service says of the object. */
+#define COS_SLICE_ANSWER_STATUS 5
+/* To list and stat: there is nothing at this path. */
+#define COS_SLICE_ANSWER_ABSENT 6
+/* To delete: there is nothing at this path any more. */
+#define COS_SLICE_ANSWER_DELETED 7
+/* To create_directory: the directory is there, now or since before. */
+#define COS_SLICE_ANSWER_CREATED 8
+/* To hash: the SHA-1 of the source. */
+#define COS_SLICE_ANSWER_HASHED 9
+
 /* Where the token that authorizes a request goes: cos_slice_client_set_token_place. */
 /* The value of the Authorization header. */
 #define COS_SLICE_TOKEN_HEADER 0
@@ -237,6 +265,12 @@ extern "C" {
 
 
 /**
+ * What a request brought. Plain data that never changes: it stays valid whatever becomes of the operation and the client,
+ * until it is freed, and may be asked by several threads at once.
+ */
+typedef struct cos_slice_answer cos_slice_answer;
+
+/**
  * What uploads share: where the service is, who signs, the connections and the threads. Reference counted: it may be
  * freed before its uploads, which then keep what they need.
  */
@@ -246,6 +280,12 @@ typedef struct cos_slice_client cos_slice_client;
  * Why a call failed. Plain data: it stays valid whatever becomes of the upload and the client, until it is freed.
  */
 typedef struct cos_slice_error cos_slice_error;
+
+/**
+ * Requests to one object or directory, one at a time, for a program that has a flow of its own. It remembers what is set, and
+ * the SHA-1 that it took, but no answer: a session goes from an answer to cos_slice_operation_set_session.
+ */
+typedef struct cos_slice_operation cos_slice_operation;
 
 /**
  * An authorization string: where a signer puts it, or what cos_slice_sign made. Its memory is overwritten when it is freed.
@@ -936,6 +976,329 @@ COS_SLICE_API uint64_t cos_slice_upload_retries(const cos_slice_upload *upload);
  */
 COS_SLICE_API
 int32_t cos_slice_upload_verified(const cos_slice_upload *upload);
+
+/**
+ * A new handle for requests to a path of a bucket. Arguments, ownership and errors as of cos_slice_upload_new; what is not
+ * acceptable is reported by the requests. Owned by the caller: free it with cos_slice_operation_free, before or after the
+ * client.
+ */
+COS_SLICE_API
+cos_slice_operation *cos_slice_operation_new(const cos_slice_client *client,
+                                             const char *bucket,
+                                             const char *path);
+
+/**
+ * Frees a handle; answers stay. Not while another thread is inside one of its requests. NULL is allowed.
+ */
+COS_SLICE_API
+void cos_slice_operation_free(cos_slice_operation *operation);
+
+/**
+ * Ends the request that is under way, or the next one where none is, with COS_SLICE_ERR_CANCELLED; it may have had its effect.
+ * Else as cos_slice_upload_cancel: any thread, at any time, inside callbacks too; not in a signal handler.
+ */
+COS_SLICE_API
+void cos_slice_operation_cancel(const cos_slice_operation *operation);
+
+/**
+ * The most attempts at one request: 1 for no repetition at all, not even where a connection that was kept open turns out to
+ * be closed. 0, as without this call, and whatever is more: as many as an upload has (DEFAULTS).
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_set_attempts(cos_slice_operation *operation,
+                                         int32_t attempts);
+
+/**
+ * The session that slices go into and finish ends, as an answer told it; with files/v1 also the one that init goes on with.
+ * UTF-8 without control characters, 1 to 1024 bytes; copied. NULL: none.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_set_session(cos_slice_operation *operation,
+                                        const char *session);
+
+/**
+ * The whole object's size in bytes, at most 68719476736 (64 GiB), for a handle without a source; with one it must be the
+ * source's. -1, as without this call: the source's.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_set_size(cos_slice_operation *operation,
+                                     int64_t bytes);
+
+/**
+ * The slice size that init asks for, in bytes; the server may choose another (cos_slice_answer_slice_size). With a SHA-1 524288
+ * or 1048576, without one 2097152 and 3145728 too. Where the client has slice sizes of its own
+ * (cos_slice_client_set_slice_sizes, to be called first), one of those.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_set_slice_size(cos_slice_operation *operation,
+                                           int64_t bytes);
+
+/**
+ * The whole object's SHA-1 in 40 hexadecimal digits, as cos_slice_operation_hash told it, here or elsewhere; copied. Where init
+ * had it, every slice and finish must have it too. NULL: only what this handle took itself.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_set_sha1(cos_slice_operation *operation,
+                                     const char *hexadecimal);
+
+/**
+ * As cos_slice_upload_set_biz_attr, for init and upload.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_set_biz_attr(cos_slice_operation *operation,
+                                         const char *biz_attr);
+
+/**
+ * Whether init and upload may replace an object of other content: anything but 0 is on.
+ */
+COS_SLICE_API int32_t cos_slice_operation_set_overwrite(cos_slice_operation *operation, int32_t on);
+
+/**
+ * Has hash, slice and upload read the whole object from a regular file, as cos_slice_upload_set_file. It is opened by the first
+ * of them and kept open: a change from then on is noticed and is COS_SLICE_ERR_SOURCE_CHANGED until the source is set again.
+ * Any change of the source forgets the SHA-1 that was taken.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_set_file(cos_slice_operation *operation,
+                                     const char *path);
+
+/**
+ * Has hash, slice and upload read the whole object from memory, as cos_slice_upload_set_memory. The copy is kept until another
+ * source is set and used, or the handle is freed.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_set_memory(cos_slice_operation *operation,
+                                       const void *data,
+                                       size_t size);
+
+/**
+ * Takes the SHA-1 of the source, and the running states of it that init sends along, one for each slice of the size that is set:
+ * one reading of the source, on the calling thread, without a request. What follows on this handle has them; other handles and
+ * processes need only the SHA-1 (cos_slice_operation_set_sha1). Answers COS_SLICE_ANSWER_HASHED.
+ *
+ * For this and all requests here: answer, which may be NULL, receives an answer that the caller frees, or NULL where the call
+ * failed; error is as of cos_slice_upload_run. Each returns when it is over, COS_SLICE_OK or why not:
+ * COS_SLICE_ERR_INVALID_ARGUMENT for a setting or argument that is missing or not acceptable, before anything was sent;
+ * COS_SLICE_ERR_BUSY inside a callback, and while another request of the handle is under way;
+ * COS_SLICE_ERR_CANCELLED; else what the network or the server said to the last attempt. One thread at a time
+ * for one handle; different handles don't disturb each other, those of one client, process or object included.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_hash(cos_slice_operation *operation,
+                                 cos_slice_answer **answer,
+                                 cos_slice_error **error);
+
+/**
+ * Begins a slice upload of the size that is set or the source has, at least 1 byte ("upload_slice_init"; the control request of
+ * "upload_slice" with files/v1). Answers COS_SLICE_ANSWER_SESSION, or COS_SLICE_ANSWER_COMPLETE where the service has this very
+ * content there: then there is nothing to send.
+ *
+ * With the SHA-1 (files/v1 demands it) the service verifies the object, and what it holds can be told from other content.
+ *
+ * files/v2: COS_SLICE_ERR_OTHER_UPLOAD with server code -4019 where there is an unfinished upload, of this SHA-1 or of an unknown
+ * one: list it, and go on with that session if it is the same object; -4020 where it is of another: delete removes it. After a
+ * lost answer a repetition finds the upload that the first attempt began, so -4019 may mean one's own.
+ *
+ * files/v1: with a session that is set it goes on with it; cos_slice_answer_offset tells where. The same request settles what
+ * became of a slice whose answer was lost or refused.
+ *
+ * COS_SLICE_ERR_OBJECT_EXISTS (-177) where there is an object of other content and overwriting is off.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_init(cos_slice_operation *operation,
+                                 cos_slice_answer **answer,
+                                 cos_slice_error **error);
+
+/**
+ * Sends length bytes of the source from offset on, both in bytes, as one slice of the session that is set ("upload_slice_data";
+ * the data request of "upload_slice" with files/v1). An offset is a multiple of the slice size that was answered, a length that
+ * size, or less for the last slice. Answers COS_SLICE_ANSWER_STORED; with files/v1 the slice that completes the object
+ * answers COS_SLICE_ANSWER_COMPLETE.
+ *
+ * files/v2: slices may go in any order and at once, from several handles, processes and machines, unless
+ * cos_slice_answer_serial says otherwise. Sending one twice is harmless. COS_SLICE_ERR_REFUSED where the session is not, or no
+ * longer, good (-290, -5983 and others), or where the server has the slice already (-4015): the list tells what there is.
+ *
+ * files/v1: one after another, each at the offset that init told or the one before ended at. After any failure init, with
+ * the session, tells where to go on.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_slice(cos_slice_operation *operation,
+                                  int64_t offset,
+                                  int64_t length,
+                                  cos_slice_answer **answer,
+                                  cos_slice_error **error);
+
+/**
+ * Asks what the service has of an unfinished upload ("upload_slice_list"): COS_SLICE_ANSWER_UNFINISHED with its session, which
+ * may be another than before, and its parts; COS_SLICE_ANSWER_COMPLETE; or COS_SLICE_ANSWER_ABSENT. An invalid argument with
+ * files/v1, which has init for it.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_list(cos_slice_operation *operation,
+                                 cos_slice_answer **answer,
+                                 cos_slice_error **error);
+
+/**
+ * Makes the object out of the slices of the session that is set ("upload_slice_finish"): COS_SLICE_ANSWER_COMPLETE. One of those
+ * who sent slices does it, once all are there; where some are missing it is refused, and the list tells which. It has the
+ * SHA-1 where init had one, and the service compares. After a lost answer a repetition may be refused though the object was
+ * made: stat tells, by size and SHA-1. An invalid argument with files/v1, where the last slice makes the object.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_finish(cos_slice_operation *operation,
+                                   cos_slice_answer **answer,
+                                   cos_slice_error **error);
+
+/**
+ * Sends the whole source in one request ("upload"), at most 20971520 bytes, and 0 bytes too: COS_SLICE_ANSWER_COMPLETE. With the
+ * SHA-1 where one was taken or set. COS_SLICE_ERR_OBJECT_EXISTS as of cos_slice_operation_init; after a lost answer a repetition
+ * may be refused so though it was the first attempt that made the object.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_upload(cos_slice_operation *operation,
+                                   cos_slice_answer **answer,
+                                   cos_slice_error **error);
+
+/**
+ * Asks for the object's size and SHA-1 ("stat"): COS_SLICE_ANSWER_STATUS, whose cos_slice_answer_received is less than the size
+ * while the upload is unfinished, or COS_SLICE_ANSWER_ABSENT.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_stat(cos_slice_operation *operation,
+                                 cos_slice_answer **answer,
+                                 cos_slice_error **error);
+
+/**
+ * Removes the object, or what there is of it with its session ("delete"): COS_SLICE_ANSWER_DELETED, also where there was nothing.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_delete(cos_slice_operation *operation,
+                                   cos_slice_answer **answer,
+                                   cos_slice_error **error);
+
+/**
+ * Makes the directory that the handle's path names, without a slash at its end ("create"): COS_SLICE_ANSWER_CREATED, also where
+ * it was there. The one above it must be there.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_create_directory(cos_slice_operation *operation,
+                                             cos_slice_answer **answer,
+                                             cos_slice_error **error);
+
+/**
+ * Frees an answer. NULL is allowed.
+ */
+COS_SLICE_API void cos_slice_answer_free(cos_slice_answer *answer);
+
+/**
+ * What it is an answer to, and which: COS_SLICE_ANSWER_*. Later versions may add numbers. COS_SLICE_ANSWER_NONE for NULL.
+ */
+COS_SLICE_API
+int32_t cos_slice_answer_kind(const cos_slice_answer *answer);
+
+/**
+ * The session to send slices with, of COS_SLICE_ANSWER_SESSION and _UNFINISHED; it may change from one to the next, and the
+ * newest counts. An opaque text of at most 1024 bytes that any process and machine may use. NULL otherwise. Borrowed:
+ * valid until the answer is freed, as all texts here.
+ */
+COS_SLICE_API
+const char *cos_slice_answer_session(const cos_slice_answer *answer);
+
+/**
+ * The length in bytes of every slice but the last one, of COS_SLICE_ANSWER_SESSION and _UNFINISHED: the server's choice, which
+ * may be another than what was asked for, and has to be obeyed. -1 where it is not told, as for all numbers here.
+ */
+COS_SLICE_API
+int64_t cos_slice_answer_slice_size(const cos_slice_answer *answer);
+
+/**
+ * Of COS_SLICE_ANSWER_SESSION, with files/v1, the offset in bytes of the slice to send next; with files/v2 it is 0, and any slice
+ * may be. Of COS_SLICE_ANSWER_STORED the offset that the server names. -1 where it is not told.
+ */
+COS_SLICE_API
+int64_t cos_slice_answer_offset(const cos_slice_answer *answer);
+
+/**
+ * Of COS_SLICE_ANSWER_SESSION and _UNFINISHED, whether slices have to be sent one after another, in order: 1 or 0; -1 where the
+ * server did not say, and then they need not.
+ */
+COS_SLICE_API
+int32_t cos_slice_answer_serial(const cos_slice_answer *answer);
+
+/**
+ * The object's size in bytes, also of one that is not complete: of COS_SLICE_ANSWER_UNFINISHED, _STATUS and _HASHED. -1
+ * otherwise.
+ */
+COS_SLICE_API
+int64_t cos_slice_answer_size(const cos_slice_answer *answer);
+
+/**
+ * How many of the object's bytes the server has: of COS_SLICE_ANSWER_UNFINISHED, and of _STATUS, where fewer than the size tell
+ * that it is not complete. -1 where it is not told.
+ */
+COS_SLICE_API
+int64_t cos_slice_answer_received(const cos_slice_answer *answer);
+
+/**
+ * The object's SHA-1 in 40 lower-case hexadecimal digits: of COS_SLICE_ANSWER_HASHED, of _UNFINISHED where the upload was begun
+ * with one, of _STATUS where the server tells it. NULL otherwise.
+ */
+COS_SLICE_API
+const char *cos_slice_answer_sha1(const cos_slice_answer *answer);
+
+/**
+ * Of how many parts COS_SLICE_ANSWER_UNFINISHED tells. A part is a run of bytes that the server has, of one slice or of several
+ * that touch; they come in order, with a gap between any two. 0 otherwise.
+ */
+COS_SLICE_API
+size_t cos_slice_answer_part_count(const cos_slice_answer *answer);
+
+/**
+ * The offset and the length in bytes of one part, 0 to cos_slice_answer_part_count - 1. COS_SLICE_ERR_INVALID_ARGUMENT, and
+ * nothing is written, where there is no such part or a pointer is NULL.
+ */
+COS_SLICE_API
+int32_t cos_slice_answer_part(const cos_slice_answer *answer,
+                              size_t index,
+                              int64_t *offset,
+                              int64_t *length);
+
+/**
+ * The object's address for the public, as the service told it; it may name another host than the endpoint. Of
+ * COS_SLICE_ANSWER_COMPLETE and _STATUS, each as far as the service tells it; NULL otherwise.
+ */
+COS_SLICE_API
+const char *cos_slice_answer_access_url(const cos_slice_answer *answer);
+
+/**
+ * The object's address at the store itself, past the content delivery network; else as cos_slice_answer_access_url.
+ */
+COS_SLICE_API
+const char *cos_slice_answer_source_url(const cos_slice_answer *answer);
+
+/**
+ * The object's address for operations of the API on it; else as cos_slice_answer_access_url.
+ */
+COS_SLICE_API const char *cos_slice_answer_url(const cos_slice_answer *answer);
+
+/**
+ * The object's place within the service, "/appid/bucket/path"; else as cos_slice_answer_access_url.
+ */
+COS_SLICE_API const char *cos_slice_answer_resource_path(const cos_slice_answer *answer);
+
+/**
+ * The address of a preview of the object, where the service makes one; else as cos_slice_answer_access_url.
+ */
+COS_SLICE_API
+const char *cos_slice_answer_preview_url(const cos_slice_answer *answer);
+
+/**
+ * What names the work that completing the object set off at the service, where it did, to ask about it elsewhere; else as
+ * cos_slice_answer_access_url.
+ */
+COS_SLICE_API
+const char *cos_slice_answer_vid(const cos_slice_answer *answer);
 
 /**
  * Frees an error. NULL is allowed.

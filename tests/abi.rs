@@ -123,6 +123,7 @@ fn every_function_is_called_by_a_c_program() {
         "threads",
         "getters",
         "dialect",
+        "operations",
         "check",
     ];
     let called: String = sources
@@ -266,11 +267,22 @@ fn every_entry_point_goes_through_the_boundary() {
         "told_text!(",
         "told_number!(",
         "alone!(",
+        "verb!(",
         "caught(",
     ];
     let mut checked = BTreeSet::new();
     for file in [
-        "version", "progress", "client", "signer", "dialect", "upload", "result", "error",
+        "version",
+        "progress",
+        "client",
+        "signer",
+        "dialect",
+        "upload",
+        "result",
+        "operation",
+        "verbs",
+        "answer",
+        "error",
     ] {
         let source = read(&format!("src/ffi/{file}.rs"));
         for entry in source.split("#[unsafe(no_mangle)]").skip(1) {

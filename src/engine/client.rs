@@ -2,26 +2,24 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use crate::protocol::dialect::Dialect;
 use crate::protocol::location::Location;
 use crate::protocol::signature::{self, Scope};
-use crate::protocol::{Answer, Api, Operation};
-use crate::upload::call::CallOptions;
+use crate::protocol::{Answer, Api};
 use crate::upload::error::Error;
 use crate::upload::options::{self, ClientOptions, RetryPolicy};
 use crate::upload::status::Status;
 
-use super::cancel::CancelToken;
 use super::endpoint::Endpoint;
 use super::handle::Upload;
-use super::shared::{Job, JobResult, Shared};
+use super::operation::Call;
+use super::shared::Shared;
 use super::signer::Signer;
-use super::signing::{Held, Signing};
-use super::source::MemorySource;
+use super::signing::Signing;
 use super::transport::{SharedTransport, Timeouts, TransportConfig};
 
 pub use super::worker::MEMORY_PER_CONNECTION;
@@ -178,15 +176,23 @@ impl Client {
         Ok(Upload::new(self.clone(), self.location(bucket, path)?))
     }
 
+    /// Requests to a bucket and a path, one at a time, for programs that have a flow of their own.
+    ///
+    /// # Errors
+    /// [`Status::InvalidArgument`] where the bucket or the path is not acceptable.
+    pub fn call(&self, bucket: &str, path: &str) -> Result<Call, Error> {
+        Ok(Call::new(self.clone(), self.location(bucket, path)?))
+    }
+
     /// Asks what the service has at a path: list first, where there is one, then stat. Blocks.
     ///
     /// # Errors
     /// As of any request.
     pub fn inspect(&self, bucket: &str, path: &str) -> Result<Inspection, Error> {
-        let location = self.location(bucket, path)?;
+        let call = self.call(bucket, path)?;
         let listed = match self.shared().api.rules().server_names_offset {
             true => Answer::Absent,
-            false => self.call(&location, Operation::List)?,
+            false => call.list()?,
         };
         match listed {
             Answer::Unfinished(unfinished) => {
@@ -198,7 +204,7 @@ impl Client {
                     slices: Some(slices),
                 })
             }
-            _ => match self.call(&location, Operation::Stat)? {
+            _ => match call.stat()? {
                 Answer::Status(status) if status.received.is_some_and(|received| received < status.size) => {
                     Ok(Inspection::Unfinished {
                         size: status.size,
@@ -218,32 +224,6 @@ impl Client {
     fn location(&self, bucket: &str, path: &str) -> Result<Location, Error> {
         Location::new(self.shared().signing.app_id(), bucket, path)
             .map_err(|error| Error::invalid(error.to_string()))
-    }
-
-    fn call(&self, location: &Location, operation: Operation) -> Result<Answer, Error> {
-        let job = Arc::new(Job {
-            location: location.clone(),
-            source: Arc::new(MemorySource::new(Vec::new())),
-            token: CancelToken::new(),
-            checkpoint: None,
-            held: Held::default(),
-            changed: Condvar::new(),
-        });
-        let shared = self.shared();
-        let name = name_of(location);
-        let id = shared.begin(&job, |core, _| {
-            core.begin_call(name, operation, CallOptions::default())
-        })?;
-        let mut state = shared.lock();
-        loop {
-            if let Some(ended) = state.ended.remove(&id) {
-                return match ended.result {
-                    JobResult::Call(result) => result,
-                    JobResult::Upload(_) => Err(Error::new(Status::Panic, "a call ended as an upload")),
-                };
-            }
-            state = job.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
     }
 
     /// The service's address, with what it is spoken to in: sessions of one protocol mean nothing in another.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::protocol::location::Location;
 use crate::upload::error::Error;
-use crate::upload::failure::SourceFailure;
 use crate::upload::machine::Object;
 use crate::upload::options::{self, UploadOptions};
 use crate::upload::progress::Progress;
@@ -292,7 +291,7 @@ impl Upload {
         let source: Arc<dyn Source> = match source {
             SourceSetting::Open(source) => source,
             SourceSetting::Path(path) => {
-                Arc::new(FileSource::open(&path).map_err(|failure| self.file_error(&failure))?)
+                Arc::new(FileSource::open(&path).map_err(|failure| Error::file_open(&self.name, &failure))?)
             }
         };
         options::validate_size(source.size()).map_err(|text| Error {
@@ -300,14 +299,6 @@ impl Upload {
             ..Error::invalid(format!("{}: {text}", self.name))
         })?;
         Ok(source)
-    }
-
-    fn file_error(&self, failure: &SourceFailure) -> Error {
-        let text = format!("{}: {}", self.name, failure.detail);
-        Error {
-            os_errno: failure.os_errno,
-            ..Error::new(Status::FileOpen, text)
-        }
     }
 
     /// Takes the checkpoint, where there are any, so that nobody else works on the object by it.

@@ -2,7 +2,7 @@
 //!
 //! | question | file |
 //! |---|---|
-//! | What can a program call? | [`client`], [`handle`] |
+//! | What can a program call? | [`client`], [`handle`]; [`operation`] for one request at a time |
 //! | What does a worker do with a task? | `worker.rs` |
 //! | What do all threads share, and who wakes whom? | `shared.rs` |
 //! | Who calls the progress callback, and when? | `report.rs` |
@@ -40,6 +40,8 @@ mod clock;
 mod echo;
 pub mod endpoint;
 pub mod handle;
+mod hash;
+pub mod operation;
 mod report;
 mod resolver;
 mod shared;

@@ -5,21 +5,18 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::protocol::dialect::Dialect;
-use crate::protocol::digest::Hasher;
 use crate::protocol::{Operation, OperationKind};
 use crate::upload::Next;
-use crate::upload::failure::{SourceFailure, SourceFault, TaskFailure};
+use crate::upload::failure::TaskFailure;
 use crate::upload::task::{Done, Task, Work};
 
 use super::cancel::lock;
 use super::echo;
+use super::hash::{self, HASH_BUFFER};
 use super::shared::{Job, Shared, State};
 use super::signing::Subject;
 use super::socket::buffers;
 use super::transport::{AnswerLimits, MAX_LIST_REPLY, Transport};
-
-/// How much is read at once for hashing. Larger blocks are slower where the allocator maps them.
-const HASH_BUFFER: usize = 64 << 10;
 
 /// The most that one more connection adds to a client's memory, in bytes: the block that is hashed, the connection's output and
 /// its input at its longest, and as much again of these two for the records of TLS, beside which the stack in use is small.
@@ -129,7 +126,10 @@ impl Worker {
     /// A defect in one task fails that task's upload and no other.
     fn perform(&mut self, shared: &Shared, job: &Job, work: &mut Work) -> Result<Done, TaskFailure> {
         let performed = catch_unwind(AssertUnwindSafe(|| match work {
-            Work::Hash { hasher, length } => self.hash(job, hasher, *length),
+            Work::Hash { hasher, length } => {
+                let buffer = &mut self.buffer;
+                hash::feed(&*job.source, &job.token, hasher, *length, buffer).map(|()| Done::Hashed)
+            }
             Work::Request(operation) => self.request(shared, job, operation),
             Work::Sign(operation) => {
                 let subject = Subject::of(operation, &job.location, shared.api);
@@ -162,43 +162,6 @@ impl Worker {
                 "a defect of this library was caught in a worker".into(),
             ))
         })
-    }
-
-    fn hash(&mut self, job: &Job, hasher: &mut Hasher, length: u64) -> Result<Done, TaskFailure> {
-        let end = hasher.position() + length;
-        while hasher.position() < end {
-            if job.token.is_cancelled() {
-                return Err(TaskFailure::Cancelled);
-            }
-            let left = usize::try_from(end - hasher.position()).unwrap_or(usize::MAX);
-            let room = left.min(self.buffer.len());
-            let got = job.source.read_at(hasher.position(), &mut self.buffer[..room]);
-            let got = got.map_err(|error| {
-                TaskFailure::Source(SourceFailure {
-                    kind: SourceFault::Unreadable,
-                    detail: format!(
-                        "reading {} at offset {} failed: {error}",
-                        job.source.name(),
-                        hasher.position()
-                    ),
-                    os_errno: error.raw_os_error(),
-                })
-            })?;
-            if got == 0 {
-                return Err(TaskFailure::Source(SourceFailure {
-                    kind: SourceFault::Changed,
-                    detail: format!(
-                        "{} ends at offset {}, before its size",
-                        job.source.name(),
-                        hasher.position()
-                    ),
-                    os_errno: None,
-                }));
-            }
-            hasher.update(&self.buffer[..got]);
-        }
-        job.source.verify_unchanged().map_err(TaskFailure::Source)?;
-        Ok(Done::Hashed)
     }
 
     fn request(&mut self, shared: &Shared, job: &Job, operation: &Operation) -> Result<Done, TaskFailure> {

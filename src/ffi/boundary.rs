@@ -1,6 +1,6 @@
 //! What every entry point goes through: handles, NULL, panics, and the error out-parameter.
 //!
-//! Entry points use the macros at the end of this file. Their `unsafe` blocks rest on what the header demands of callers: a
+//! Entry points use the macros towards the end of this file. Their `unsafe` blocks rest on what the header demands of callers: a
 //! handle is NULL or came from its `_new` and was not freed, an out-parameter is NULL or can be written, a text is NULL or
 //! ends with NUL.
 
@@ -138,6 +138,11 @@ pub(super) fn caught<R>(body: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(body)).ok()
 }
 
+/// What `body` says of plain data, or `neutral` where there is none; made by [`of!`].
+pub(super) fn told_of<T, R>(data: Option<&T>, neutral: R, body: impl FnOnce(&T) -> R) -> R {
+    data.and_then(|data| caught(|| body(data))).unwrap_or(neutral)
+}
+
 fn defect() -> Error {
     let text = "a defect of this library was caught; free the handle, and please report what led to it";
     Error::new(Status::Panic, text)
@@ -214,7 +219,17 @@ macro_rules! text {
     }};
 }
 
-pub(super) use {alone, enter, text};
+/// A getter of plain data that never changes once C has it: `of!(error, neutral, |error| …)`.
+macro_rules! of {
+    ($data:expr, $neutral:expr, $body:expr) => {{
+        let data = $data;
+        // SAFETY: it is NULL or was handed to C and not freed; it never changes, so any number of references is sound.
+        let data = unsafe { data.as_ref() };
+        $crate::ffi::boundary::told_of(data, $neutral, $body)
+    }};
+}
+
+pub(super) use {alone, enter, of, text};
 
 #[cfg(test)]
 mod tests {

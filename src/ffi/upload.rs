@@ -270,7 +270,7 @@ impl cos_slice_upload {
 }
 
 /// A copy of bytes in memory; C may do with its own what it likes.
-fn copy(data: *const c_void, size: usize) -> Result<Vec<u8>, Error> {
+pub(super) fn copy(data: *const c_void, size: usize) -> Result<Vec<u8>, Error> {
     if data.is_null() && size > 0 {
         return Err(Error::invalid(format!(
             "memory: the address is NULL, but the size {size}"

@@ -32,6 +32,7 @@ pub use api::{Api, Rules};
 use clock::Clocks;
 use codes::Class;
 use digest::{Digests, Sha1Digest};
+pub use envelope::MAX_SESSION_BYTES;
 use location::Location;
 use md5::Md5Digest;
 use ranges::Ranges;

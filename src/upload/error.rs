@@ -132,6 +132,15 @@ impl Error {
         }
     }
 
+    /// The source can't be opened.
+    pub fn file_open(name: &str, failure: &SourceFailure) -> Self {
+        let text = format!("{name}: {}", failure.detail);
+        Self {
+            os_errno: failure.os_errno,
+            ..Self::new(Status::FileOpen, text)
+        }
+    }
+
     /// A task that failed before or beside its request.
     pub(crate) fn without_request(name: &str, failure: TaskFailure) -> Self {
         match failure {

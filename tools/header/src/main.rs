@@ -76,6 +76,9 @@ fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
         "dialect",
         "upload",
         "result",
+        "operation",
+        "verbs",
+        "answer",
         "error",
     ];
     let builder = files

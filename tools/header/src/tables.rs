@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use cos_slice::engine::client::MEMORY_PER_CONNECTION;
+use cos_slice::engine::operation::AnswerKind;
 use cos_slice::engine::transport::Timeouts;
 use cos_slice::protocol::Api;
 use cos_slice::protocol::dialect::{Dialect, TokenPlace};
@@ -59,6 +60,15 @@ pub fn definitions() -> String {
     for outcome in Outcome::ALL {
         let name = format!("OUTCOME_{}", outcome.name().to_uppercase());
         define(&mut text, outcome.meaning(), &name, &number(outcome.number()));
+    }
+    section(
+        &mut text,
+        "What an answer is: cos_slice_answer_kind. More may come.",
+    );
+    define(&mut text, "There is no answer.", "ANSWER_NONE", "0");
+    for kind in AnswerKind::ALL {
+        let name = format!("ANSWER_{}", kind.name().to_uppercase());
+        define(&mut text, kind.meaning(), &name, &number(kind.number()));
     }
     section(
         &mut text,

@@ -18,6 +18,20 @@ struct listener {
 
 enum { STOPS = 1, CANCELS = 2, ASKS = 4, RUNS = 8, FREES = 16 };
 
+void check_text(const char *text)
+{
+    CHECK(text != NULL);
+    CHECK(strstr(text, SECRET) == NULL);
+    for (; *text != 0; text++)
+        CHECK((unsigned char)*text >= 0x20 && *text != 0x7f);
+}
+
+void check_optional_text(const char *text)
+{
+    if (text != NULL)
+        check_text(text);
+}
+
 static void check_error(const cos_slice_error *error)
 {
     check_text(cos_slice_error_message(error));
@@ -34,8 +48,7 @@ static void check_error(const cos_slice_error *error)
     (void)cos_slice_error_callback_value(error);
 }
 
-/* How a setter may end. */
-static void check_setter(int32_t status)
+void check_setter(int32_t status)
 {
     CHECK(status == COS_SLICE_OK || status == COS_SLICE_ERR_INVALID_ARGUMENT || status == COS_SLICE_ERR_BUSY);
 }
@@ -414,7 +427,10 @@ static void call(struct host *host)
         use_upload(host, call, slot);
         break;
     default:
-        ask_library(host);
+        if (call < 16)
+            ask_library(host);
+        else
+            use_operation(host, call);
         break;
     }
 }
@@ -434,6 +450,7 @@ void cos_slice_fuzz_calls(const uint8_t *data, size_t size, const char *emulator
         cos_slice_client_free(host.clients[i]);
     for (size_t i = 0; i < COUNT(host.uploads); i++)
         cos_slice_upload_free(host.uploads[i]);
+    free_operations(&host);
     for (size_t i = 0; i < COUNT(host.clients) && !clients_first; i++)
         cos_slice_client_free(host.clients[i]);
     for (size_t i = 0; i < COUNT(host.errors); i++) {
