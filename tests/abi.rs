@@ -119,9 +119,11 @@ fn every_function_is_called_by_a_c_program() {
     let sources = [
         "misuse",
         "callbacks",
+        "signers",
         "threads",
         "getters",
         "dialect",
+        "operations",
         "sources",
         "check",
     ];
@@ -260,10 +262,29 @@ fn every_entry_point_goes_through_the_boundary() {
         "cos_slice_abi_version",
         "cos_slice_features",
     ];
-    let guards = ["enter!(", "of!(", "told_text!(", "told_number!(", "caught("];
+    let guards = [
+        "enter!(",
+        "of!(",
+        "told_text!(",
+        "told_number!(",
+        "alone!(",
+        "verb!(",
+        "caught(",
+    ];
     let mut checked = BTreeSet::new();
     for file in [
-        "version", "progress", "client", "dialect", "upload", "source", "result", "error",
+        "version",
+        "progress",
+        "client",
+        "signer",
+        "dialect",
+        "upload",
+        "source",
+        "result",
+        "operation",
+        "verbs",
+        "answer",
+        "error",
     ] {
         let source = read(&format!("src/ffi/{file}.rs"));
         for entry in source.split("#[unsafe(no_mangle)]").skip(1) {

@@ -20,6 +20,7 @@ use super::checkpoint::{Checkpoint, Destination, InUse, Version};
 use super::client::{Client, name_of};
 use super::report::{Due, Listener, Pace, aborted};
 use super::shared::{Ended, Job, JobResult, Shared, State};
+use super::signing::Held;
 use super::source::{Identity, OpenFile, Source};
 use content::{Content, Whole};
 
@@ -375,6 +376,7 @@ impl Upload {
             source,
             token,
             checkpoint: checkpoint.map(|checkpoint| Arc::new(Mutex::new(checkpoint))),
+            held: Held::default(),
             changed: Condvar::new(),
         });
         let shared = self.client.shared();

@@ -1,49 +1,30 @@
 //! A worker: asks the core for a task, does it, reports. It decides nothing.
 
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::protocol::clock::Clocks;
 use crate::protocol::dialect::Dialect;
-use crate::protocol::digest::Hasher;
-use crate::protocol::{Operation, OperationKind, Request, Segment, signature};
+use crate::protocol::{Operation, OperationKind, Request, Segment};
 use crate::upload::Next;
 use crate::upload::failure::{SourceFailure, TaskFailure};
 use crate::upload::task::{Done, Task, Work};
 
 use super::cancel::lock;
-use super::clock::{SigningClock, unix_seconds};
 use super::echo;
+use super::hash::{self, HASH_BUFFER};
 use super::shared::{Job, Shared, State};
+use super::signing::Subject;
 use super::socket::buffers;
-use super::source;
 use super::transport::{AnswerLimits, MAX_LIST_REPLY, Transport};
-
-/// How long a signature made for one attempt is good for: long enough for a slow slice.
-const SIGNATURE_LIFETIME: Duration = Duration::from_secs(600);
-
-/// How much is read at once for hashing. Larger blocks are slower where the allocator maps them.
-const HASH_BUFFER: usize = 64 << 10;
 
 /// The most that one more connection adds to a client's memory, in bytes: the block that is hashed, the connection's output and
 /// its input at its longest, and as much again of these two for the records of TLS, beside which the stack in use is small.
 pub const MEMORY_PER_CONNECTION: usize = HASH_BUFFER + 2 * (buffers::OUTPUT + buffers::MAX_INPUT);
 
-thread_local! {
-    /// The client whose worker this is.
-    static WORKS_FOR: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
-}
-
-/// Whether the calling thread is a worker of this client.
-pub(super) fn works_for(shared: &Arc<Shared>) -> bool {
-    WORKS_FOR.get() == Arc::as_ptr(shared)
-}
-
 /// The life of a worker thread.
 pub(super) fn work(shared: &Arc<Shared>) {
-    WORKS_FOR.set(Arc::as_ptr(shared));
+    shared.serve_here();
     if catch_unwind(AssertUnwindSafe(|| serve(shared))).is_err() {
         shared.collapse();
     }
@@ -145,11 +126,16 @@ impl Worker {
     /// A defect in one task fails that task's upload and no other.
     fn perform(&mut self, shared: &Shared, job: &Job, work: &mut Work) -> Result<Done, TaskFailure> {
         let performed = catch_unwind(AssertUnwindSafe(|| match work {
-            Work::Hash { hasher, length } => self.hash(job, hasher, *length),
+            Work::Hash { hasher, length } => {
+                let buffer = &mut self.buffer;
+                hash::feed(&*job.source, &job.token, hasher, *length, buffer).map(|()| Done::Hashed)
+            }
             Work::Request(operation) => self.request(shared, job, operation),
-            Work::Sign(_) => Err(TaskFailure::Defect(
-                "no signer was set that could be asked".into(),
-            )),
+            Work::Sign(operation) => {
+                let subject = Subject::of(operation, &job.location, shared.api);
+                let good_for = shared.signing.ask(&subject, &job.held)?;
+                Ok(Done::Signed { good_for })
+            }
             Work::Spool => {
                 let spooled = job.source.spool(&job.token);
                 let spooled = spooled.map(|size| Done::Spooled { size });
@@ -174,39 +160,13 @@ impl Worker {
         })
     }
 
-    fn hash(&mut self, job: &Job, hasher: &mut Hasher, length: u64) -> Result<Done, TaskFailure> {
-        let end = hasher.position() + length;
-        while hasher.position() < end {
-            if job.token.is_cancelled() {
-                return Err(TaskFailure::Cancelled);
-            }
-            let left = usize::try_from(end - hasher.position()).unwrap_or(usize::MAX);
-            let room = left.min(self.buffer.len());
-            let (source, offset) = (&*job.source, hasher.position());
-            let got = source::read(source, offset, &mut self.buffer[..room]).map_err(TaskFailure::Source)?;
-            if got == 0 {
-                return Err(TaskFailure::Source(source::ended(source, offset)));
-            }
-            hasher.update(&self.buffer[..got]);
-        }
-        job.source.verify_unchanged().map_err(TaskFailure::Source)?;
-        Ok(Done::Hashed)
-    }
-
     fn request(&mut self, shared: &Shared, job: &Job, operation: &Operation) -> Result<Done, TaskFailure> {
         let request = shared
             .api
             .encode(operation, &job.location, &shared.dialect, random_u128()?);
         load(job, &request)?;
-        let authorization = signature::sign(
-            &shared.secret_key,
-            job.location.bucket(),
-            request.signature,
-            &job.location.file_id(),
-            shared.signing_clock.now(),
-            SIGNATURE_LIFETIME,
-            random_u32()?,
-        );
+        let subject = Subject::of(operation, &job.location, shared.api);
+        let authorization = shared.signing.authorization(&subject, &job.held)?;
         let timeouts = shared.transport.timeouts();
         let limits = match operation.kind() {
             OperationKind::Finish | OperationKind::Upload => AnswerLimits::from(timeouts.finish_answer),
@@ -224,9 +184,11 @@ impl Worker {
             &job.token,
             &mut |head, body| shared.api.decode(operation, head, body),
         );
+        let date = self.transport.server_date();
+        shared.signing.note_date(date);
         let answer = answer.map_err(|failure| {
             let failure = without_echo(failure, &authorization, &shared.dialect);
-            with_clocks(failure, self.transport.server_date(), &shared.signing_clock)
+            shared.signing.explain(failure, date)
         })?;
         Ok(Done::Answered(answer))
     }
@@ -251,23 +213,6 @@ fn source_failure(job: &Job, failure: SourceFailure) -> TaskFailure {
     }
 }
 
-/// Looks whether a refusal comes from a wrong clock. If so, the next signature is made by the server's: the state machine
-/// repeats a request once whose signature was refused, so a key that is wrong besides makes no loop.
-fn with_clocks(failure: TaskFailure, server_date: Option<u64>, signing_clock: &SigningClock) -> TaskFailure {
-    let mut failure = failure;
-    if let (TaskFailure::Refused(refusal), Some(server)) = (&mut failure, server_date) {
-        let compared = |local| Clocks { local, server };
-        let explains = |clocks: &Clocks| clocks.explain(refusal.code, SIGNATURE_LIFETIME);
-        let machine = compared(unix_seconds());
-        // The bound is on the difference from the machine's clock: from a corrected one, each false `Date` would lead further.
-        if explains(&compared(signing_clock.now())) && machine.can_be_corrected() {
-            signing_clock.follow(server);
-        }
-        refusal.clocks = Some(machine).filter(explains);
-    }
-    failure
-}
-
 /// What the server said, without what is secret of the request where it said that back.
 fn without_echo(mut failure: TaskFailure, authorization: &str, dialect: &Dialect) -> TaskFailure {
     if let TaskFailure::Refused(refusal) = &mut failure {
@@ -283,14 +228,7 @@ fn without_echo(mut failure: TaskFailure, authorization: &str, dialect: &Dialect
 
 fn random_u128() -> Result<u128, TaskFailure> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(no_randomness)?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| TaskFailure::Resources(format!("the system gives no random numbers: {error}")))?;
     Ok(u128::from_ne_bytes(bytes))
-}
-
-fn random_u32() -> Result<u32, TaskFailure> {
-    getrandom::u32().map_err(no_randomness)
-}
-
-fn no_randomness(error: getrandom::Error) -> TaskFailure {
-    TaskFailure::Resources(format!("the system gives no random numbers: {error}"))
 }

@@ -8,11 +8,12 @@ use std::time::Duration;
 use crate::engine;
 use crate::engine::client::ClientConfig;
 use crate::engine::endpoint::Endpoint;
+use crate::engine::signer::Signer;
 use crate::engine::source::{FileSource, Source};
 use crate::engine::transport::Timeouts;
 use crate::protocol::Api;
 use crate::protocol::dialect::{Dialect, SliceSizes};
-use crate::protocol::signature::SecretKey;
+use crate::protocol::signature::{self, Scope};
 use crate::upload::error::Error;
 use crate::upload::options::DEFAULT_CONNECTIONS;
 use crate::upload::status::Status;
@@ -40,7 +41,9 @@ struct State {
 
 pub(super) struct Settings {
     endpoint: Option<Endpoint>,
-    secret_key: Option<SecretKey>,
+    pub(super) signer: Option<Signer>,
+    pub(super) signature_scope: Scope,
+    pub(super) signature_lifetime: Duration,
     api: Api,
     connections: u32,
     timeouts: Timeouts,
@@ -61,7 +64,9 @@ impl cos_slice_client {
     fn new() -> Self {
         let settings = Settings {
             endpoint: None,
-            secret_key: None,
+            signer: None,
+            signature_scope: Scope::default(),
+            signature_lifetime: signature::DEFAULT_LIFETIME,
             api: Api::default(),
             connections: DEFAULT_CONNECTIONS,
             timeouts: Timeouts::default(),
@@ -80,17 +85,20 @@ impl cos_slice_client {
         }
     }
 
-    /// Takes a setting, or notes why it is not acceptable, for the uploads to report.
-    pub(super) fn set<V>(
+    /// Takes a setting, or notes why it is not acceptable, for the uploads to report. `apply` may return what the setting was:
+    /// dropping it may call back, which is not to happen under the lock.
+    pub(super) fn set<V, Old>(
         &self,
         setting: &'static str,
         value: Result<V, Error>,
-        apply: impl FnOnce(&mut Settings, V),
+        apply: impl FnOnce(&mut Settings, V) -> Old,
     ) -> Result<(), Error> {
         let mut state = self.lock();
         state.check_open(setting)?;
         let value = state.failures.note(setting, value)?;
-        apply(&mut state.settings, value);
+        let old = apply(&mut state.settings, value);
+        drop(state);
+        drop(old);
         Ok(())
     }
 
@@ -159,17 +167,21 @@ impl Settings {
         let endpoint = endpoint.ok_or_else(|| {
             Error::invalid("endpoint: none was set; call cos_slice_client_set_endpoint or _set_region")
         })?;
-        let secret_key = self.secret_key.clone().ok_or_else(|| {
-            Error::invalid("secret_key: none was set; call cos_slice_client_set_secret_key")
+        let signer = self.signer.clone().ok_or_else(|| {
+            Error::invalid(
+                "secret_key: none was set; call cos_slice_client_set_secret_key, _set_authorization or _set_signer",
+            )
         })?;
         Ok(ClientConfig {
+            signature_scope: self.signature_scope,
+            signature_lifetime: self.signature_lifetime,
             api: self.api,
             connections: self.connections,
             timeouts: self.timeouts.clone(),
             ca_pem: self.ca_pem.clone(),
             checkpoint_dir: self.checkpoint_dir.clone(),
             dialect: self.dialect.clone(),
-            ..ClientConfig::new(endpoint, secret_key)
+            ..ClientConfig::new(endpoint, signer)
         })
     }
 }
@@ -251,26 +263,6 @@ pub unsafe extern "C" fn cos_slice_client_set_region(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_client_set_api(client: *mut cos_slice_client, api: i32) -> i32 {
     enter!(client).call(|client| client.set("api", numbers::api(api), |settings, api| settings.api = api))
-}
-
-/// The account that signs requests: its app id (decimal digits), secret id and secret key. Copied; the library's copy of
-/// the secret key is overwritten when it is no longer needed, and no message ever shows it. Needed.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cos_slice_client_set_secret_key(
-    client: *mut cos_slice_client,
-    app_id: *const c_char,
-    secret_id: *const c_char,
-    secret_key: *const c_char,
-) -> i32 {
-    enter!(client).call(|client| {
-        let take = || {
-            let (app_id, secret_id) = (text!("app_id", app_id)?, text!("secret_id", secret_id)?);
-            SecretKey::new(app_id, secret_id, text!("secret_key", secret_key)?).map_err(invalid)
-        };
-        client.set("secret_key", take(), |settings, key| {
-            settings.secret_key = Some(key)
-        })
-    })
 }
 
 /// How many requests may be in flight at once, for all uploads of the client together, and so how many worker threads
@@ -388,12 +380,13 @@ pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::protocol::signature::SecretKey;
 
     #[test]
     fn files_v1_has_an_address_of_its_own_where_none_is_set() {
         let client = cos_slice_client::new();
         let mut state = client.lock();
-        state.settings.secret_key = Some(SecretKey::new("1", "id", "key").unwrap());
+        state.settings.signer = Some(SecretKey::new("1", "id", "key").unwrap().into());
         let missing = state.settings.config().unwrap_err();
         assert!(missing.message.starts_with("endpoint: none was set"), "{missing}");
         state.settings.api = Api::FilesV1;
@@ -411,7 +404,7 @@ pub(super) mod tests {
         {
             let settings = &mut client.lock().settings;
             settings.endpoint = Some(Endpoint::parse(&format!("http://{address}")).unwrap());
-            settings.secret_key = Some(SecretKey::new("1", "id", "key").unwrap());
+            settings.signer = Some(SecretKey::new("1", "id", "key").unwrap().into());
             settings.checkpoint_dir = Some(checkpoints.to_owned());
         }
         Arc::new(client)

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::upload::error::Error;
 use crate::upload::progress::Progress;
 
-use super::callback::{UserData, cos_slice_drop_fn};
+use super::user_data::{UserData, cos_slice_drop_fn};
 
 /// How far an upload is. All counts are of the object's bytes, not of what HTTP adds. Later versions may add fields at the
 /// end, never change those that are there.
@@ -87,7 +87,7 @@ impl cos_slice_progress {
 pub type cos_slice_progress_fn =
     Option<unsafe extern "C" fn(progress: *const cos_slice_progress, user_data: *mut c_void) -> i32>;
 
-/// A callback with its data.
+/// A callback with its data. Whoever holds the last reference drops the data, so exactly once and after the last call.
 pub(super) struct ProgressCallback {
     function: cos_slice_progress_fn,
     user_data: UserData,
@@ -125,6 +125,6 @@ impl ProgressCallback {
         };
         let progress = cos_slice_progress::from(progress);
         // SAFETY: the caller of the setter promised that the function takes its data until it is dropped.
-        unsafe { function(&progress, self.user_data.pointer()) }
+        unsafe { function(&progress, self.user_data.pointer) }
     }
 }

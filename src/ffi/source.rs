@@ -15,9 +15,10 @@ use crate::upload::status::Status;
 use crate::upload::task::Reading;
 
 use super::boundary::{enter, text};
-use super::callback::{UserData, cos_slice_drop_fn};
+
 use super::numbers;
 use super::upload::cos_slice_upload;
+use super::user_data::{UserData, cos_slice_drop_fn};
 
 /// What the setters of this file have said.
 #[derive(Default)]
@@ -129,7 +130,7 @@ impl Read for ReadCallback {
         let (start, size) = (buffer.as_mut_ptr().cast(), buffer.len());
         // SAFETY: the caller of the setter promised that the function takes its data until it is dropped, and writes no more
         // than the size that it is told.
-        let returned = inside_callback(|| unsafe { (self.function)(start, size, self.user_data.pointer()) });
+        let returned = inside_callback(|| unsafe { (self.function)(start, size, self.user_data.pointer) });
         taken("stream", returned)
     }
 }
@@ -147,7 +148,7 @@ fn open_error(failure: SourceFailure) -> Error {
 }
 
 /// A copy of bytes in memory; C may do with its own what it likes.
-fn copy(data: *const c_void, size: usize) -> Result<Vec<u8>, Error> {
+pub(super) fn copy(data: *const c_void, size: usize) -> Result<Vec<u8>, Error> {
     if data.is_null() && size > 0 {
         return Err(Error::invalid(format!(
             "memory: the address is NULL, but the size {size}"
@@ -241,10 +242,11 @@ pub unsafe extern "C" fn cos_slice_upload_set_read_at(
             let size = numbers::unsigned("size", size)?;
             let read_at = required("read_at", read_at)?;
             let call = move |offset, buffer: &mut [u8]| {
+                // The whole of it belongs to the function, not the pointer alone.
+                let user_data = &user_data;
                 let (start, room) = (buffer.as_mut_ptr().cast(), buffer.len());
                 // SAFETY: as for a stream; that several threads may call at once is promised too.
-                let returned =
-                    inside_callback(|| unsafe { read_at(offset, start, room, user_data.pointer()) });
+                let returned = inside_callback(|| unsafe { read_at(offset, start, room, user_data.pointer) });
                 taken("read_at", returned)
             };
             Ok(Whole::Source(Arc::new(CallbackSource::new(size, call))))

@@ -13,7 +13,6 @@ use crate::upload::status::Status;
 use crate::upload::task::Reading;
 
 use super::boundary::{Defect, Failures, Handle, borrow, caught, enter, into_handle, take_back, text};
-use super::callback::cos_slice_drop_fn;
 use super::client::cos_slice_client;
 use super::error::cos_slice_error;
 use super::numbers;
@@ -21,6 +20,7 @@ use super::progress::{ProgressCallback, cos_slice_progress, cos_slice_progress_f
 use super::result::Told;
 use super::source::{Content, Whole};
 use super::strings;
+use super::user_data::cos_slice_drop_fn;
 
 /// One file, or other content, on its way to one object.
 #[expect(non_camel_case_types, reason = "the name in the C header")]

@@ -29,6 +29,8 @@ pub struct Rules {
     pub has_finish: bool,
     /// Init must have the object's SHA-1.
     pub needs_digest: bool,
+    /// Where init has the object's SHA-1 it has the running states of its parts too.
+    pub wants_states: bool,
 }
 
 impl Api {

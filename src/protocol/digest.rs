@@ -253,6 +253,16 @@ impl Digests {
         })
     }
 
+    /// The digests of an object that is a single part, which has no running state before its end.
+    pub fn of_one_part(size: u64, whole: Sha1Digest) -> Self {
+        Self {
+            size,
+            granularity: size.max(1).next_multiple_of(BLOCK as u64),
+            states: Vec::new(),
+            whole,
+        }
+    }
+
     /// The object's size in bytes.
     pub fn size(&self) -> u64 {
         self.size

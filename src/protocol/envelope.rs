@@ -16,7 +16,7 @@ use super::digest::Sha1Digest;
 use super::ranges::Ranges;
 
 /// The longest session that is believed, in bytes; the service's own have 96.
-const MAX_SESSION_BYTES: usize = 1024;
+pub const MAX_SESSION_BYTES: usize = 1024;
 
 /// What is wrong with a reply.
 pub(super) type Problem = String;

@@ -9,7 +9,6 @@ use super::envelope::{Data, Envelope, Problem};
 use super::location::Location;
 use super::multipart::{Boundary, Form};
 use super::reply::{self, Foreign, Head, Reply, ReplyError};
-use super::signature::Kind;
 use super::{
     Answer, Api, Body, ObjectStatus, Operation, OperationKind, Refusal, Request, Segment, SingleUpload,
     Slice, codes,
@@ -32,7 +31,7 @@ pub(super) fn form_request(
         target: location.target(api.prefix()),
         content_type: Some(form.content_type()),
         body: form.finish(),
-        signature: Kind::MultiEffect,
+        signature: operation.kind().signature(),
     }
 }
 
@@ -71,17 +70,12 @@ pub(super) fn stat_request(api: Api, location: &Location) -> Request {
         target: format!("{}?op={name}", location.target(api.prefix())),
         content_type: None,
         body: Body::default(),
-        signature: Kind::MultiEffect,
+        signature: OperationKind::Stat.signature(),
     }
 }
 
 pub(super) fn delete_request(api: Api, location: &Location) -> Request {
-    json_request(
-        api,
-        OperationKind::Delete,
-        location.target(api.prefix()),
-        Kind::OneTime,
-    )
+    json_request(api, OperationKind::Delete, location.target(api.prefix()))
 }
 
 pub(super) fn create_request(api: Api, location: &Location, level: u32) -> Request {
@@ -90,10 +84,10 @@ pub(super) fn create_request(api: Api, location: &Location, level: u32) -> Reque
         api.prefix(),
         location.file_id_of(&location.directory(level))
     );
-    json_request(api, OperationKind::CreateDirectory, target, Kind::MultiEffect)
+    json_request(api, OperationKind::CreateDirectory, target)
 }
 
-fn json_request(api: Api, kind: OperationKind, target: String, signature: Kind) -> Request {
+fn json_request(api: Api, kind: OperationKind, target: String) -> Request {
     let json = format!("{{\"op\":\"{}\"}}", api.operation_name(kind));
     Request {
         method: "POST",
@@ -102,7 +96,7 @@ fn json_request(api: Api, kind: OperationKind, target: String, signature: Kind) 
         body: Body {
             segments: vec![Segment::Text(json.into_bytes())],
         },
-        signature,
+        signature: kind.signature(),
     }
 }
 

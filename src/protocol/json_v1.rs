@@ -25,6 +25,7 @@ pub(super) const RULES: Rules = Rules {
     parallel: false,
     has_finish: false,
     needs_digest: true,
+    wants_states: false,
 };
 
 pub(super) fn operation_name(kind: OperationKind) -> &'static str {

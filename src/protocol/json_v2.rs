@@ -25,6 +25,7 @@ pub(super) const RULES: Rules = Rules {
     parallel: true,
     has_finish: true,
     needs_digest: false,
+    wants_states: true,
 };
 
 pub(super) fn operation_name(kind: OperationKind) -> &'static str {

@@ -17,11 +17,13 @@ pub mod json_v2;
 pub mod location;
 pub mod md5;
 pub mod multipart;
+pub(crate) mod numbers;
 pub mod ranges;
 pub mod regions;
 pub mod reply;
 pub mod signature;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +32,8 @@ pub use api::{Api, Rules};
 use clock::Clocks;
 use codes::Class;
 use digest::{Digests, Sha1Digest};
+pub use envelope::MAX_SESSION_BYTES;
+use location::Location;
 use md5::Md5Digest;
 use ranges::Ranges;
 
@@ -74,7 +78,31 @@ pub enum OperationKind {
     CreateDirectory,
 }
 
+impl OperationKind {
+    /// Which signature the operation needs.
+    pub fn signature(self) -> signature::Kind {
+        match self {
+            Self::Delete => signature::Kind::OneTime,
+            Self::Init
+            | Self::List
+            | Self::Slice
+            | Self::Finish
+            | Self::Upload
+            | Self::Stat
+            | Self::CreateDirectory => signature::Kind::MultiEffect,
+        }
+    }
+}
+
 impl Operation {
+    /// What the operation is about, unencoded: the object's path, or that of a directory above it, which ends with a slash.
+    pub fn path<'a>(&self, location: &'a Location) -> Cow<'a, str> {
+        match self {
+            Self::CreateDirectory(level) => location.directory(*level).into(),
+            _ => location.path().into(),
+        }
+    }
+
     /// Which kind of operation this is.
     pub fn kind(&self) -> OperationKind {
         match self {
@@ -364,6 +392,8 @@ pub struct Refusal {
     pub clocks: Option<Clocks>,
     /// What it was asked in: the generations of the API disagree about some codes.
     pub api: Api,
+    /// Whether the request went with a signature that is never made anew; whoever signed it fills it in.
+    pub has_fixed_signature: bool,
 }
 
 impl fmt::Display for Refusal {
@@ -429,6 +459,7 @@ mod tests {
             ambiguous: false,
             clocks: None,
             api: Api::FilesV2,
+            has_fixed_signature: false,
         };
         assert_eq!(
             refusal.to_string(),

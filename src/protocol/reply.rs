@@ -230,6 +230,7 @@ pub(super) fn refuse_foreign(api: Api, head: &Head, foreign: Foreign) -> Refusal
         ambiguous: row.ambiguous,
         clocks: None,
         api,
+        has_fixed_signature: false,
     }
 }
 
@@ -252,6 +253,7 @@ pub(super) fn refuse_code(api: Api, head: &Head, code: i64, envelope: &Envelope)
         ambiguous: class == Class::Retry,
         clocks: None,
         api,
+        has_fixed_signature: false,
     }
 }
 
@@ -280,6 +282,7 @@ pub(super) fn refuse_contradiction(api: Api, head: &Head, envelope: &Envelope) -
         ambiguous: true,
         clocks: None,
         api,
+        has_fixed_signature: false,
     }
 }
 
@@ -296,6 +299,7 @@ pub(super) fn refuse_damaged(api: Api, head: &Head, how: &str, envelope: &Envelo
         retry_after: head.retry_after,
         ambiguous: true,
         clocks: None,
+        has_fixed_signature: false,
     }
 }
 

@@ -89,10 +89,13 @@ impl Error {
         if let Some(clocks) = refusal.clocks {
             message.push_str(&format!("; {clocks}"));
         }
-        push_advice(
-            &mut message,
-            codes::hint(refusal.api, refusal.code, refusal.http_status),
-        );
+        let hint = match status {
+            Status::Credentials if refusal.has_fixed_signature && refusal.class == Class::Resign => {
+                FIXED_SIGNATURE
+            }
+            _ => codes::hint(refusal.api, refusal.code, refusal.http_status),
+        };
+        push_advice(&mut message, hint);
         Self {
             place,
             server_code: refusal.code,
@@ -129,6 +132,15 @@ impl Error {
             os_errno: failure.os_errno,
             callback_value: failure.callback_value,
             ..Self::new(status, message)
+        }
+    }
+
+    /// The source can't be opened.
+    pub fn file_open(name: &str, failure: &SourceFailure) -> Self {
+        let text = format!("{name}: {}", failure.detail);
+        Self {
+            os_errno: failure.os_errno,
+            ..Self::new(Status::FileOpen, text)
         }
     }
 
@@ -182,6 +194,10 @@ impl fmt::Display for Place {
         Ok(())
     }
 }
+
+/// What to do where a signature that never changes was refused.
+const FIXED_SIGNATURE: &str = "The authorization string that was set has expired or was never good: set one that was made anew, \
+                               and run the upload again to resume.";
 
 fn push_advice(message: &mut String, advice: &str) {
     if !advice.is_empty() {

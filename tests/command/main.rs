@@ -7,6 +7,7 @@ mod interruptions;
 mod planted;
 mod progress;
 mod secrets;
+mod signing;
 mod standard_input;
 mod stores;
 mod support;

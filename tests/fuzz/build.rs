@@ -5,7 +5,18 @@ fn main() {
     println!("cargo::rerun-if-changed=../../include/cos_slice.h");
     let mut build = cc::Build::new();
     build
-        .files(["calls", "dialect", "sources", "take"].map(|name| format!("src/abi/{name}.c")))
+        .files(
+            [
+                "calls",
+                "dialect",
+                "given",
+                "operations",
+                "sign",
+                "sources",
+                "take",
+            ]
+            .map(|name| format!("src/abi/{name}.c")),
+        )
         .include("../../include")
         .std("c11");
     // The functions of POSIX that C alone doesn't have.

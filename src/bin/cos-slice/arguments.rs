@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
+use cos_slice::protocol::signature::{self, Scope};
 use cos_slice::protocol::{Api, regions};
 use cos_slice::upload::options;
 
@@ -18,6 +20,7 @@ Environment:
   COS_SLICE_SECRET_ID        the secret id
   COS_SLICE_SECRET_KEY       the secret key …
   COS_SLICE_SECRET_KEY_FILE  … or a file that holds it
+  COS_SLICE_AUTHORIZATION    in place of id and key: one string that was made elsewhere, for all requests
 
 Exit status:
   0    done
@@ -150,6 +153,12 @@ pub struct ServiceArguments {
     pub proxy: Option<String>,
     #[command(flatten)]
     pub store: StoreArguments,
+    /// What the signatures made with the secret key are good for.
+    #[arg(long, value_name = "SCOPE", default_value = Scope::default().name(), value_parser = signature_scope())]
+    pub signature_scope: Scope,
+    /// Seconds that they are good for, at most 7776000 (90 days).
+    #[arg(long, value_name = "SECONDS", default_value_t = signature::DEFAULT_LIFETIME.as_secs(), value_parser = lifetime())]
+    pub signature_lifetime: u64,
 }
 
 /// `cos://bucket/path`.
@@ -183,6 +192,17 @@ fn connections() -> clap::builder::RangedI64ValueParser<u32> {
 
 fn seconds() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(1..=options::MAX_TIME_LIMIT.as_secs())
+}
+
+fn lifetime() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=signature::MAX_LIFETIME.as_secs())
+}
+
+fn signature_scope() -> impl TypedValueParser<Value = Scope> {
+    let names = PossibleValuesParser::new(Scope::ALL.iter().map(|scope| scope.name()));
+    // The parser lets only these names through.
+    let named = |name: String| Scope::ALL.iter().copied().find(|scope| scope.name() == name);
+    names.map(move |name| named(name).unwrap_or_default())
 }
 
 pub fn api(text: &str) -> Result<Api, String> {

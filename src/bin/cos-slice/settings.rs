@@ -7,6 +7,7 @@ use std::{env, fs};
 
 use cos_slice::engine::client::ClientConfig;
 use cos_slice::engine::endpoint::Endpoint;
+use cos_slice::engine::signer::Signer;
 use cos_slice::protocol::Api;
 use cos_slice::protocol::dialect::SliceSizes;
 use cos_slice::protocol::signature::SecretKey;
@@ -23,6 +24,7 @@ const APP_ID: &str = "COS_SLICE_APP_ID";
 const SECRET_ID: &str = "COS_SLICE_SECRET_ID";
 const SECRET_KEY: &str = "COS_SLICE_SECRET_KEY";
 const SECRET_KEY_FILE: &str = "COS_SLICE_SECRET_KEY_FILE";
+const AUTHORIZATION: &str = "COS_SLICE_AUTHORIZATION";
 const STATE_HOME: &str = "XDG_STATE_HOME";
 const HOME: &str = "HOME";
 
@@ -38,8 +40,10 @@ const MAX_CA_FILE: u64 = 16 << 20;
 /// is a secret.
 pub fn client_config(arguments: &ServiceArguments) -> Result<ClientConfig, Error> {
     let api = api(arguments)?;
-    let mut config = ClientConfig::new(endpoint(arguments, api)?, secret_key()?);
+    let mut config = ClientConfig::new(endpoint(arguments, api)?, signer()?);
     config.api = api;
+    config.signature_scope = arguments.signature_scope;
+    config.signature_lifetime = Duration::from_secs(arguments.signature_lifetime);
     if let Some(seconds) = arguments.timeout {
         let limit = Duration::from_secs(seconds);
         config.timeouts.stall = limit;
@@ -95,6 +99,27 @@ fn endpoint(arguments: &ServiceArguments, api: Api) -> Result<Endpoint, Error> {
     }
 }
 
+/// Who signs: the string of the environment, or else its key.
+fn signer() -> Result<Signer, Error> {
+    let Some(authorization) = variable(AUTHORIZATION)?.map(Zeroizing::new) else {
+        return secret_key().map(Signer::from);
+    };
+    if let Some(key) = [SECRET_KEY, SECRET_KEY_FILE]
+        .into_iter()
+        .find(|name| path_variable(name).is_some())
+    {
+        return Err(Error::invalid(format!(
+            "{AUTHORIZATION} and {key} are both set; unset one of them"
+        )));
+    }
+    Signer::fixed(&required(APP_ID)?, &authorization).map_err(|error| {
+        match error.message.strip_prefix("authorization") {
+            Some(problem) => Error::invalid(format!("{AUTHORIZATION}{problem}")),
+            None => error,
+        }
+    })
+}
+
 fn secret_key() -> Result<SecretKey, Error> {
     let app_id = required(APP_ID)?;
     let secret_id = required(SECRET_ID)?;
@@ -108,7 +133,7 @@ fn secret_key() -> Result<SecretKey, Error> {
         }
         (None, None) => {
             return Err(Error::invalid(format!(
-                "no secret key; set {SECRET_KEY}, or {SECRET_KEY_FILE} to a file"
+                "no secret key; set {SECRET_KEY}, or {SECRET_KEY_FILE} to a file, or {AUTHORIZATION} in its place"
             )));
         }
     };

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::engine::source::{FileSource, OpenFile, RangeSource, Source};
 use crate::protocol::Api;
 use crate::upload::error::Error;
-use crate::upload::failure::SourceFailure;
 use crate::upload::options::{self, OptionError, UploadOptions};
 use crate::upload::status::Status;
 use crate::upload::task::Reading;
@@ -79,7 +78,7 @@ impl Content {
     /// The source for a run. May block.
     pub(super) fn open(&self, name: &str) -> Result<Arc<dyn Source>, Error> {
         let invalid = |text: &str| Error::invalid(format!("{name}: {text}"));
-        let cannot_open = |failure| file_error(name, &failure);
+        let cannot_open = |failure| Error::file_open(name, &failure);
         let mut source: Arc<dyn Source> = match &self.whole {
             None => return Err(invalid("source: nothing to upload was set; set a file first")),
             Some(Whole::Path(path)) => Arc::new(FileSource::open(path).map_err(cannot_open)?),
@@ -95,12 +94,5 @@ impl Content {
             ..invalid(&text)
         })?;
         Ok(source)
-    }
-}
-
-fn file_error(name: &str, failure: &SourceFailure) -> Error {
-    Error {
-        os_errno: failure.os_errno,
-        ..Error::new(Status::FileOpen, format!("{name}: {}", failure.detail))
     }
 }

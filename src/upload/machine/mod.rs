@@ -35,9 +35,9 @@ use crate::protocol::{
     Refusal, Rules, Session, SingleUpload, Slice, Stored, Unfinished,
 };
 
+use crate::protocol::numbers::numbered;
 use crate::upload::error::{Error, Place};
 use crate::upload::failure::{NetworkFailure, SourceFailure, SourceFault, TaskFailure};
-use crate::upload::numbers::numbered;
 use crate::upload::options::{DEFAULT_SLICE_SIZE, MAX_HASHED_SLICE_SIZE, UploadOptions, validate_size};
 use crate::upload::plan::{MAX_SLICES, Plan};
 use crate::upload::progress::{Phase, Progress};

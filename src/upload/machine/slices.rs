@@ -21,6 +21,7 @@ impl Machine {
                 ambiguous: true,
                 clocks: None,
                 api: self.api,
+                has_fixed_signature: false,
             };
             return self.slice_failed(slice, TaskFailure::Refused(refusal), context);
         }

@@ -51,12 +51,13 @@ fn every_corpus_has_its_target_and_every_target_its_program() {
 
 #[test]
 fn every_function_of_the_c_interface_is_among_the_calls() {
-    let calls = [
+    let calls = concat!(
         include_str!("../src/abi/calls.c"),
         include_str!("../src/abi/dialect.c"),
-        include_str!("../src/abi/sources.c"),
-    ]
-    .concat();
+        include_str!("../src/abi/operations.c"),
+        include_str!("../src/abi/sign.c"),
+        include_str!("../src/abi/sources.c")
+    );
     let exported = include_str!("../../../abi/exports.txt");
     let is_called = |name: &&str| {
         calls
@@ -67,6 +68,6 @@ fn every_function_of_the_c_interface_is_among_the_calls() {
     let uncalled: Vec<&str> = functions.filter(|name| !is_called(name)).collect();
     assert!(
         uncalled.is_empty(),
-        "no program in tests/fuzz/src/abi calls {uncalled:?}"
+        "tests/fuzz/src/abi does not call {uncalled:?}"
     );
 }

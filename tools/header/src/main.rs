@@ -68,7 +68,19 @@ fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
     config.trailer = Some(tables::END.into());
     // In this order the functions stand in the header.
     let files = [
-        "version", "callback", "progress", "client", "dialect", "upload", "source", "result", "error",
+        "version",
+        "user_data",
+        "progress",
+        "client",
+        "signer",
+        "dialect",
+        "upload",
+        "source",
+        "result",
+        "operation",
+        "verbs",
+        "answer",
+        "error",
     ];
     let builder = files
         .iter()

@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use cos_slice::engine::client::MEMORY_PER_CONNECTION;
+use cos_slice::engine::operation::AnswerKind;
 use cos_slice::engine::transport::Timeouts;
 use cos_slice::protocol::Api;
 use cos_slice::protocol::dialect::{Dialect, TokenPlace};
+use cos_slice::protocol::signature::{DEFAULT_LIFETIME, Kind, Scope};
 use cos_slice::upload::machine::Outcome;
 use cos_slice::upload::options::{ClientOptions, DEFAULT_CONNECTIONS, MAX_CONNECTIONS, UploadOptions};
 use cos_slice::upload::progress::Phase;
@@ -61,10 +63,32 @@ pub fn definitions() -> String {
     }
     section(
         &mut text,
+        "What an answer is: cos_slice_answer_kind. More may come.",
+    );
+    define(&mut text, "There is no answer.", "ANSWER_NONE", "0");
+    for kind in AnswerKind::ALL {
+        let name = format!("ANSWER_{}", kind.name().to_uppercase());
+        define(&mut text, kind.meaning(), &name, &number(kind.number()));
+    }
+    section(
+        &mut text,
         "Where the token that authorizes a request goes: cos_slice_client_set_token_place.",
     );
     for (name, value, meaning) in TokenPlace::ALL {
         define(&mut text, meaning, &format!("TOKEN_{name}"), &number(value));
+    }
+    section(&mut text, "Kinds of signatures: kind of cos_slice_sign_request.");
+    for kind in Kind::ALL {
+        let name = format!("SIGNATURE_{}", kind.name().to_uppercase());
+        define(&mut text, kind.meaning(), &name, &number(kind.number()));
+    }
+    section(
+        &mut text,
+        "What a multi-effect signature is good for: cos_slice_client_set_signature_scope, cos_slice_sign.",
+    );
+    for scope in Scope::ALL {
+        let name = format!("SIGNATURE_SCOPE_{}", scope.name().to_uppercase());
+        define(&mut text, scope.meaning(), &name, &number(scope.number()));
     }
     text.push_str(BEGIN);
     text
@@ -156,7 +180,7 @@ pub fn defaults() -> String {
     );
     let retry = client.retry;
     let dialect = Dialect::default();
-    let rows: [(&str, String); 22] = [
+    let rows: [(&str, String); 23] = [
         (
             "connections of a client",
             format!(
@@ -196,6 +220,14 @@ pub fn defaults() -> String {
         ("stall: no byte moves", time(timeouts.stall)),
         ("answer after the last byte", time(timeouts.answer)),
         ("answer to the finish", time(timeouts.finish_answer)),
+        (
+            "signatures",
+            format!(
+                "for the {} alone, good for {}",
+                Scope::default().name(),
+                time(DEFAULT_LIFETIME)
+            ),
+        ),
         (
             "wait before a request is repeated",
             format!(

@@ -215,6 +215,7 @@ fn refusal() -> Refusal {
         ambiguous: false,
         clocks: None,
         api: Api::FilesV2,
+        has_fixed_signature: false,
     }
 }
 

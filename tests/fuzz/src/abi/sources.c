@@ -12,7 +12,7 @@ struct tape {
     int64_t after;
 };
 
-static int64_t give(uint64_t left, int64_t after, void *buffer, size_t size)
+static int64_t fill(uint64_t left, int64_t after, void *buffer, size_t size)
 {
     if (left == 0)
         return after;
@@ -26,14 +26,14 @@ static int64_t read_at(uint64_t offset, void *buffer, size_t size, void *user_da
 {
     const struct tape *tape = user_data;
     CHECK(size > 0);
-    return give(offset < tape->size ? tape->size - offset : 0, tape->after, buffer, size);
+    return fill(offset < tape->size ? tape->size - offset : 0, tape->after, buffer, size);
 }
 
 static int64_t read_on(void *buffer, size_t size, void *user_data)
 {
     struct tape *tape = user_data;
     CHECK(size > 0);
-    int64_t count = give(tape->size - tape->position, tape->after, buffer, size);
+    int64_t count = fill(tape->size - tape->position, tape->after, buffer, size);
     if (tape->position < tape->size)
         tape->position += (uint64_t)count;
     return count;
@@ -45,7 +45,7 @@ static struct tape *new_tape(struct host *host)
     struct tape *tape = malloc(sizeof *tape);
     CHECK(tape != NULL);
     *tape = (struct tape){ (uint64_t)take(host) * 4096, 0, ends[take(host) % COUNT(ends)] };
-    give_away();
+    give();
     return tape;
 }
 

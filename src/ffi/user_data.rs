@@ -1,4 +1,4 @@
-//! What all callbacks have in common: the data that is passed through, and when it is dropped.
+//! The user_data of callbacks: passed through, and dropped exactly once.
 
 use std::ffi::c_void;
 
@@ -8,25 +8,21 @@ use crate::engine::callback::inside_callback;
 #[expect(non_camel_case_types, reason = "the name in the C header")]
 pub type cos_slice_drop_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
-/// The data of a callback. It belongs to what holds the function, so it is dropped exactly once and after the last call.
+/// The data of a callback. From here on `drop` is certain to be called, once, when the owner of this goes: so it belongs beside
+/// the callback, and both go after the last call.
 pub(super) struct UserData {
-    pointer: *mut c_void,
+    pub(super) pointer: *mut c_void,
     drop: cos_slice_drop_fn,
 }
 
-// SAFETY: the header says of each callback on which threads it and drop may run, so the caller's data allows it.
+// SAFETY: the header says that callback and drop may run on a thread of the library, so the caller's data allows it.
 unsafe impl Send for UserData {}
-// SAFETY: a shared reference alone does nothing; whether calls may overlap is said, and seen to, with each callback.
+// SAFETY: a shared reference only gives the pointer to a callback, whose documentation says how many calls there are at once.
 unsafe impl Sync for UserData {}
 
 impl UserData {
-    /// From here on `drop` is certain to be called.
     pub(super) fn new(pointer: *mut c_void, drop: cos_slice_drop_fn) -> Self {
         Self { pointer, drop }
-    }
-
-    pub(super) fn pointer(&self) -> *mut c_void {
-        self.pointer
     }
 }
 
