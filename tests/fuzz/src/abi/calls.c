@@ -18,20 +18,6 @@ struct listener {
 
 enum { STOPS = 1, CANCELS = 2, ASKS = 4, RUNS = 8, FREES = 16 };
 
-void check_text(const char *text)
-{
-    CHECK(text != NULL);
-    CHECK(strstr(text, SECRET) == NULL);
-    for (; *text != 0; text++)
-        CHECK((unsigned char)*text >= 0x20 && *text != 0x7f);
-}
-
-void check_optional_text(const char *text)
-{
-    if (text != NULL)
-        check_text(text);
-}
-
 static void check_error(const cos_slice_error *error)
 {
     check_text(cos_slice_error_message(error));
