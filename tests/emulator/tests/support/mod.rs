@@ -1,6 +1,8 @@
 //! A client made of a socket and a few lines, so that every byte on the wire is this file's own.
 #![allow(dead_code)] // Each test program uses its own part.
 
+pub mod running_states;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cos_emulator::{Config, Emulator};
