@@ -116,6 +116,10 @@
 #define COS_SLICE_ERR_RESOURCES (-103)
 /* Another process, or another upload of this one, is at work with the same checkpoint. Nothing was sent. */
 #define COS_SLICE_ERR_CHECKPOINT_BUSY (-104)
+/* The signer gave no usable signature; the message says why. */
+#define COS_SLICE_ERR_SIGNER (-105)
+/* The upload has to go back to a part of the stream that can't be read once more. */
+#define COS_SLICE_ERR_NOT_RESTARTABLE (-106)
 /* The host name could not be looked up. */
 #define COS_SLICE_ERR_RESOLVE (-200)
 /* No connection to the server could be made. */
@@ -176,6 +180,8 @@
 #define COS_SLICE_PHASE_VERIFYING 4
 /* Over, one way or the other. */
 #define COS_SLICE_PHASE_DONE 5
+/* Reading a stream to its end, into a temporary file. */
+#define COS_SLICE_PHASE_SPOOLING 6
 
 /* How the object came to be there: cos_slice_upload_outcome. More may come. */
 /* The last run did not succeed, or there was none. */

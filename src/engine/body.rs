@@ -3,9 +3,11 @@
 use std::io::{self, Read};
 use std::slice;
 
-use crate::protocol::digest::Digests;
+use sha1::{Digest, Sha1};
+
+use crate::protocol::digest::{Digests, Sha1Digest};
 use crate::protocol::{Body, Segment};
-use crate::upload::failure::{SourceFailure, TaskFailure};
+use crate::upload::failure::{SourceFailure, SourceFault, TaskFailure};
 
 use super::source::Source;
 use super::transport::failure::Stopped;
@@ -18,6 +20,8 @@ pub struct BodyReader<'a> {
     abandoned: &'a dyn Fn() -> bool,
     segments: slice::Iter<'a, Segment>,
     current: Piece<'a>,
+    /// The SHA-1 of the source's bytes so far, where the body has it further on.
+    sha: Option<Sha1>,
 }
 
 /// What is left of a segment. It holds what is not known without effort, so that no length is computed twice.
@@ -33,6 +37,7 @@ enum Piece<'a> {
         offset: u64,
         left: u64,
     },
+    Digest(Vec<u8>),
 }
 
 impl Piece<'_> {
@@ -40,12 +45,14 @@ impl Piece<'_> {
         match self {
             Self::Text(text) => text.len() as u64,
             Self::Parts { left, .. } | Self::Source { left, .. } => *left,
+            Self::Digest(text) => text.len() as u64,
         }
     }
 }
 
-impl<'a> From<&'a Segment> for Piece<'a> {
-    fn from(segment: &'a Segment) -> Self {
+impl<'a> Piece<'a> {
+    /// The whole of a segment, with the SHA-1 of the source's bytes before it.
+    fn of(segment: &'a Segment, sha: Option<&Sha1>) -> Self {
         let left = segment.len();
         match segment {
             Segment::Text(text) => Self::Text(text),
@@ -59,6 +66,10 @@ impl<'a> From<&'a Segment> for Piece<'a> {
                 offset: *offset,
                 left,
             },
+            Segment::SourceSha => {
+                let sha = sha.cloned().unwrap_or_default().finalize();
+                Self::Digest(Sha1Digest::from_bytes(sha.into()).to_string().into_bytes())
+            }
         }
     }
 }
@@ -66,11 +77,16 @@ impl<'a> From<&'a Segment> for Piece<'a> {
 impl<'a> BodyReader<'a> {
     /// A reader of the whole body.
     pub fn new(body: &'a Body, source: &'a dyn Source, abandoned: &'a dyn Fn() -> bool) -> Self {
+        let wants_sha = body
+            .segments
+            .iter()
+            .any(|segment| matches!(segment, Segment::SourceSha));
         Self {
             source,
             abandoned,
             segments: body.segments.iter(),
             current: Piece::Text(&[]),
+            sha: wants_sha.then(Sha1::new),
         }
     }
 
@@ -115,9 +131,17 @@ impl<'a> BodyReader<'a> {
             }
             Piece::Source { offset, left } => {
                 let count = read_source(self.source, *offset, *left, buffer).map_err(TaskFailure::Source)?;
+                if let Some(sha) = &mut self.sha {
+                    sha.update(&buffer[..count]);
+                }
                 *offset += count as u64;
                 *left -= count as u64;
                 Ok(count)
+            }
+            Piece::Digest(text) => {
+                buffer.copy_from_slice(&text[..room]);
+                text.drain(..room);
+                Ok(room)
             }
         }
     }
@@ -130,7 +154,7 @@ impl Read for BodyReader<'_> {
         while filled < buffer.len() {
             if self.current.left() == 0 {
                 match self.segments.next() {
-                    Some(segment) => self.current = segment.into(),
+                    Some(segment) => self.current = Piece::of(segment, self.sha.as_ref()),
                     None => break,
                 }
                 continue;
@@ -149,7 +173,7 @@ fn read_source(
     buffer: &mut [u8],
 ) -> Result<usize, SourceFailure> {
     let count = source.read_at(offset, buffer).map_err(|error| SourceFailure {
-        changed: false,
+        kind: SourceFault::Unreadable,
         detail: format!("reading {} at offset {offset} failed: {error}", source.name()),
         os_errno: error.raw_os_error(),
     })?;
@@ -165,7 +189,7 @@ fn read_source(
             source.size()
         );
         return Err(SourceFailure {
-            changed: true,
+            kind: SourceFault::Changed,
             detail,
             os_errno: None,
         });
@@ -288,7 +312,7 @@ mod tests {
             panic!()
         };
         assert!(
-            failure.changed && failure.detail.contains("offset 5"),
+            failure.kind == SourceFault::Changed && failure.detail.contains("offset 5"),
             "{}",
             failure.detail
         );
@@ -318,7 +342,7 @@ mod tests {
         let TaskFailure::Source(failure) = failure(reader.read(&mut [0; 49]).unwrap_err()) else {
             panic!()
         };
-        assert!(failure.changed, "{}", failure.detail);
+        assert!(failure.kind == SourceFault::Changed, "{}", failure.detail);
     }
 
     #[test]

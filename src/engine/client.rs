@@ -7,7 +7,8 @@ use std::thread;
 
 use crate::protocol::location::Location;
 use crate::protocol::signature::SecretKey;
-use crate::protocol::{Answer, Operation};
+use crate::protocol::{Answer, Api, Operation};
+use crate::upload::call::CallOptions;
 use crate::upload::error::Error;
 use crate::upload::options::{self, ClientOptions, RetryPolicy};
 use crate::upload::status::Status;
@@ -28,6 +29,8 @@ pub struct ClientConfig {
     pub endpoint: Endpoint,
     /// Who signs.
     pub secret_key: SecretKey,
+    /// What the service is spoken to in.
+    pub api: Api,
     /// Requests in flight at once, and worker threads; 1 to [`options::MAX_CONNECTIONS`].
     pub connections: u32,
     /// How failed requests are repeated.
@@ -49,6 +52,7 @@ impl ClientConfig {
         Self {
             endpoint,
             secret_key,
+            api: Api::default(),
             connections: options::DEFAULT_CONNECTIONS,
             retry: RetryPolicy::default(),
             timeouts: Timeouts::default(),
@@ -117,6 +121,8 @@ impl Client {
         let options = ClientOptions {
             connections: config.connections,
             hashers: u32::try_from(hashers).unwrap_or(u32::MAX),
+            api: config.api,
+            asks_signer: false,
             retry: config.retry,
         };
         options.validate().map_err(Error::invalid)?;
@@ -198,7 +204,9 @@ impl Client {
         });
         let shared = self.shared();
         let name = name_of(location);
-        let id = shared.begin(&job, |core, _| core.begin_call(name, operation))?;
+        let id = shared.begin(&job, |core, _| {
+            core.begin_call(name, operation, CallOptions::default())
+        })?;
         let mut state = shared.lock();
         loop {
             if let Some(ended) = state.ended.remove(&id) {

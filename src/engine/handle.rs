@@ -357,6 +357,9 @@ impl Upload {
         let specification = Specification {
             name: self.name.clone(),
             size: source.size(),
+            reading: source.reading(),
+            blocks: source.may_block(),
+            depth: self.location.depth(),
             options,
             memory,
             checkpoint: checkpoint.as_ref().is_some_and(Checkpoint::is_usable),

@@ -6,16 +6,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::protocol::Answer;
 use crate::protocol::location::Location;
 use crate::protocol::signature::SecretKey;
+use crate::protocol::{Answer, Api};
 use crate::upload::Client as Core;
 use crate::upload::error::Error;
 use crate::upload::machine::Object;
 use crate::upload::options::ClientOptions;
 use crate::upload::progress::Progress;
 use crate::upload::status::Status;
-use crate::upload::task::{JobId, Memory, Specification};
+use crate::upload::task::{JobId, Memory, Reading, Specification};
 
 use super::cancel::{CancelToken, lock};
 use super::checkpoint::{Checkpoint, Version};
@@ -30,6 +30,7 @@ pub(super) struct Shared {
     pub(super) transport: Arc<SharedTransport>,
     pub(super) secret_key: SecretKey,
     pub(super) signing_clock: SigningClock,
+    pub(super) api: Api,
     started: Instant,
     workers_wanted: u32,
     state: Mutex<State>,
@@ -71,6 +72,17 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// Lets go of what a stream keeps for another attempt and the server has for good.
+    pub(super) fn release_what_is_stored(&self, id: JobId, core: &Core) {
+        if self.source.reading() == Reading::Once {
+            for range in self.source.buffered() {
+                if core.is_stored(id, range.clone()) {
+                    self.source.release(range);
+                }
+            }
+        }
+    }
+
     /// Lets others have the checkpoint, of which nothing is left after a success. A worker does this, and who takes the
     /// result: whoever comes first, the other waits for it and is told the same.
     pub(super) fn close_checkpoint(&self, success: bool) -> Closed {
@@ -163,6 +175,7 @@ impl Shared {
             transport: Arc::new(transport),
             secret_key,
             signing_clock: SigningClock::default(),
+            api: options.api,
             started: Instant::now(),
             workers_wanted: options.connections,
             state: Mutex::new(State::new(Core::new(options, seed))),

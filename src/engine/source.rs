@@ -2,20 +2,24 @@
 
 use std::fs::{File, Metadata};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::upload::failure::SourceFailure;
+use crate::protocol::digest::Sha1Digest;
+use crate::upload::failure::{SourceFailure, SourceFault};
+use crate::upload::task::Reading;
 
+use super::cancel::CancelToken;
 use super::sys::{self, FileKind};
 
-/// Bytes that can be read at any place, any number of times and from several threads, and whose number is
-/// known.
+/// Bytes to be uploaded. Unless it says otherwise they can be read at any place, any number of times and from several
+/// threads, and their number is known.
 pub trait Source: Send + Sync {
-    /// How many bytes there are.
+    /// How many bytes there are; of no meaning before it is spooled, where it has to be.
     fn size(&self) -> u64;
 
     /// Reads bytes from `offset` on into the buffer; may read fewer than fit. 0 means that the source ends
@@ -32,6 +36,41 @@ pub trait Source: Send + Sync {
     /// have later: what it is remembered by.
     fn lasting_identity(&self) -> Option<Identity> {
         self.identity()
+    }
+
+    /// How it can be read.
+    fn reading(&self) -> Reading {
+        Reading::AtWill
+    }
+
+    /// Whether reading it may take as long as somebody else likes.
+    fn may_block(&self) -> bool {
+        false
+    }
+
+    /// Reads it to its end, into a place where it can be read at will; its size then. Called where that is how it can be
+    /// read, before anything else, and again after a failure. Returns soon after the token was cancelled.
+    ///
+    /// # Errors
+    /// Why it can't be read or kept.
+    fn spool(&self, token: &CancelToken) -> Result<u64, SourceFailure> {
+        let _ = token;
+        Ok(self.size())
+    }
+
+    /// The SHA-1 of all of it, where that was taken while it was read from beginning to end.
+    fn digest(&self) -> Option<Sha1Digest> {
+        None
+    }
+
+    /// What is kept of it for another attempt, where it can be read only once.
+    fn buffered(&self) -> Vec<Range<u64>> {
+        Vec::new()
+    }
+
+    /// Nobody will read these bytes again.
+    fn release(&self, range: Range<u64>) {
+        let _ = range;
     }
 
     /// What error texts call the source.
@@ -94,7 +133,7 @@ impl FileSource {
     /// The file can't be opened, or is a directory, a FIFO, a device or a socket.
     pub fn open(path: &Path) -> Result<Self, SourceFailure> {
         let fail = |doing: &str, error: io::Error| SourceFailure {
-            changed: false,
+            kind: SourceFault::Unreadable,
             detail: format!("{doing} {path:?} failed: {error}"),
             os_errno: error.raw_os_error(),
         };
@@ -125,7 +164,7 @@ fn require_regular(path: &Path, metadata: &Metadata) -> Result<(), SourceFailure
         FileKind::Device => "a device; only regular files can be uploaded",
     };
     Err(SourceFailure {
-        changed: false,
+        kind: SourceFault::Unreadable,
         detail: format!("{path:?} is {what}"),
         os_errno: None,
     })
@@ -149,7 +188,7 @@ impl Source for FileSource {
     /// the upload began with.
     fn verify_unchanged(&self) -> Result<(), SourceFailure> {
         let metadata = self.file.metadata().map_err(|error| SourceFailure {
-            changed: false,
+            kind: SourceFault::Unreadable,
             detail: format!("looking at {:?} failed: {error}", self.path),
             os_errno: error.raw_os_error(),
         })?;
@@ -163,7 +202,7 @@ impl Source for FileSource {
         };
         let detail = format!("{:?} changed while it was being uploaded: {how}", self.path);
         Err(SourceFailure {
-            changed: true,
+            kind: SourceFault::Changed,
             detail,
             os_errno: None,
         })
@@ -276,7 +315,7 @@ mod tests {
         ] {
             let failure = FileSource::open(path).unwrap_err();
             assert!(failure.detail.contains(kind), "{}", failure.detail);
-            assert!(!failure.changed);
+            assert!(failure.kind != SourceFault::Changed);
         }
     }
 
@@ -334,7 +373,7 @@ mod tests {
             change(&path);
             let failure = source.verify_unchanged().unwrap_err();
             assert!(
-                failure.changed && failure.detail.contains(said),
+                failure.kind == SourceFault::Changed && failure.detail.contains(said),
                 "{}",
                 failure.detail
             );

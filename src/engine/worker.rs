@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::protocol::clock::Clocks;
 use crate::protocol::digest::Hasher;
-use crate::protocol::{Operation, OperationKind, json_v2, signature};
+use crate::protocol::{Operation, OperationKind, signature};
 use crate::upload::Next;
-use crate::upload::failure::{SourceFailure, TaskFailure};
+use crate::upload::failure::{SourceFailure, SourceFault, TaskFailure};
 use crate::upload::task::{Done, Task, Work};
 
 use super::cancel::lock;
@@ -116,6 +116,9 @@ impl Worker {
 
         let mut state = shared.lock();
         state.core.report(task, result, shared.now());
+        if let Some(job) = &job {
+            job.release_what_is_stored(id, &state.core);
+        }
         shared.settle(&mut state);
         shared.hand_over(&mut state, id);
         if let Some(job) = job {
@@ -130,6 +133,19 @@ impl Worker {
         let performed = catch_unwind(AssertUnwindSafe(|| match work {
             Work::Hash { hasher, length } => self.hash(job, hasher, *length),
             Work::Request(operation) => self.request(shared, job, operation),
+            Work::Sign(_) => Err(TaskFailure::Defect(
+                "no signer was set that could be asked".into(),
+            )),
+            Work::Spool => {
+                let spooled = job.source.spool(&job.token);
+                spooled
+                    .map(|size| Done::Spooled { size })
+                    .map_err(|failure| match job.token.is_cancelled() {
+                        true => TaskFailure::Cancelled,
+                        false => TaskFailure::Source(failure),
+                    })
+            }
+            Work::Digest => Ok(Done::Digest(job.source.digest())),
             Work::Save(memory) => {
                 if let Some(checkpoint) = &job.checkpoint {
                     lock(checkpoint).save(memory, job.source.lasting_identity());
@@ -159,7 +175,7 @@ impl Worker {
             let got = job.source.read_at(hasher.position(), &mut self.buffer[..room]);
             let got = got.map_err(|error| {
                 TaskFailure::Source(SourceFailure {
-                    changed: false,
+                    kind: SourceFault::Unreadable,
                     detail: format!(
                         "reading {} at offset {} failed: {error}",
                         job.source.name(),
@@ -170,7 +186,7 @@ impl Worker {
             })?;
             if got == 0 {
                 return Err(TaskFailure::Source(SourceFailure {
-                    changed: true,
+                    kind: SourceFault::Changed,
                     detail: format!(
                         "{} ends at offset {}, before its size",
                         job.source.name(),
@@ -186,7 +202,7 @@ impl Worker {
     }
 
     fn request(&mut self, shared: &Shared, job: &Job, operation: &Operation) -> Result<Done, TaskFailure> {
-        let request = json_v2::encode(operation, &job.location, random_u128()?);
+        let request = shared.api.encode(operation, &job.location, random_u128()?);
         let authorization = signature::sign(
             &shared.secret_key,
             job.location.bucket(),
@@ -211,7 +227,7 @@ impl Worker {
             &*job.source,
             limits,
             &job.token,
-            &mut |head, body| json_v2::decode(operation, head, body),
+            &mut |head, body| shared.api.decode(operation, head, body),
         );
         let answer = answer.map_err(|failure| {
             let failure = without_echo(failure, &authorization);

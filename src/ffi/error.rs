@@ -26,7 +26,7 @@ impl cos_slice_error {
             operation: error
                 .place
                 .operation
-                .map(|operation| strings::c_string(operation.name())),
+                .map(|(api, kind)| strings::c_string(api.operation_name(kind))),
             error,
         }))
     }

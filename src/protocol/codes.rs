@@ -2,7 +2,9 @@
 //!
 //! A row names the code, its class (what the state machine does), its fault (whose business it is when the
 //! class's remedy is spent), and a hint for the user. Where the generations of the API disagree about a code
-//! (−4019, −4020, −199, −61), the row has the meaning that `files/v2` gives it.
+//! (−4019, −4020, −199, −61), [`ROWS`] has the meaning that `files/v2` gives it and [`V1_ROWS`] that of `files/v1`.
+
+use super::Api;
 
 /// What the state machine does about a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,9 +83,13 @@ pub struct Row {
     pub source: Source,
 }
 
-/// The row of a code; `None` where the code is in no table.
-pub fn lookup(code: i64) -> Option<&'static Row> {
-    ROWS.iter().find(|row| row.code == code)
+/// The row of a code as a protocol means it; `None` where the code is in no table.
+pub fn lookup(api: Api, code: i64) -> Option<&'static Row> {
+    let particular = match api {
+        Api::FilesV2 => &[],
+        Api::FilesV1 => V1_ROWS,
+    };
+    particular.iter().chain(ROWS).find(|row| row.code == code)
 }
 
 /// What is made of an HTTP status where no known code decides.
@@ -112,8 +118,8 @@ pub fn lookup_http(status: u16) -> &'static HttpRow {
 }
 
 /// What the user can do about a refusal with this code and HTTP status.
-pub fn hint(code: Option<i64>, http_status: u16) -> &'static str {
-    match code.map(lookup) {
+pub fn hint(api: Api, code: Option<i64>, http_status: u16) -> &'static str {
+    match code.map(|code| lookup(api, code)) {
         Some(Some(row)) => row.hint,
         // The status of a success says nothing about a code that nobody knows.
         Some(None) if (200..=299).contains(&http_status) => UNKNOWN_CODE,
@@ -122,8 +128,8 @@ pub fn hint(code: Option<i64>, http_status: u16) -> &'static str {
 }
 
 /// Whose business a refusal with this code and HTTP status is.
-pub fn fault(code: Option<i64>, http_status: u16) -> Fault {
-    code.and_then(lookup)
+pub fn fault(api: Api, code: Option<i64>, http_status: u16) -> Fault {
+    code.and_then(|code| lookup(api, code))
         .map_or_else(|| lookup_http(http_status).fault, |row| row.fault)
 }
 
@@ -198,7 +204,13 @@ macro_rules! codes {
         )*
 
         /// The table of codes.
-        pub static ROWS: &[Row] = &[$(Row {
+        pub static ROWS: &[Row] = &[$(row!($code $name $class $fault $source $hint $meaning)),*];
+    };
+}
+
+macro_rules! row {
+    ($code:literal $name:ident $class:ident $fault:ident $source:ident $hint:ident $meaning:literal) => {
+        Row {
             code: $code,
             name: stringify!($name),
             meaning: $meaning,
@@ -206,9 +218,17 @@ macro_rules! codes {
             fault: Fault::$fault,
             hint: $hint,
             source: Source::$source,
-        }),*];
+        }
     };
 }
+
+/// The codes that `files/v1` means differently.
+pub static V1_ROWS: &[Row] = &[
+    row!(-61 COMMAND_ILLEGAL Final Credentials Older BOUND "the signature is for another bucket, or the command is not allowed"),
+    row!(-199 MOVE_FAILED Final Server Older LATER "moving failed"),
+    row!(-4019 OFFSET_RESET Relist Server Older RESUME "the store set the offset back; the upload begins again"),
+    row!(-4020 CHECK_NOT_SHA Final Argument Older REPORT "the content must be checked by its SHA-1"),
+];
 
 // A failure inside the service is retried; a complaint about the request is final.
 codes! {

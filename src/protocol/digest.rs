@@ -27,6 +27,9 @@ pub struct Sha1Digest([u8; 20]);
 pub struct ParseDigestError;
 
 impl Sha1Digest {
+    /// How many characters it is printed with.
+    pub const HEX_LEN: u64 = 40;
+
     /// The digest of these 20 bytes.
     pub const fn from_bytes(bytes: [u8; 20]) -> Self {
         Self(bytes)

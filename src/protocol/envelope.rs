@@ -75,6 +75,14 @@ impl Data {
         }
     }
 
+    /// The slice size, or `asked` where the reply does not say.
+    pub fn slice_size_or(&self, asked: u64) -> Result<u64, Problem> {
+        match self.slice_size.number("slice_size")? {
+            Some(_) => self.slice_size(),
+            None => Ok(asked),
+        }
+    }
+
     /// Whether slices must go one after another; `None` where the reply does not say.
     pub fn serial(&self) -> Result<Option<bool>, Problem> {
         if let Scalar::Bool(serial) = self.serial_upload {

@@ -81,12 +81,29 @@ impl Location {
 
     /// What a signature for this object is bound to: `/appid/bucket/path`, encoded as in the address.
     pub fn file_id(&self) -> String {
+        self.file_id_of(&self.path)
+    }
+
+    /// The same for another path of the bucket, such as [`Location::directory`].
+    pub fn file_id_of(&self, path: &str) -> String {
         let mut text = format!("/{}/{}", self.app_id, self.bucket);
-        for segment in self.path.split('/') {
+        for segment in path.split('/') {
             text.push('/');
             text.extend(utf8_percent_encode(segment, ENCODED));
         }
         text
+    }
+
+    /// How many directories the object is in: 0 where it is in the bucket itself.
+    pub fn depth(&self) -> u32 {
+        u32::try_from(self.path.matches('/').count()).unwrap_or(u32::MAX)
+    }
+
+    /// The directory that the path's first `level` segments name, unencoded, with a slash at its end; all of them for a
+    /// higher level.
+    pub fn directory(&self, level: u32) -> String {
+        let segments = self.path.split('/').take(level as usize);
+        segments.flat_map(|segment| [segment, "/"]).collect()
     }
 }
 
@@ -158,6 +175,22 @@ mod tests {
     fn a_leading_slash_makes_no_difference() {
         assert_eq!(at("/testfolder/111.txt"), at("testfolder/111.txt"));
         assert_eq!(at("/testfolder/111.txt").unwrap().path(), "testfolder/111.txt");
+    }
+
+    #[test]
+    fn directories_are_named_by_the_segments_above_the_object() {
+        let location = at("a b/c/object").unwrap();
+        assert_eq!(location.depth(), 2);
+        assert_eq!(
+            (location.directory(1), location.directory(2)),
+            ("a b/".into(), "a b/c/".into())
+        );
+        assert_eq!(location.directory(7), "a b/c/object/");
+        assert_eq!(
+            location.file_id_of(&location.directory(2)),
+            "/10055004/accesslog/a%20b/c/"
+        );
+        assert_eq!(at("object").unwrap().depth(), 0);
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! What bytes mean: requests out of values, values out of replies.
 //!
 //! Nothing here opens a socket, reads a clock or decides what to do next. The state machine in
-//! [`crate::upload`] speaks in [`Operation`]s and [`Answer`]s; [`json_v2`] turns the first into the bytes of
+//! [`crate::upload`] speaks in [`Operation`]s and [`Answer`]s; an [`Api`] turns the first into the bytes of
 //! one HTTP request and the second out of the bytes of one reply. Another protocol of the same service is
-//! another file beside `json_v2.rs`.
+//! another file beside `json_v2.rs`, and a variant of [`Api`] that says what is particular to it.
 
+pub mod api;
 pub mod clock;
 pub mod codes;
 pub mod digest;
 mod envelope;
+mod json;
+pub mod json_v1;
 pub mod json_v2;
 pub mod location;
 pub mod multipart;
@@ -20,6 +23,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use api::{Api, Rules};
 use clock::Clocks;
 use codes::Class;
 use digest::{Digests, Sha1Digest};
@@ -48,6 +52,8 @@ pub enum Operation {
     Stat,
     /// Remove the object, finished or not.
     Delete,
+    /// Make the directory that the first so many segments of the path name.
+    CreateDirectory(u32),
 }
 
 /// The kinds of [`Operation`], for tables of names and time limits.
@@ -61,21 +67,7 @@ pub enum OperationKind {
     Upload,
     Stat,
     Delete,
-}
-
-impl OperationKind {
-    /// The operation's name on the wire, as error texts print it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Init => "upload_slice_init",
-            Self::List => "upload_slice_list",
-            Self::Slice => "upload_slice_data",
-            Self::Finish => "upload_slice_finish",
-            Self::Upload => "upload",
-            Self::Stat => "stat",
-            Self::Delete => "delete",
-        }
-    }
+    CreateDirectory,
 }
 
 impl Operation {
@@ -89,7 +81,14 @@ impl Operation {
             Self::Upload(_) => OperationKind::Upload,
             Self::Stat => OperationKind::Stat,
             Self::Delete => OperationKind::Delete,
+            Self::CreateDirectory(_) => OperationKind::CreateDirectory,
         }
+    }
+
+    /// Whether a signature for it serves others of its kind on the same object too. Delete needs one for itself, and a directory
+    /// has another path.
+    pub fn shares_signature(&self) -> bool {
+        !matches!(self, Self::Delete | Self::CreateDirectory(_))
     }
 
     /// The first byte of the object that the operation carries; `None` where it carries none.
@@ -101,7 +100,7 @@ impl Operation {
     }
 }
 
-/// What `upload_slice_init` says of the object.
+/// What the beginning of a slice upload says of the object.
 #[derive(Clone, Debug)]
 pub struct Init {
     /// The whole object, in bytes.
@@ -114,6 +113,8 @@ pub struct Init {
     pub biz_attr: Option<Arc<str>>,
     /// Whether an object of this name may be replaced.
     pub overwrite: bool,
+    /// The session to go on with, where the protocol resumes by init ([`Rules::server_names_offset`]).
+    pub session: Option<Arc<str>>,
 }
 
 /// One slice.
@@ -189,6 +190,8 @@ pub enum Segment {
         /// How many they are.
         length: u64,
     },
+    /// The SHA-1 of the bytes of the source before it, in hexadecimal; taken while they are sent.
+    SourceSha,
 }
 
 impl Segment {
@@ -198,6 +201,7 @@ impl Segment {
             Self::Text(text) => text.len() as u64,
             Self::Parts(digests) => digests.upload_parts_len(),
             Self::Source { length, .. } => *length,
+            Self::SourceSha => Sha1Digest::HEX_LEN,
         }
     }
 
@@ -224,7 +228,7 @@ impl Body {
 pub enum Answer {
     /// To `Init`: send slices with this session.
     Session(Session),
-    /// To `Init`, `List`, `Finish` and `Upload`: the object is complete.
+    /// To `Init`, `List`, `Finish` and `Upload`, and to the last `Slice` where there is no finish: the object is complete.
     Complete(Links),
     /// To `List`: what is there of an unfinished upload.
     Unfinished(Unfinished),
@@ -236,6 +240,8 @@ pub enum Answer {
     Absent,
     /// To `Delete`: it is gone, or was not there.
     Deleted,
+    /// To `CreateDirectory`: it is there, now or since before.
+    Created,
 }
 
 /// The session that init answered.
@@ -247,6 +253,8 @@ pub struct Session {
     pub slice_size: u64,
     /// Whether slices must go one after another; `None` where the server did not say.
     pub serial: Option<bool>,
+    /// Where to go on, in bytes; 0 where the protocol leaves that to the client.
+    pub offset: u64,
 }
 
 /// What list answered of an unfinished upload.
@@ -323,6 +331,8 @@ pub struct Refusal {
     pub ambiguous: bool,
     /// Both clocks, where it was about the signature and their difference may be why; whoever has a clock fills it in.
     pub clocks: Option<Clocks>,
+    /// What it was asked in: the generations of the API disagree about some codes.
+    pub api: Api,
 }
 
 impl fmt::Display for Refusal {
@@ -387,6 +397,7 @@ mod tests {
             retry_after: None,
             ambiguous: false,
             clocks: None,
+            api: Api::FilesV2,
         };
         assert_eq!(
             refusal.to_string(),

@@ -79,6 +79,13 @@ impl Form {
         self.end()
     }
 
+    /// Adds a field with the SHA-1 of the source's bytes in the fields before it.
+    pub fn source_sha(mut self, name: &'static str) -> Self {
+        self.begin(name);
+        self.push(Segment::SourceSha);
+        self.end()
+    }
+
     /// Closes the form.
     pub fn finish(mut self) -> Body {
         let close = format!("--{}--\r\n", self.boundary.as_str());

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Refusal;
 use super::codes::{self, Class};
 use super::envelope::Envelope;
+use super::{Api, Refusal};
 
 /// The longest [`Refusal::message`], in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 512;
@@ -208,7 +208,7 @@ fn describe_markup(start: &[u8]) -> Foreign {
 }
 
 /// The refusal that a foreign reply, or an envelope that makes no sense, amounts to: the HTTP status decides.
-pub(super) fn refuse_foreign(head: &Head, foreign: Foreign) -> Refusal {
+pub(super) fn refuse_foreign(api: Api, head: &Head, foreign: Foreign) -> Refusal {
     let row = codes::lookup_http(head.http_status);
     let advice = match head.http_status {
         300..=399 => "redirects are not followed; check the endpoint; ",
@@ -226,13 +226,15 @@ pub(super) fn refuse_foreign(head: &Head, foreign: Foreign) -> Refusal {
         retry_after: head.retry_after,
         ambiguous: row.ambiguous,
         clocks: None,
+        api,
     }
 }
 
 /// The refusal that a code other than 0 amounts to. An unknown code leaves the decision to the HTTP status, as far
 /// as that asks for another attempt.
-pub(super) fn refuse_code(head: &Head, code: i64, envelope: &Envelope) -> Refusal {
-    let class = codes::lookup(code).map_or_else(|| class_of_unknown_code(head.http_status), |row| row.class);
+pub(super) fn refuse_code(api: Api, head: &Head, code: i64, envelope: &Envelope) -> Refusal {
+    let class =
+        codes::lookup(api, code).map_or_else(|| class_of_unknown_code(head.http_status), |row| row.class);
     Refusal {
         http_status: head.http_status,
         code: Some(code),
@@ -246,6 +248,7 @@ pub(super) fn refuse_code(head: &Head, code: i64, envelope: &Envelope) -> Refusa
         // A failure inside the service is no "no": the effect may have come about before it.
         ambiguous: class == Class::Retry,
         clocks: None,
+        api,
     }
 }
 
@@ -257,7 +260,7 @@ fn class_of_unknown_code(http_status: u16) -> Class {
 }
 
 /// The refusal that success under an HTTP error amounts to: one of the two is wrong.
-pub(super) fn refuse_contradiction(head: &Head, envelope: &Envelope) -> Refusal {
+pub(super) fn refuse_contradiction(api: Api, head: &Head, envelope: &Envelope) -> Refusal {
     let row = codes::lookup_http(head.http_status);
     let class = match row.class {
         Class::Overload => Class::Overload,
@@ -273,6 +276,7 @@ pub(super) fn refuse_contradiction(head: &Head, envelope: &Envelope) -> Refusal 
         retry_after: head.retry_after,
         ambiguous: true,
         clocks: None,
+        api,
     }
 }
 

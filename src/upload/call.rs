@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{Answer, Operation, Refusal};
+use crate::protocol::{Answer, Api, Operation, Refusal};
 
 use super::error::{Error, Place};
 use super::failure::TaskFailure;
@@ -12,9 +12,20 @@ use super::retry::{Attempts, Context, Kind, Next};
 use super::status::Status;
 use super::task::{Done, Work};
 
+/// How a call is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CallOptions {
+    /// The most attempts, 1 for none but the first; `None` for as many as the client's policy has.
+    pub attempts: Option<u32>,
+    /// Whether reading the source may take as long as somebody else likes.
+    pub blocks: bool,
+}
+
 pub(crate) struct Call {
     name: Arc<str>,
     operation: Operation,
+    api: Api,
+    most_attempts: u32,
     attempts: Attempts,
     ready_at: Duration,
     in_flight: bool,
@@ -22,11 +33,13 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(name: Arc<str>, operation: Operation) -> Self {
+    pub(crate) fn new(name: Arc<str>, operation: Operation, api: Api, options: CallOptions) -> Self {
         let (attempts, ready_at) = (Attempts::default(), Duration::ZERO);
         Self {
             name,
             operation,
+            api,
+            most_attempts: options.attempts.unwrap_or(u32::MAX),
             attempts,
             ready_at,
             in_flight: false,
@@ -57,7 +70,7 @@ impl Call {
         }
         match done {
             Ok(Done::Answered(answer)) => self.result = Some(Ok(answer)),
-            Ok(Done::Hashed | Done::Saved) => {
+            Ok(Done::Hashed | Done::Saved | Done::Signed { .. } | Done::Spooled { .. } | Done::Digest(_)) => {
                 self.stop(Error::new(Status::Panic, "a call was reported as something else"));
             }
             Err(TaskFailure::Refused(refusal)) => self.refused(&refusal, context),
@@ -81,6 +94,7 @@ impl Call {
         error: Error,
         context: &mut Context,
     ) {
+        let kind = kind.filter(|_| self.attempts.begun < self.most_attempts);
         match kind.map(|kind| self.attempts.failed(kind, retry_after, context)) {
             Some(Next::At(at)) => self.ready_at = at,
             Some(Next::GiveUp) | None => self.stop(error),
@@ -88,7 +102,7 @@ impl Call {
     }
 
     fn place(&self) -> Place {
-        let operation = Some(self.operation.kind());
+        let operation = Some((self.api, self.operation.kind()));
         Place {
             operation,
             offset: self.operation.offset(),

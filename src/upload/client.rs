@@ -1,12 +1,14 @@
 //! Many uploads, one scheduler: whose turn it is.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::protocol::codes::Class;
 use crate::protocol::{Answer, Operation};
 
-use super::call::Call;
+use super::call::{Call, CallOptions};
 use super::error::Error;
 use super::failure::TaskFailure;
 use super::machine::{Machine, Object, Want};
@@ -14,6 +16,7 @@ use super::options::ClientOptions;
 use super::progress::Progress;
 use super::random::Random;
 use super::retry::{Budget, Context};
+use super::signing::{Signing, Turn};
 use super::task::{Done, JobId, Memory, Specification, Task, Work};
 
 /// The state machine of a client: every decision, no effect.
@@ -28,12 +31,16 @@ pub struct Client {
     ready: VecDeque<JobId>,
     /// Uploads that want to hash, and no hasher was free.
     hashing_queue: VecDeque<JobId>,
+    /// Uploads whose next task may block, and too many such tasks are under way.
+    blocking_queue: VecDeque<JobId>,
     /// At most one for each job: the earliest moment at which it is to be asked again.
     timers: BTreeSet<(Duration, JobId)>,
     finished: Vec<JobId>,
     /// Requests, and the few writes of checkpoints.
     others_in_flight: u32,
     hashes_in_flight: u32,
+    /// Of both, those that may take as long as somebody else likes.
+    blocking_in_flight: u32,
     random: Random,
     budget: Budget,
     answered: bool,
@@ -41,6 +48,9 @@ pub struct Client {
 
 struct Entry {
     job: Job,
+    /// Whether each of its tasks may block.
+    blocks: bool,
+    signing: Signing,
     /// Whether the upload stands in one of the queues.
     queued: bool,
     in_flight: u32,
@@ -112,10 +122,12 @@ impl Client {
             last_id: 0,
             ready: VecDeque::new(),
             hashing_queue: VecDeque::new(),
+            blocking_queue: VecDeque::new(),
             timers: BTreeSet::new(),
             finished: Vec::new(),
             others_in_flight: 0,
             hashes_in_flight: 0,
+            blocking_in_flight: 0,
             random: Random::new(seed),
             budget: Budget::default(),
             answered: false,
@@ -124,16 +136,18 @@ impl Client {
 
     /// Begins an upload. The specification's options must have been validated.
     pub fn begin(&mut self, specification: Specification, now: Duration) -> JobId {
-        let machine = Machine::new(specification, self.options.connections, now);
-        self.insert(Job::Upload(Box::new(machine)))
+        let blocks = specification.blocks;
+        let machine = Machine::new(specification, self.options.api, self.options.connections, now);
+        self.insert(Job::Upload(Box::new(machine)), blocks)
     }
 
     /// Begins one operation by itself; `name` is what error texts call the object.
-    pub fn begin_call(&mut self, name: Arc<str>, operation: Operation) -> JobId {
-        self.insert(Job::Call(Box::new(Call::new(name, operation))))
+    pub fn begin_call(&mut self, name: Arc<str>, operation: Operation, options: CallOptions) -> JobId {
+        let call = Call::new(name, operation, self.options.api, options);
+        self.insert(Job::Call(Box::new(call)), options.blocks)
     }
 
-    fn insert(&mut self, job: Job) -> JobId {
+    fn insert(&mut self, job: Job, blocks: bool) -> JobId {
         self.last_id += 1;
         let id = JobId(self.last_id);
         let deadline = job.deadline_at();
@@ -141,6 +155,8 @@ impl Client {
             id,
             Entry {
                 job,
+                blocks,
+                signing: Signing::default(),
                 queued: false,
                 in_flight: 0,
                 announced: false,
@@ -210,36 +226,55 @@ impl Client {
         if self.others_in_flight + self.hashes_in_flight >= self.options.connections {
             return None;
         }
-        let hasher_is_free = self.hashes_in_flight < self.options.hashers;
-        let hashing = if hasher_is_free {
-            self.hashing_queue.pop_front()
-        } else {
-            None
-        };
-        hashing.or_else(|| self.ready.pop_front())
+        let may_hash = self.hashes_in_flight < self.options.hashers;
+        let hashing = may_hash.then(|| self.hashing_queue.pop_front()).flatten();
+        let may_block = self.may_block();
+        let blocking = || may_block.then(|| self.blocking_queue.pop_front()).flatten();
+        let parked = hashing.or_else(blocking);
+        parked.or_else(|| self.ready.pop_front())
+    }
+
+    /// Whether one more task may begin that may take as long as somebody else likes: half of the workers stay for the others.
+    fn may_block(&self) -> bool {
+        self.blocking_in_flight < (self.options.connections / 2).max(1)
+    }
+
+    /// Has a job asked again once one of the tasks that may block has ended.
+    fn park(&mut self, id: JobId) {
+        if let Some(entry) = self.jobs.get_mut(&id) {
+            entry.queued = true;
+            self.blocking_queue.push_back(id);
+        }
     }
 
     fn ask(&mut self, id: JobId, now: Duration) -> Option<Task> {
-        let hasher_is_free = self.hashes_in_flight < self.options.hashers;
+        let may_block = self.may_block();
         let entry = self.jobs.get_mut(&id)?;
         entry.queued = false;
+        if entry.job.is_over() || entry.signing.is_asking() {
+            return None;
+        }
+        if entry.blocks && !may_block {
+            self.park(id);
+            return None;
+        }
+        if let Some(task) = self.ask_for_signed(id, now) {
+            return Some(task);
+        }
+        let hasher_is_free = self.hashes_in_flight < self.options.hashers;
+        let entry = self.jobs.get_mut(&id)?;
+        if entry.queued {
+            return None;
+        }
         let want = entry.job.want(now, hasher_is_free);
         self.announce(id);
         let entry = self.jobs.get_mut(&id)?;
         match want {
-            Want::Task(work, attempt) => {
-                entry.in_flight += 1;
-                match &work {
-                    Work::Hash { .. } => self.hashes_in_flight += 1,
-                    Work::Request(_) | Work::Save(_) | Work::Forget => self.others_in_flight += 1,
-                }
-                self.enqueue(id);
-                Some(Task {
-                    job: id,
-                    work,
-                    attempt,
-                })
+            Want::Task(Work::Request(operation), attempt) if self.options.asks_signer => {
+                entry.signing.wait(operation, attempt);
+                self.ask_for_signed(id, now)
             }
+            Want::Task(work, attempt) => self.hand_out(id, work, attempt),
             Want::Hasher => {
                 entry.queued = true;
                 self.hashing_queue.push_back(id);
@@ -253,15 +288,55 @@ impl Client {
         }
     }
 
+    /// The next of a job's requests that wait for their signature, or else the question to the signer.
+    fn ask_for_signed(&mut self, id: JobId, now: Duration) -> Option<Task> {
+        let may_block = self.may_block();
+        let signing = &mut self.jobs.get_mut(&id)?.signing;
+        match signing.turn(now) {
+            Turn::Nothing => None,
+            Turn::Send(operation, attempt) => self.hand_out(id, Work::Request(operation), attempt),
+            Turn::Ask(operation) if may_block => {
+                signing.ask();
+                self.hand_out(id, Work::Sign(operation), 1)
+            }
+            Turn::Ask(_) => {
+                self.park(id);
+                None
+            }
+        }
+    }
+
+    fn hand_out(&mut self, id: JobId, work: Work, attempt: u32) -> Option<Task> {
+        let entry = self.jobs.get_mut(&id)?;
+        entry.in_flight += 1;
+        let task = Task {
+            job: id,
+            attempt,
+            signature: entry.signing.generation(),
+            blocks: entry.blocks || matches!(work, Work::Sign(_)),
+            work,
+        };
+        self.blocking_in_flight += u32::from(task.blocks);
+        *self.in_flight_of(&task.work) += 1;
+        self.enqueue(id);
+        Some(task)
+    }
+
+    fn in_flight_of(&mut self, work: &Work) -> &mut u32 {
+        match work {
+            Work::Hash { .. } => &mut self.hashes_in_flight,
+            Work::Request(_) | Work::Sign(_) | Work::Spool | Work::Digest | Work::Save(_) | Work::Forget => {
+                &mut self.others_in_flight
+            }
+        }
+    }
+
     /// Takes what came of a task.
     pub fn report(&mut self, task: Task, result: Result<Done, TaskFailure>, now: Duration) {
-        match &task.work {
-            Work::Hash { .. } => self.hashes_in_flight -= 1,
-            Work::Request(_) => {
-                self.others_in_flight -= 1;
-                self.note_answer(&result);
-            }
-            Work::Save(_) | Work::Forget => self.others_in_flight -= 1,
+        *self.in_flight_of(&task.work) -= 1;
+        self.blocking_in_flight -= u32::from(task.blocks);
+        if matches!(task.work, Work::Request(_)) {
+            self.note_answer(&result);
         }
         let Some(entry) = self.jobs.get_mut(&task.job) else {
             return;
@@ -274,7 +349,22 @@ impl Client {
             answered: self.answered,
             now,
         };
-        entry.job.report(task.work, result, &mut context);
+        if let Err(TaskFailure::Refused(refusal)) = &result {
+            if refusal.class == Class::Resign {
+                entry.signing.refused(task.signature);
+            }
+        }
+        match (task.work, result) {
+            (Work::Sign(operation), Ok(Done::Signed { good_for })) => {
+                entry.signing.made(&operation, now.saturating_add(good_for));
+            }
+            (Work::Sign(_), Err(failure)) => {
+                for work in entry.signing.failed() {
+                    entry.job.report(work, Err(failure.clone()), &mut context);
+                }
+            }
+            (work, result) => entry.job.report(work, result, &mut context),
+        }
         self.announce(task.job);
         self.enqueue(task.job);
     }
@@ -344,6 +434,12 @@ impl Client {
     /// What the next run of the same upload should know.
     pub fn memory(&self, id: JobId) -> Option<&Memory> {
         Some(self.machine(id)?.memory())
+    }
+
+    /// Whether the server has these bytes of an upload under way for good, so that nobody will ask for them again unless it loses
+    /// them.
+    pub fn is_stored(&self, id: JobId, range: Range<u64>) -> bool {
+        self.machine(id).is_some_and(|machine| machine.is_stored(range))
     }
 
     fn machine(&self, id: JobId) -> Option<&Machine> {

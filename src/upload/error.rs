@@ -3,16 +3,16 @@
 use std::fmt;
 
 use crate::protocol::codes::{self, Class, Fault};
-use crate::protocol::{OperationKind, Refusal};
+use crate::protocol::{Api, OperationKind, Refusal};
 
-use super::failure::{Cause, NetworkFailure, Phase, SourceFailure, TaskFailure};
+use super::failure::{Cause, NetworkFailure, Phase, SourceFailure, SourceFault, TaskFailure};
 use super::status::Status;
 
 /// Where in an upload something failed.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    /// The request that failed; `None` outside of requests.
-    pub operation: Option<OperationKind>,
+    /// The request that failed, and the protocol that names it; `None` outside of requests.
+    pub operation: Option<(Api, OperationKind)>,
     /// The slice's offset in bytes; `None` where it is not about a slice.
     pub offset: Option<u64>,
     /// How often it was attempted.
@@ -81,7 +81,7 @@ impl Error {
     /// The server said no.
     pub fn refused(name: &str, place: Place, refusal: &Refusal) -> Self {
         let status = status_of_refusal(refusal);
-        let row = refusal.code.and_then(codes::lookup);
+        let row = refusal.code.and_then(|code| codes::lookup(refusal.api, code));
         let mut message = format!("{name}: {place} was refused: {refusal}");
         if let Some(row) = row {
             message.push_str(&format!(" ({})", row.meaning));
@@ -89,7 +89,10 @@ impl Error {
         if let Some(clocks) = refusal.clocks {
             message.push_str(&format!("; {clocks}"));
         }
-        push_advice(&mut message, codes::hint(refusal.code, refusal.http_status));
+        push_advice(
+            &mut message,
+            codes::hint(refusal.api, refusal.code, refusal.http_status),
+        );
         Self {
             place,
             server_code: refusal.code,
@@ -113,10 +116,10 @@ impl Error {
 
     /// The source can't be sent.
     pub fn source(name: &str, failure: &SourceFailure) -> Self {
-        let status = if failure.changed {
-            Status::SourceChanged
-        } else {
-            Status::FileRead
+        let status = match failure.kind {
+            SourceFault::Unreadable => Status::FileRead,
+            SourceFault::Changed => Status::SourceChanged,
+            SourceFault::Gone => Status::NotRestartable,
         };
         let mut message = format!("{name}: {}", failure.detail);
         push_advice(&mut message, advice(status));
@@ -132,6 +135,8 @@ impl Error {
             TaskFailure::Source(failure) => Self::source(name, &failure),
             TaskFailure::Argument(text) => Self::invalid(format!("{name}: {text}")),
             TaskFailure::Resources(text) => Self::new(Status::Resources, format!("{name}: {text}")),
+            TaskFailure::Signer(text) => Self::new(Status::Signer, format!("{name}: {text}"))
+                .with_note("Run it again to resume once the signer works."),
             TaskFailure::Defect(text) => Self::new(Status::Panic, format!("{name}: {text}")),
             TaskFailure::Cancelled => Self::cancelled(name),
             TaskFailure::Refused(refusal) => Self::refused(name, Place::NOWHERE, &refusal),
@@ -162,7 +167,7 @@ impl Error {
 impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.operation {
-            Some(operation) => out.write_str(operation.name())?,
+            Some((api, kind)) => out.write_str(api.operation_name(kind))?,
             None => out.write_str("the upload")?,
         }
         if let Some(offset) = self.offset {
@@ -198,7 +203,7 @@ fn status_of_refusal(refusal: &Refusal) -> Status {
         Class::Restart => Status::ContentRejected,
         // Not the service's envelope, and no error either: somebody else answers there.
         Class::Final if refusal.code.is_none() && refusal.http_status < 400 => Status::BadReply,
-        Class::Final => status_of_fault(codes::fault(refusal.code, refusal.http_status)),
+        Class::Final => status_of_fault(codes::fault(refusal.api, refusal.code, refusal.http_status)),
     }
 }
 
@@ -229,6 +234,7 @@ fn advice(status: Status) -> &'static str {
     match status {
         Status::FileRead => "Nothing wrong was made on the server; run it again when the file can be read.",
         Status::SourceChanged => "Run it again once nobody writes to the file.",
+        Status::NotRestartable => "Begin again with the whole content, or have the stream spooled.",
         Status::Resolve => "Check the host in the endpoint or region, and the network.",
         Status::Connect => "Check the endpoint's host and port, and that the server is up.",
         Status::Tls => "Check the endpoint's host name and the trusted certificates, or set a CA file.",

@@ -17,6 +17,8 @@ pub enum TaskFailure {
     Argument(String),
     /// The system refused what the task needs: descriptors, random numbers.
     Resources(String),
+    /// The signer gave no signature; says why.
+    Signer(String),
     /// A defect of this library was caught.
     Defect(String),
     /// The upload was cancelled meanwhile.
@@ -98,11 +100,22 @@ impl fmt::Display for NetworkFailure {
     }
 }
 
+/// What can be the matter with a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceFault {
+    /// It can't be read.
+    Unreadable,
+    /// It is no longer what it was when the upload began.
+    Changed,
+    /// What was read of it can't be read once more, and is needed.
+    Gone,
+}
+
 /// Why the source can't be sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceFailure {
-    /// Whether the source is no longer what it was when the upload began, as against unreadable.
-    pub changed: bool,
+    /// What about the source.
+    pub kind: SourceFault,
     /// What happened, with the file's name.
     pub detail: String,
     /// The system's error number, where there is one.

@@ -8,14 +8,15 @@
 //! | question | file |
 //! |---|---|
 //! | Which upload is served next? | [`client`] |
-//! | What follows from this answer? | [`machine`], for a request alone `call.rs` |
+//! | What follows from this answer? | [`machine`], for a request alone [`call`] |
 //! | Is the server's unfinished upload ours? | [`resume`] |
 //! | Which slice is next? | [`plan`] |
+//! | When is the signer asked? | `signing.rs` |
 //! | When is it tried again, and when is enough? | [`retry`] |
 //! | What does the caller see? | [`progress`], [`status`], [`error`] |
 //! | What can be set, and what if it is not? | [`options`] |
 
-mod call;
+pub mod call;
 pub mod client;
 pub mod error;
 pub mod failure;
@@ -28,6 +29,7 @@ pub mod random;
 pub mod resume;
 pub mod retry;
 mod sending;
+mod signing;
 pub mod status;
 pub mod task;
 

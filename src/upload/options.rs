@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{MAX_OBJECT_SIZE, MAX_SINGLE_REQUEST_SIZE};
+use crate::protocol::{Api, MAX_OBJECT_SIZE, MAX_SINGLE_REQUEST_SIZE};
 
 /// Requests in flight per client unless set; also the number of worker threads.
 pub const DEFAULT_CONNECTIONS: u32 = 8;
@@ -54,6 +54,10 @@ pub struct ClientOptions {
     pub connections: u32,
     /// Hashing tasks in flight at once; at least 1.
     pub hashers: u32,
+    /// What the service is spoken to in.
+    pub api: Api,
+    /// Whether the signer has to be asked for each signature that is kept for a while, by a task of its own.
+    pub asks_signer: bool,
     /// How failed requests are repeated.
     pub retry: RetryPolicy,
 }
@@ -63,6 +67,8 @@ impl Default for ClientOptions {
         Self {
             connections: DEFAULT_CONNECTIONS,
             hashers: 1,
+            api: Api::default(),
+            asks_signer: false,
             retry: RetryPolicy::default(),
         }
     }
@@ -81,6 +87,8 @@ pub struct UploadOptions {
     pub discard_unfinished: bool,
     /// Whether to compare the server's record with the source at the end.
     pub verify: bool,
+    /// Whether to make the directories above the object where the service says that one is missing.
+    pub create_parents: bool,
     /// An attribute that the service keeps for the application.
     pub biz_attr: Option<Arc<str>>,
     /// Sources up to this many bytes go in one `upload` request instead of slices; at most 20 MiB.
@@ -97,6 +105,7 @@ impl Default for UploadOptions {
             overwrite: false,
             discard_unfinished: false,
             verify: true,
+            create_parents: false,
             biz_attr: None,
             single_request_limit: 0,
             deadline: None,

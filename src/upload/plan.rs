@@ -10,6 +10,8 @@ pub const MAX_SLICES: u64 = 1 << 22;
 #[derive(Clone, Debug)]
 pub struct Plan {
     size: u64,
+    /// Where the first slice begins; the bytes before it are there.
+    start: u64,
     slice_size: u64,
     count: u64,
     done: Vec<u64>,
@@ -26,20 +28,8 @@ impl Plan {
         if size == 0 || slice_size == 0 {
             return None;
         }
-        let count = size.div_ceil(slice_size);
-        if count > MAX_SLICES {
-            return None;
-        }
-        let words = usize::try_from(count.div_ceil(64)).ok()?;
-        let mut plan = Self {
-            size,
-            slice_size,
-            count,
-            done: vec![0; words],
-            done_count: 0,
-            done_bytes: 0,
-            cursor: 0,
-        };
+        let mut plan = Self::after(size, slice_size, 0)?;
+        let count = plan.count;
         for range in present.iter() {
             let mut index = range.start.div_ceil(slice_size);
             while index < count && plan.end(index) <= range.end {
@@ -50,9 +40,29 @@ impl Plan {
         Some(plan)
     }
 
+    /// A plan for what comes after the first `start` bytes, which are there: a server that names the offset to go on at need
+    /// not name one where a slice would begin. `None` where the numbers are absurd.
+    pub fn after(size: u64, slice_size: u64, start: u64) -> Option<Self> {
+        if size == 0 || slice_size == 0 || start > size || size.div_ceil(slice_size) > MAX_SLICES {
+            return None;
+        }
+        let count = (size - start).div_ceil(slice_size);
+        let words = usize::try_from(count.div_ceil(64)).ok()?;
+        Some(Self {
+            size,
+            start,
+            slice_size,
+            count,
+            done: vec![0; words],
+            done_count: 0,
+            done_bytes: start,
+            cursor: 0,
+        })
+    }
+
     /// Where a slice begins.
     pub fn offset(&self, index: u64) -> u64 {
-        index * self.slice_size
+        self.start + index * self.slice_size
     }
 
     /// How long a slice is: the slice size, but for the last.
@@ -61,12 +71,16 @@ impl Plan {
     }
 
     fn end(&self, index: u64) -> u64 {
-        self.size.min((index + 1).saturating_mul(self.slice_size))
+        let end = (index + 1)
+            .saturating_mul(self.slice_size)
+            .saturating_add(self.start);
+        self.size.min(end)
     }
 
     /// The slice that begins at `offset`, if one does.
     pub fn index_at(&self, offset: u64) -> Option<u64> {
-        (offset % self.slice_size == 0 && offset < self.size).then_some(offset / self.slice_size)
+        let past = offset.checked_sub(self.start)?;
+        (past % self.slice_size == 0 && offset < self.size).then_some(past / self.slice_size)
     }
 
     /// Hands out the lowest slice that is not done and was not handed out before.
@@ -89,6 +103,13 @@ impl Plan {
         }
     }
 
+    /// Whether the server has all of these bytes.
+    pub fn has(&self, range: std::ops::Range<u64>) -> bool {
+        let first = range.start.saturating_sub(self.start) / self.slice_size;
+        let end = range.end.min(self.size).saturating_sub(self.start);
+        (first..end.div_ceil(self.slice_size)).all(|index| self.is_done(index))
+    }
+
     /// Takes note that the server has this slice; saying it twice does no harm.
     pub fn mark_done(&mut self, index: u64) {
         if index < self.count && !self.is_done(index) {
@@ -103,14 +124,18 @@ impl Plan {
         self.done_count == self.count
     }
 
-    /// How many slices there are.
+    /// How many slices there are, those before the first of the plan included.
     pub fn count(&self) -> u64 {
-        self.count
+        self.before() + self.count
+    }
+
+    fn before(&self) -> u64 {
+        self.start.div_ceil(self.slice_size)
     }
 
     /// How many slices the server has.
     pub fn done_count(&self) -> u64 {
-        self.done_count
+        self.before() + self.done_count
     }
 
     /// How many bytes the server has.
@@ -206,6 +231,37 @@ mod tests {
         }
         let whole = Plan::new(200, 100, &Ranges::new()).unwrap();
         assert_eq!(whole.index_at(200), None, "the end is no slice");
+    }
+
+    #[test]
+    fn bytes_are_there_once_every_slice_that_they_are_in_is() {
+        let mut plan = Plan::after(350, 100, 30).unwrap();
+        assert!(plan.has(0..30) && !plan.has(0..31) && !plan.has(29..31));
+        plan.mark_done(1);
+        assert!(plan.has(130..230) && plan.has(140..141) && !plan.has(129..230) && !plan.has(130..231));
+        [0, 2, 3].into_iter().for_each(|index| plan.mark_done(index));
+        assert!(plan.has(0..350) && plan.has(0..u64::MAX));
+    }
+
+    #[test]
+    fn a_plan_may_go_on_at_any_offset() {
+        let mut plan = Plan::after(350, 100, 130).unwrap();
+        let indexes: Vec<_> = std::iter::from_fn(|| plan.hand_out()).collect();
+        let slices: Vec<_> = indexes
+            .iter()
+            .map(|&index| (plan.offset(index), plan.length(index)))
+            .collect();
+        assert_eq!(slices, [(130, 100), (230, 100), (330, 20)]);
+        assert_eq!((plan.count(), plan.done_count(), plan.done_bytes()), (5, 2, 130));
+        assert_eq!(
+            [0, 129, 130, 200, 330].map(|offset| plan.index_at(offset)),
+            [None, None, Some(0), None, Some(2)]
+        );
+        (0..3).for_each(|index| plan.mark_done(index));
+        assert!(plan.is_complete());
+        assert_eq!((plan.done_count(), plan.done_bytes()), (5, 350));
+        assert!(Plan::after(350, 100, 350).unwrap().is_complete());
+        assert!(Plan::after(350, 100, 351).is_none());
     }
 
     #[test]

@@ -13,6 +13,7 @@ numbered! {
         Finishing = 3, "finishing", "All bytes are there; the server is making the object.";
         Verifying = 4, "verifying", "Comparing the server's record with the source.";
         Done = 5, "done", "Over, one way or the other.";
+        Spooling = 6, "spooling", "Reading a stream to its end, into a temporary file.";
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Sending {
     window: usize,
     in_flight: Vec<(u64, Attempts)>,
     waiting: Vec<Waiting>,
+    /// What the slice that is sent next has gone through before.
+    carried: Option<Attempts>,
 }
 
 #[derive(Debug)]
@@ -67,7 +69,13 @@ impl Sending {
             window,
             in_flight,
             waiting,
+            carried: None,
         }
+    }
+
+    /// The same, where the first slice was attempted before.
+    pub(crate) fn carrying(self, carried: Option<Attempts>) -> Self {
+        Self { carried, ..self }
     }
 
     /// What to do now; a slice that is to be sent counts as in flight from here on.
@@ -86,7 +94,8 @@ impl Sending {
         let window = if self.serial { 1 } else { self.window };
         if self.in_flight.len() + self.waiting.len() < window {
             if let Some(index) = self.plan.hand_out() {
-                return self.send(index, Attempts::default());
+                let attempts = self.carried.take().unwrap_or_default();
+                return self.send(index, attempts);
             }
         }
         if let Some(ready_at) = self.waiting.iter().map(|waiting| waiting.ready_at).min() {

@@ -57,6 +57,10 @@ statuses! {
         "The system refused memory, threads or descriptors.";
     CheckpointBusy = -104, "ERR_CHECKPOINT_BUSY", true,
         "Another process, or another upload of this one, is at work with the same checkpoint. Nothing was sent.";
+    Signer = -105, "ERR_SIGNER", true,
+        "The signer gave no usable signature; the message says why.";
+    NotRestartable = -106, "ERR_NOT_RESTARTABLE", false,
+        "The upload has to go back to a part of the stream that can't be read once more.";
     Resolve = -200, "ERR_RESOLVE", true,
         "The host name could not be looked up.";
     Connect = -201, "ERR_CONNECT", true,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::protocol::digest::{Digests, Hasher, Sha1Digest};
 use crate::protocol::ranges::Ranges;
@@ -23,6 +24,10 @@ pub struct Task {
     pub work: Work,
     /// Which attempt at this work it is, from 1.
     pub attempt: u32,
+    /// Which of the job's signatures a request goes with.
+    pub(crate) signature: u32,
+    /// Whether it counts as one that may block.
+    pub(crate) blocks: bool,
 }
 
 /// The kinds of work.
@@ -36,6 +41,13 @@ pub enum Work {
     },
     /// Make one request.
     Request(Operation),
+    /// Have the signer make a signature for this operation, and for those that come after it where it is of the kind that
+    /// may be used again. The requests that need it come after.
+    Sign(Operation),
+    /// Read the source to its end, into a place where it can be read again.
+    Spool,
+    /// Tell the digest that was taken of the source while it was read.
+    Digest,
     /// Keep this in the checkpoint, durably: what is asked for next relies on it after a death. Where it can't be kept
     /// the upload goes on all the same.
     Save(Box<Memory>),
@@ -50,7 +62,10 @@ impl fmt::Debug for Work {
             Self::Request(Operation::Slice(slice)) => {
                 write!(out, "slice {} + {}", slice.offset, slice.length)
             }
-            Self::Request(operation) => out.write_str(operation.kind().name()),
+            Self::Request(operation) => write!(out, "{:?}", operation.kind()),
+            Self::Sign(operation) => write!(out, "sign {:?}", operation.kind()),
+            Self::Spool => out.write_str("spool"),
+            Self::Digest => out.write_str("digest"),
             Self::Save(memory) => write!(out, "save {memory:?}"),
             Self::Forget => out.write_str("forget"),
         }
@@ -66,6 +81,30 @@ pub enum Done {
     Answered(Answer),
     /// The checkpoint was saved or removed, or could not be.
     Saved,
+    /// There is a signature, to be replaced after this time.
+    Signed {
+        /// How long requests may be begun with it.
+        good_for: Duration,
+    },
+    /// The source can be read at will from here on.
+    Spooled {
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// The SHA-1 of all of the source; `None` where it was not read from beginning to end.
+    Digest(Option<Sha1Digest>),
+}
+
+/// How the source can be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// Any part, any time, any number of times.
+    #[default]
+    AtWill,
+    /// Once from beginning to end; of what was read only the newest is there for another attempt.
+    Once,
+    /// At will once it was read to its end; before, not even its size is known.
+    AfterSpooling,
 }
 
 /// An upload to be begun.
@@ -73,8 +112,15 @@ pub enum Done {
 pub struct Specification {
     /// What error texts call the object, such as `cos://bucket/path`.
     pub name: Arc<str>,
-    /// The source's size in bytes.
+    /// The source's size in bytes; of no meaning where it is not known before spooling.
     pub size: u64,
+    /// How the source can be read.
+    pub reading: Reading,
+    /// Whether reading the source may take as long as somebody else likes. Of such uploads at most half of the workers do
+    /// tasks at once.
+    pub blocks: bool,
+    /// How many directories the object is in, which can be made with [`UploadOptions::create_parents`].
+    pub depth: u32,
     /// The settings.
     pub options: UploadOptions,
     /// What is remembered of earlier runs.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::script::*;
 use cos_slice::protocol::{Answer, Operation};
+use cos_slice::upload::call::CallOptions;
 use cos_slice::upload::error::Error;
 use cos_slice::upload::failure::TaskFailure;
 use cos_slice::upload::options::ClientOptions;
@@ -20,7 +21,7 @@ struct Call {
 impl Call {
     fn begin() -> Self {
         let mut client = Client::new(ClientOptions::default(), 7);
-        let id = client.begin_call("cos://b/p".into(), Operation::Stat);
+        let id = client.begin_call("cos://b/p".into(), Operation::Stat, CallOptions::default());
         let now = Duration::from_secs(5);
         Self { client, id, now }
     }

@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use crate::script::*;
+use cos_slice::protocol::Api;
 use cos_slice::protocol::codes::{Class, lookup_http};
 use cos_slice::protocol::{Operation, OperationKind, Refusal};
+use cos_slice::upload::call::CallOptions;
 use cos_slice::upload::error::{Error, Place};
-use cos_slice::upload::failure::{Cause, NetworkFailure, Phase, SourceFailure, TaskFailure};
+use cos_slice::upload::failure::{Cause, NetworkFailure, Phase, SourceFailure, SourceFault, TaskFailure};
 use cos_slice::upload::options::ClientOptions;
 use cos_slice::upload::status::Status;
 use cos_slice::upload::task::Done;
 use cos_slice::upload::{Client, Next};
 
 const PLACE: Place = Place {
-    operation: Some(OperationKind::Slice),
+    operation: Some((Api::FilesV2, OperationKind::Slice)),
     offset: Some(300),
     attempts: 3,
 };
@@ -216,15 +218,15 @@ fn without_a_code_the_http_status_tells_what_failed() {
 
 #[test]
 fn a_source_that_can_not_be_read_is_not_one_that_changed() {
-    let source = |changed| {
+    let source = |kind| {
         let failure = SourceFailure {
-            changed,
+            kind,
             detail: "big.mp4: it broke".into(),
             os_errno: Some(5),
         };
         Error::source("n", &failure)
     };
-    let (unreadable, changed) = (source(false), source(true));
+    let (unreadable, changed) = (source(SourceFault::Unreadable), source(SourceFault::Changed));
     assert_eq!(
         (unreadable.status, changed.status),
         (Status::FileRead, Status::SourceChanged)
@@ -257,7 +259,7 @@ fn what_fails_before_a_request_ends_a_call_at_once() {
     ];
     for (failure, status) in cases {
         let mut client = Client::new(ClientOptions::default(), 7);
-        let id = client.begin_call("n".into(), Operation::Stat);
+        let id = client.begin_call("n".into(), Operation::Stat, CallOptions::default());
         let Next::Task(task) = client.next(Duration::ZERO) else {
             panic!("no task")
         };
@@ -267,7 +269,7 @@ fn what_fails_before_a_request_ends_a_call_at_once() {
         assert!(error.message.starts_with("n: "), "{}", error.message);
     }
     let mut client = Client::new(ClientOptions::default(), 7);
-    let id = client.begin_call("n".into(), Operation::Stat);
+    let id = client.begin_call("n".into(), Operation::Stat, CallOptions::default());
     let Next::Task(task) = client.next(Duration::ZERO) else {
         panic!("no task")
     };

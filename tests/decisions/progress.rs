@@ -11,7 +11,7 @@ use cos_slice::upload::failure::{NetworkFailure, TaskFailure};
 use cos_slice::upload::machine::Outcome;
 use cos_slice::upload::options::{ClientOptions, UploadOptions};
 use cos_slice::upload::progress::Phase;
-use cos_slice::upload::task::{Done, Memory, Specification, Work};
+use cos_slice::upload::task::{Done, Memory, Reading, Specification, Work};
 use cos_slice::upload::{Client, status::Status};
 
 const MIB: u64 = 1 << 20;
@@ -90,6 +90,9 @@ fn a_large_source_is_hashed_piece_by_piece_to_its_last_byte() {
     let specification = Specification {
         name: "cos://b/p".into(),
         size: 9 * MIB + 1,
+        reading: Reading::AtWill,
+        blocks: false,
+        depth: 0,
         options: UploadOptions::default(),
         memory: Memory::default(),
         checkpoint: false,
@@ -181,6 +184,9 @@ fn an_empty_object_equals_an_empty_source_without_any_digest() {
     let specification = Specification {
         name: "cos://b/p".into(),
         size: 0,
+        reading: Reading::AtWill,
+        blocks: false,
+        depth: 0,
         options: plain(),
         memory: Memory::default(),
         checkpoint: false,
@@ -244,6 +250,6 @@ fn a_task_is_shown_in_few_words_without_session_or_content() {
     let begun = Ok(Done::Answered(session(None)));
     script.client.report(init, begun, script.now);
     shown.push(format!("{:?}", script.request(Slice).work));
-    assert_eq!(shown, ["hash 0 + 250", "upload_slice_init", "slice 0 + 100"]);
+    assert_eq!(shown, ["hash 0 + 250", "Init", "slice 0 + 100"]);
     assert_eq!(format!("{:?}", Work::Forget), "forget");
 }

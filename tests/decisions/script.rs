@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cos_slice::protocol::Api;
 use cos_slice::protocol::codes::{self, lookup_http};
 use cos_slice::protocol::digest::Sha1Digest;
 use cos_slice::protocol::ranges::Ranges;
@@ -13,7 +14,7 @@ use cos_slice::upload::failure::{Cause, NetworkFailure, Phase, TaskFailure};
 use cos_slice::upload::machine::Object;
 use cos_slice::upload::options::{ClientOptions, UploadOptions};
 use cos_slice::upload::status::Status;
-use cos_slice::upload::task::{Done, JobId, Memory, Specification, Task, Work};
+use cos_slice::upload::task::{Done, JobId, Memory, Reading, Specification, Task, Work};
 use cos_slice::upload::{Client, Next};
 
 pub const SIZE: u64 = 250;
@@ -53,6 +54,9 @@ impl Script {
         let specification = Specification {
             name: "cos://b/p".into(),
             size: SIZE,
+            reading: Reading::AtWill,
+            blocks: false,
+            depth: 0,
             options,
             memory,
             checkpoint,
@@ -111,7 +115,7 @@ impl Script {
         let task = self.task();
         match &task.work {
             Work::Request(operation) if operation.kind() == kind => task,
-            other => panic!("{other:?} in place of {}", kind.name()),
+            other => panic!("{other:?} in place of {}", Api::FilesV2.operation_name(kind)),
         }
     }
 
@@ -223,6 +227,7 @@ pub fn session(serial: Option<bool>) -> Answer {
         session: "s1".into(),
         slice_size: SLICE,
         serial,
+        offset: 0,
     })
 }
 
@@ -259,10 +264,11 @@ pub fn refusal(code: i64) -> Refusal {
         code: Some(code),
         message: "no".into(),
         request_id: Some("id".into()),
-        class: codes::lookup(code).unwrap().class,
+        class: codes::lookup(Api::FilesV2, code).unwrap().class,
         retry_after: None,
         ambiguous: false,
         clocks: None,
+        api: Api::FilesV2,
     }
 }
 

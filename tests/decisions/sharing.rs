@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use crate::script::*;
 use cos_slice::protocol::{Answer, Operation, Stored};
+use cos_slice::upload::call::CallOptions;
 use cos_slice::upload::failure::TaskFailure;
 use cos_slice::upload::options::{ClientOptions, UploadOptions};
 use cos_slice::upload::status::Status;
-use cos_slice::upload::task::{Done, JobId, Memory, Specification, Task, Work};
+use cos_slice::upload::task::{Done, JobId, Memory, Reading, Specification, Task, Work};
 use cos_slice::upload::{Client, Next};
 
 const NOW: Duration = Duration::ZERO;
@@ -25,6 +26,9 @@ fn upload(client: &mut Client, size: u64, options: UploadOptions) -> JobId {
     let specification = Specification {
         name: "cos://b/p".into(),
         size,
+        reading: Reading::AtWill,
+        blocks: false,
+        depth: 0,
         options,
         memory: Memory::default(),
         checkpoint: false,
@@ -141,7 +145,7 @@ fn a_wait_is_over_before_a_deadline_that_is_later() {
 fn pages_of_somebody_else_do_not_count_as_answers_and_refusals_with_a_code_do() {
     let attempts = |failure: &dyn Fn() -> TaskFailure| {
         let mut client = client(2, 1);
-        let id = client.begin_call("cos://b/p".into(), Operation::Stat);
+        let id = client.begin_call("cos://b/p".into(), Operation::Stat, CallOptions::default());
         let (mut now, mut attempts) = (NOW, 0);
         for _ in 0..MOST_WAITS {
             if client.answer(id).is_some() {

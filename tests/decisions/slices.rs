@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use crate::script::*;
 use OperationKind::{Finish, Init, List};
+use cos_slice::protocol::Api;
 use cos_slice::protocol::{Answer, Operation, OperationKind, Session, Stored, Unfinished};
 use cos_slice::upload::failure::TaskFailure;
 use cos_slice::upload::options::{ClientOptions, UploadOptions};
 use cos_slice::upload::status::Status;
-use cos_slice::upload::task::{Done, Memory, Specification, Work};
+use cos_slice::upload::task::{Done, Memory, Reading, Specification, Work};
 use cos_slice::upload::{Client, Next};
 
 #[test]
@@ -100,6 +101,9 @@ fn an_absurd_slice_size_is_an_error() {
         Specification {
             name,
             size: 64 << 30,
+            reading: Reading::AtWill,
+            blocks: false,
+            depth: 0,
             options,
             memory,
             checkpoint: false,
@@ -113,6 +117,7 @@ fn an_absurd_slice_size_is_an_error() {
         session: "s".into(),
         slice_size: 1,
         serial: None,
+        offset: 0,
     });
     client.report(task, Ok(Done::Answered(answer)), Duration::ZERO);
     assert_eq!(
@@ -153,6 +158,9 @@ fn uploads_take_turns_on_the_connections_of_their_client() {
             Specification {
                 name: "cos://b/p".into(),
                 size: SIZE,
+                reading: Reading::AtWill,
+                blocks: false,
+                depth: 0,
                 options,
                 memory,
                 checkpoint: false,
@@ -198,6 +206,9 @@ fn as_long_as_each_list_shows_new_bytes_there_may_be_any_number() {
     let specification = Specification {
         name: "cos://b/p".into(),
         size: SLICES * SLICE,
+        reading: Reading::AtWill,
+        blocks: false,
+        depth: 0,
         options: plain(),
         memory: Memory::default(),
         checkpoint: false,
@@ -280,6 +291,6 @@ fn a_slice_that_fails_for_good_is_named_with_its_offset_and_attempts() {
     let place = script.result().as_ref().unwrap_err().place;
     assert_eq!(
         (place.operation, place.offset, place.attempts),
-        (Some(OperationKind::Slice), Some(0), 2)
+        (Some((Api::FilesV2, OperationKind::Slice)), Some(0), 2)
     );
 }

@@ -41,6 +41,7 @@ fn init(overwrite: bool) -> Init {
         digests: None,
         biz_attr: None,
         overwrite,
+        session: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `upload_slice_finish`, the page of 2016.
 
 use super::*;
+use cos_slice::protocol::Api;
 
 const BOUNDARY: &str = "----------------------------2335c30f02ab";
 
@@ -64,8 +65,14 @@ fn a_sha_of_init_that_finish_leaves_out_is_this_client_s_fault() {
         (refusal.code, refusal.class),
         (Some(codes::SHA_OMITTED), Class::Final)
     );
-    assert_eq!(codes::fault(refusal.code, refusal.http_status), Fault::Argument);
-    assert_eq!(codes::lookup(-29094).unwrap().source, codes::Source::Finish);
+    assert_eq!(
+        codes::fault(Api::FilesV2, refusal.code, refusal.http_status),
+        Fault::Argument
+    );
+    assert_eq!(
+        codes::lookup(Api::FilesV2, -29094).unwrap().source,
+        codes::Source::Finish
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cos_slice::protocol::Api;
 use cos_slice::protocol::Operation;
 use cos_slice::upload::Client;
 use cos_slice::upload::error::Error;
@@ -131,7 +132,11 @@ impl World<'_> {
     }
 
     pub fn note_effect(&mut self, operation: &Operation, is_ok: bool, bytes: usize) {
-        *self.tally.operations.entry(operation.kind().name()).or_default() += 1;
+        *self
+            .tally
+            .operations
+            .entry(Api::FilesV2.operation_name(operation.kind()))
+            .or_default() += 1;
         if let (Operation::Slice(_), true) = (operation, is_ok) {
             self.watch.slice_bytes += bytes as u64;
         }

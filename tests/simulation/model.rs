@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use cos_slice::protocol::Api;
 use cos_slice::protocol::codes::{self, Class};
 use cos_slice::protocol::digest::Sha1Digest;
 use cos_slice::protocol::ranges::Ranges;
@@ -86,7 +87,7 @@ impl Upload {
 pub type Outcome = Result<Answer, Refusal>;
 
 pub fn refusal(http_status: u16, code: i64) -> Outcome {
-    let class = codes::lookup(code).map_or(Class::Final, |row| row.class);
+    let class = codes::lookup(Api::FilesV2, code).map_or(Class::Final, |row| row.class);
     Err(Refusal {
         http_status,
         code: Some(code),
@@ -96,6 +97,7 @@ pub fn refusal(http_status: u16, code: i64) -> Outcome {
         retry_after: None,
         ambiguous: false,
         clocks: None,
+        api: Api::FilesV2,
     })
 }
 
@@ -137,6 +139,7 @@ impl Model {
                 (self.object, self.upload) = (None, None);
                 Ok(Answer::Deleted)
             }
+            Operation::CreateDirectory(_) => Ok(Answer::Created),
         }
     }
 
@@ -202,6 +205,7 @@ impl Model {
             session,
             slice_size,
             serial,
+            offset: 0,
         }))
     }
 

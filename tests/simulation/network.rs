@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cos_slice::protocol::Api;
 use cos_slice::protocol::codes::{Class, lookup, lookup_http};
 use cos_slice::protocol::digest::Hasher;
 use cos_slice::protocol::ranges::Ranges;
@@ -189,6 +190,7 @@ pub fn other_init(content: &[u8], hashed: bool) -> Operation {
         digests,
         biz_attr: None,
         overwrite: true,
+        session: None,
     })
 }
 
@@ -198,6 +200,7 @@ fn success_of(operation: &Operation) -> Answer {
             session: "nowhere".into(),
             slice_size: 100,
             serial: None,
+            offset: 0,
         }),
         Operation::Slice(slice) => Answer::Stored(Stored {
             offset: Some(slice.offset),
@@ -231,7 +234,7 @@ fn timed_out() -> Answered {
 }
 
 fn status(http_status: u16, code: Option<i64>, retry_after: Option<Duration>) -> Answered {
-    let row = code.and_then(lookup);
+    let row = code.and_then(|code| lookup(Api::FilesV2, code));
     let class: Class = row.map_or_else(|| lookup_http(http_status).class, |row| row.class);
     Answered::Failed(TaskFailure::Refused(Refusal {
         http_status,
@@ -242,5 +245,6 @@ fn status(http_status: u16, code: Option<i64>, retry_after: Option<Duration>) ->
         retry_after,
         ambiguous: code.is_none(),
         clocks: None,
+        api: Api::FilesV2,
     }))
 }

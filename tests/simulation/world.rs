@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use cos_slice::protocol::Operation;
 use cos_slice::upload::error::Error;
-use cos_slice::upload::failure::{SourceFailure, TaskFailure};
+use cos_slice::upload::failure::{SourceFailure, SourceFault, TaskFailure};
 use cos_slice::upload::machine::Object;
 use cos_slice::upload::options::ClientOptions;
 use cos_slice::upload::random::Random;
 use cos_slice::upload::status::Status;
-use cos_slice::upload::task::{Done, JobId, Memory, Specification, Task, Work};
+use cos_slice::upload::task::{Done, JobId, Memory, Reading, Specification, Task, Work};
 use cos_slice::upload::{Client, Next};
 
 use crate::checks::Watch;
@@ -221,6 +221,9 @@ impl<'a> World<'a> {
         let specification = Specification {
             name: "cos://bucket/path".into(),
             size: self.source.len() as u64,
+            reading: Reading::AtWill,
+            blocks: false,
+            depth: 0,
             options: self.scenario.options.clone(),
             memory,
             checkpoint: self.scenario.checkpoint,
@@ -368,11 +371,11 @@ impl<'a> World<'a> {
         let reads = match &task.work {
             Work::Hash { .. } => true,
             Work::Request(operation) => matches!(operation, Operation::Slice(_) | Operation::Upload(_)),
-            Work::Save(_) | Work::Forget => false,
+            Work::Sign(_) | Work::Spool | Work::Digest | Work::Save(_) | Work::Forget => false,
         };
         if reads && self.seen_to_change {
             let failure = SourceFailure {
-                changed: true,
+                kind: SourceFault::Changed,
                 detail: "changed".into(),
                 os_errno: None,
             };
@@ -390,6 +393,7 @@ impl<'a> World<'a> {
                 self.note(|| format!("{:?} fails: {fails}", task.work));
                 self.later(at, effect, task, Answered::Saved);
             }
+            Work::Sign(_) | Work::Spool | Work::Digest => unreachable!("{:?} was not set up", task.work),
             Work::Forget => self.later(at, Some(Effect::Forget), task, Answered::Saved),
             Work::Request(operation) => {
                 let operation = operation.clone();

@@ -1,10 +1,11 @@
 //! The bytes of a request's body, as the engine would send them.
 
+use cos_slice::protocol::digest::Hasher;
 use cos_slice::protocol::{Body, Segment};
 
 /// All bytes of the body, with `source` as the object's content.
 pub fn bytes(body: &Body, source: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    let (mut bytes, mut sha) = (Vec::new(), Hasher::new(64));
     for segment in &body.segments {
         let before = bytes.len();
         match segment {
@@ -15,8 +16,11 @@ pub fn bytes(body: &Body, source: &[u8]) -> Vec<u8> {
             }
             Segment::Source { offset, length } => {
                 let offset = usize::try_from(*offset).unwrap();
-                bytes.extend_from_slice(&source[offset..offset + usize::try_from(*length).unwrap()]);
+                let content = &source[offset..offset + usize::try_from(*length).unwrap()];
+                sha.update(content);
+                bytes.extend_from_slice(content);
             }
+            Segment::SourceSha => bytes.extend(sha.clone().finish().whole().to_string().into_bytes()),
         }
         assert_eq!(
             (bytes.len() - before) as u64,

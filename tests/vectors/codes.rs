@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use cos_slice::protocol::Api;
 use cos_slice::protocol::codes::{self, Class, Fault, ROWS, Source};
 
 #[test]
@@ -18,10 +19,10 @@ fn every_row_says_what_it_means_and_what_to_do() {
     for row in ROWS {
         assert!(row.meaning.len() > 10 && !row.meaning.ends_with('.'), "{row:?}");
         assert!(row.hint.len() > 20 && row.hint.ends_with('.'), "{row:?}");
-        assert_eq!(codes::lookup(row.code), Some(row));
+        assert_eq!(codes::lookup(Api::FilesV2, row.code), Some(row));
     }
-    assert_eq!(codes::lookup(1), None);
-    assert_eq!(codes::lookup(i64::MIN), None);
+    assert_eq!(codes::lookup(Api::FilesV2, 1), None);
+    assert_eq!(codes::lookup(Api::FilesV2, i64::MIN), None);
 }
 
 /// The page of error codes, second version, and what this client makes of each.
@@ -56,7 +57,7 @@ fn the_current_error_code_page_is_classified_row_by_row() {
     ];
     for (code, class) in page {
         assert_eq!(
-            codes::lookup(code).map(|row| (row.class, row.source)),
+            codes::lookup(Api::FilesV2, code).map(|row| (row.class, row.source)),
             Some((class, Source::Current)),
             "{code}"
         );
@@ -112,7 +113,7 @@ fn the_older_table_is_there_to_the_last_code() {
         .flatten()
         .chain([-9999, -29094, -45062, -6101, 612, 631])
     {
-        assert!(codes::lookup(code).is_some(), "{code}");
+        assert!(codes::lookup(Api::FilesV2, code).is_some(), "{code}");
     }
 }
 
@@ -128,14 +129,20 @@ fn faults_name_whose_business_a_refusal_is() {
     ];
     for (code, fault) in faults {
         // A known code decides, whatever the status says.
-        assert_eq!(codes::fault(Some(code), 200), fault, "{code}");
-        assert_eq!(codes::hint(Some(code), 200), codes::lookup(code).unwrap().hint);
+        assert_eq!(codes::fault(Api::FilesV2, Some(code), 200), fault, "{code}");
+        assert_eq!(
+            codes::hint(Api::FilesV2, Some(code), 200),
+            codes::lookup(Api::FilesV2, code).unwrap().hint
+        );
     }
-    assert_eq!(codes::fault(Some(-1_000_000), 413), Fault::TooLarge);
-    assert_eq!(codes::hint(Some(-1_000_000), 413), codes::lookup_http(413).hint);
-    assert!(codes::hint(Some(-1_000_000), 200).starts_with("Look the code up"));
-    assert_eq!(codes::fault(None, 403), Fault::Credentials);
-    assert_eq!(codes::fault(None, 404), Fault::Missing);
+    assert_eq!(codes::fault(Api::FilesV2, Some(-1_000_000), 413), Fault::TooLarge);
+    assert_eq!(
+        codes::hint(Api::FilesV2, Some(-1_000_000), 413),
+        codes::lookup_http(413).hint
+    );
+    assert!(codes::hint(Api::FilesV2, Some(-1_000_000), 200).starts_with("Look the code up"));
+    assert_eq!(codes::fault(Api::FilesV2, None, 403), Fault::Credentials);
+    assert_eq!(codes::fault(Api::FilesV2, None, 404), Fault::Missing);
 }
 
 #[test]

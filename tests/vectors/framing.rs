@@ -63,6 +63,7 @@ fn init_sends_every_field_that_it_has() {
         digests: Some(digests),
         biz_attr: Some("attribute".into()),
         overwrite: true,
+        session: None,
     };
     let fields = [
         ("op", "upload_slice_init"),

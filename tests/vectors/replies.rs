@@ -14,6 +14,7 @@ pub fn init() -> Operation {
         digests: None,
         biz_attr: None,
         overwrite: false,
+        session: None,
     })
 }
 

@@ -30,9 +30,10 @@ impl fmt::Display for Stopped {
             TaskFailure::Refused(refusal) => refusal.fmt(out),
             TaskFailure::Network(failure) => failure.fmt(out),
             TaskFailure::Source(failure) => out.write_str(&failure.detail),
-            TaskFailure::Argument(detail) | TaskFailure::Resources(detail) | TaskFailure::Defect(detail) => {
-                out.write_str(detail)
-            }
+            TaskFailure::Argument(detail)
+            | TaskFailure::Resources(detail)
+            | TaskFailure::Signer(detail)
+            | TaskFailure::Defect(detail) => out.write_str(detail),
             TaskFailure::Cancelled => out.write_str("cancelled"),
         }
     }

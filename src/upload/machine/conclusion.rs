@@ -6,15 +6,11 @@ impl Machine {
     /// Decides whether the object at the path is this upload's content. This is the only place where success is
     /// concluded without an answer that says so.
     pub(super) fn compared(&mut self, status: &ObjectStatus) {
-        let outcome = match (self.commit_sent, self.progress.resumed > 0) {
-            (false, _) => Outcome::Instant,
-            (true, false) => Outcome::Uploaded,
-            (true, true) => Outcome::Resumed,
-        };
+        let outcome = self.outcome();
         if status.received.is_some_and(|received| received < status.size) {
             return self.ask_for_list();
         }
-        let same = match (status.sha, self.sha()) {
+        let same = match (status.sha, self.known_sha()) {
             _ if status.size != self.size => Some(false),
             (Some(theirs), Some(ours)) => Some(theirs == ours),
             // Nothing equals nothing.
@@ -51,6 +47,15 @@ impl Machine {
         }
     }
 
+    /// How the object came to be there, by what was sent.
+    pub(super) fn outcome(&self) -> Outcome {
+        match (self.commit_sent, self.progress.resumed > 0) {
+            (false, _) => Outcome::Instant,
+            (true, false) => Outcome::Uploaded,
+            (true, true) => Outcome::Resumed,
+        }
+    }
+
     pub(super) fn complete(&mut self, outcome: Outcome, links: Links) {
         self.progress.acknowledge(self.size);
         (self.commit_unanswered, self.memory.began) = (false, None);
@@ -62,7 +67,7 @@ impl Machine {
     }
 
     pub(super) fn verified(&mut self, status: Option<&ObjectStatus>, context: &mut Context) {
-        let sha = self.sha();
+        let sha = self.known_sha();
         let agrees = status.is_some_and(|status| {
             let complete = status.received.is_none_or(|received| received == status.size);
             let same_sha = status.sha.zip(sha).is_none_or(|(theirs, ours)| theirs == ours);
@@ -106,7 +111,7 @@ impl Machine {
         let Step::Control(control) = &self.step else {
             return Place::NOWHERE;
         };
-        let operation = Some(self.control_operation().kind());
+        let operation = Some((self.api, self.control_operation().kind()));
         Place {
             operation,
             offset: None,
@@ -148,7 +153,7 @@ impl Machine {
             outcome,
             links,
             size: self.size,
-            sha: self.sha(),
+            sha: self.known_sha(),
             bytes_sent: self.bytes_sent,
             bytes_resumed: self.progress.resumed,
             slices_sent: self.slices_sent,

@@ -8,6 +8,9 @@ impl Machine {
             return;
         };
         match (&control.goal, answer) {
+            (Goal::Init, Answer::Session(session)) if self.rules.server_names_offset => {
+                self.go_on_at(session);
+            }
             (Goal::Init, Answer::Session(session)) => {
                 self.absent_before = !self.options.overwrite;
                 self.distrust = false;
@@ -19,7 +22,11 @@ impl Machine {
                 self.send_slices(session.session, session.slice_size, &Ranges::default(), serial);
             }
             (Goal::Init, Answer::Complete(links)) if self.options.hash => {
-                self.complete(Outcome::Instant, links);
+                self.complete(self.outcome(), links);
+            }
+            (Goal::CreateParent(level), Answer::Created) => {
+                let level = *level;
+                self.parent_is_there(level);
             }
             (Goal::Init | Goal::List, Answer::Complete(_)) => self.compare(true),
             (Goal::List, Answer::Unfinished(listed)) => self.listed(listed),
@@ -31,15 +38,7 @@ impl Machine {
                 self.restart(false);
             }
             (Goal::Finish(_), Answer::Complete(links)) => {
-                let resumed = self.progress.resumed > 0;
-                self.complete(
-                    if resumed {
-                        Outcome::Resumed
-                    } else {
-                        Outcome::Uploaded
-                    },
-                    links,
-                );
+                self.complete(self.outcome(), links);
             }
             (Goal::Upload, Answer::Complete(links)) => {
                 (self.bytes_sent, self.progress.phase) = (self.size, Phase::Finishing);
@@ -81,9 +80,16 @@ impl Machine {
             );
             return self.fail(Error::new(Status::BadReply, text));
         };
+        let serial = serial || !self.rules.parallel;
+        self.send(Sending::new(session, plan, serial, self.window), true);
+    }
+
+    pub(super) fn send(&mut self, sending: Sending, save_first: bool) {
         self.progress.phase = Phase::Sending;
-        self.step = Step::Send(Sending::new(session, plan, serial, self.window));
-        self.save_first();
+        self.step = Step::Send(sending);
+        if save_first {
+            self.save_first();
+        }
         self.note_plan();
     }
 
@@ -100,6 +106,7 @@ impl Machine {
         }
     }
 
+    /// Asks the server what it has: by the list, or by init where that tells the offset.
     pub(super) fn ask_for_list(&mut self) {
         self.fruitless_lists += 1;
         if self.fruitless_lists > MAX_FRUITLESS_LISTS {
@@ -109,7 +116,10 @@ impl Machine {
             );
             return self.fail(Error::new(Status::ServerFailed, text));
         }
-        self.control(Goal::List);
+        self.control(match self.rules.server_names_offset {
+            true => Goal::Init,
+            false => Goal::List,
+        });
     }
 
     pub(super) fn listed(&mut self, listed: Unfinished) {
@@ -162,7 +172,7 @@ impl Machine {
     }
 
     /// From here on this is the upload that is ours.
-    fn remember(&mut self, session: &Arc<str>) {
+    pub(super) fn remember(&mut self, session: &Arc<str>) {
         let (session, content) = (session.clone(), self.content());
         self.memory.began = Some(Begun { session, content });
         self.memory.init_unanswered = None;
@@ -245,6 +255,7 @@ impl Machine {
             TaskFailure::Refused(refusal) => self.control_refused(refusal, context),
             TaskFailure::Network(failure) => self.control_unanswered(failure, context),
             TaskFailure::Source(_)
+            | TaskFailure::Signer(_)
             | TaskFailure::Argument(_)
             | TaskFailure::Resources(_)
             | TaskFailure::Defect(_)
@@ -263,7 +274,18 @@ impl Machine {
             (_, Class::Retry) => self.control_again(Kind::Again, &refusal, context),
             (_, Class::Overload) => self.control_again(Kind::Overload, &refusal, context),
             (_, Class::Resign) => self.control_again(Kind::Resign, &refusal, context),
-            (Goal::Init, Class::Relist) => self.ask_for_list(),
+            // The session that it should go on with is not known there, in whatever words: then without one.
+            (Goal::Init, Class::BadOffset | Class::Absent | Class::Restart)
+                if self.session_to_go_on_with().is_some() =>
+            {
+                self.session_refused = true;
+                self.ask_for_list();
+            }
+            (Goal::Init, Class::Relist) => {
+                self.session_refused = true;
+                self.ask_for_list();
+            }
+            (Goal::Init | Goal::Upload, Class::Absent) => self.path_is_missing(&refusal),
             (Goal::Init, Class::OtherUpload) => self.other_upload(&refusal),
             // Without a digest nothing could show that the object is the same, so the refusal is the answer.
             (Goal::Init | Goal::Upload, Class::Exists | Class::Delivered)

@@ -11,11 +11,17 @@
 //! Success is only ever concluded from an answer to a finish (or to a one-shot upload or an init with a digest)
 //! or from a comparison of the server's own record with the source; see `Machine::compared`.
 //!
+//! Where the server names the offset to go on at, init takes the place of the list, and where there is no finish the last
+//! slice takes its place; see `offsets.rs`.
+//!
 //! Where there is a checkpoint it is written ahead: before init, and before the first slice of a session. After a failure it
 //! is corrected to what is known, and after a success it goes.
 
+mod beginning;
 mod conclusion;
 mod control;
+mod offsets;
+mod parents;
 mod slices;
 
 use std::sync::Arc;
@@ -25,21 +31,21 @@ use crate::protocol::codes::Class;
 use crate::protocol::digest::{Digests, Hasher, Sha1Digest};
 use crate::protocol::ranges::Ranges;
 use crate::protocol::{
-    Answer, Finish, Init, Links, MAX_SINGLE_REQUEST_SIZE, ObjectStatus, Operation, OperationKind, Refusal,
-    SingleUpload, Slice, Stored, Unfinished,
+    Answer, Api, Finish, Init, Links, MAX_SINGLE_REQUEST_SIZE, ObjectStatus, Operation, OperationKind,
+    Refusal, Rules, Session, SingleUpload, Slice, Stored, Unfinished,
 };
 
 use crate::upload::error::{Error, Place};
-use crate::upload::failure::{NetworkFailure, TaskFailure};
+use crate::upload::failure::{NetworkFailure, SourceFailure, SourceFault, TaskFailure};
 use crate::upload::numbers::numbered;
-use crate::upload::options::{MAX_HASHED_SLICE_SIZE, UploadOptions};
+use crate::upload::options::{MAX_HASHED_SLICE_SIZE, UploadOptions, validate_size};
 use crate::upload::plan::{MAX_SLICES, Plan};
 use crate::upload::progress::{Phase, Progress};
 use crate::upload::resume::{self, Ours, Verdict};
 use crate::upload::retry::{self, Attempts, Context, Kind};
 use crate::upload::sending::{Leave, Need, Sending};
 use crate::upload::status::Status;
-use crate::upload::task::{Begun, Content, Done, Memory, Specification, Work};
+use crate::upload::task::{Begun, Content, Done, Memory, Reading, Specification, Work};
 
 /// How much is hashed in one task: long enough to be cheap, short enough to let cancel and others in.
 pub const HASH_PIECE: u64 = 8 << 20;
@@ -101,6 +107,11 @@ enum Step {
     Hash {
         hasher: Option<Box<Hasher>>,
     },
+    /// Something to be done on this side that brings what is needed next.
+    Local {
+        work: Local,
+        in_flight: bool,
+    },
     Control(Control),
     Send(Sending),
     /// It is decided how the upload ended. The checkpoint goes with a success, and after a failure says what is known, no
@@ -110,6 +121,13 @@ enum Step {
         in_flight: bool,
     },
     Over,
+}
+
+enum Local {
+    /// Read the source to its end.
+    Spool,
+    /// Ask for the digest that was taken while the source was read, and then have the object made.
+    Digest(Arc<str>),
 }
 
 /// Whether the checkpoint must be written before anything else may be asked for. Nothing is in flight then.
@@ -138,6 +156,8 @@ enum Goal {
     /// Would a delete remove a complete object?
     BeforeDiscard,
     Discard,
+    /// Make the directory that this many segments of the path name.
+    CreateParent(u32),
     Finish(Arc<str>),
     /// Does the server's record agree with its answer?
     Verify(Outcome, Links),
@@ -145,7 +165,15 @@ enum Goal {
 
 pub(crate) struct Machine {
     name: Arc<str>,
+    api: Api,
+    rules: Rules,
     size: u64,
+    reading: Reading,
+    /// The source has yet to be read to its end, and its size is not known.
+    unspooled: bool,
+    /// How many directories the object is in, and whether they were made.
+    depth: u32,
+    parents_made: bool,
     options: UploadOptions,
     window: u32,
     memory: Memory,
@@ -153,6 +181,8 @@ pub(crate) struct Machine {
     progress: Progress,
     deadline_at: Option<Duration>,
     digests: Option<Arc<Digests>>,
+    /// The SHA-1 that was taken while the source was read, once all of it was; for comparisons alone.
+    sha_while_read: Option<Sha1Digest>,
     /// They were remembered, not taken in this run.
     digests_remembered: bool,
     /// The digest that a clean restart must find again.
@@ -167,6 +197,10 @@ pub(crate) struct Machine {
     /// A finish was sent, whatever came of it, since a proxy may have sent it twice; or a one-shot upload, and it may have
     /// had its effect.
     commit_sent: bool,
+    /// The server did not know the session that was remembered, where init is asked to go on with it.
+    session_refused: bool,
+    /// The slice that was not answered as stored, and what it has gone through; for when the server names its offset again.
+    carried: Option<(u64, Attempts)>,
     /// The server said, before anything of ours was finished, that no object was there.
     absent_before: bool,
     /// The server just said that a complete object is there. A stat alone does not: it may be of an unfinished upload
@@ -190,10 +224,13 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn new(specification: Specification, window: u32, now: Duration) -> Self {
+    pub(crate) fn new(specification: Specification, api: Api, window: u32, now: Duration) -> Self {
         let Specification {
             name,
             size,
+            reading,
+            blocks: _,
+            depth,
             options,
             memory,
             checkpoint,
@@ -205,7 +242,13 @@ impl Machine {
             .filter(|digests| options.hash && digests.size() == size && digests.granularity() == granularity);
         let mut machine = Self {
             name,
+            api,
+            rules: api.rules(),
             size,
+            reading,
+            unspooled: reading == Reading::AfterSpooling,
+            depth,
+            parents_made: false,
             slice_size: options.slice_size,
             deadline_at: options.deadline.map(|deadline| now + deadline),
             options,
@@ -218,6 +261,9 @@ impl Machine {
             },
             digests_remembered: digests.is_some(),
             digests,
+            sha_while_read: None,
+            session_refused: false,
+            carried: None,
             hashed_before: None,
             checkpoint,
             saving: Saving::NotNeeded,
@@ -252,6 +298,14 @@ impl Machine {
 
     pub(crate) fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// Whether the server has these bytes for good, so that nobody will ask for them again unless it loses them.
+    pub(crate) fn is_stored(&self, range: std::ops::Range<u64>) -> bool {
+        match &self.step {
+            Step::Send(sending) => !sending.unproven && sending.plan.has(range),
+            _ => false,
+        }
     }
 
     pub(crate) fn deadline_at(&self) -> Option<Duration> {
@@ -311,42 +365,15 @@ impl Machine {
         self.end(Err(error.with_note(note)));
     }
 
-    fn begin(&mut self) {
-        let wants_digest = self.options.hash && self.digests.is_none();
-        if wants_digest {
-            let granularity = self.options.slice_size.min(MAX_HASHED_SLICE_SIZE);
-            self.progress.phase = Phase::Hashing;
-            self.progress.hashed = 0;
-            self.step = Step::Hash {
-                hasher: Some(Box::new(Hasher::new(granularity))),
-            };
-            if self.size == 0 {
-                self.hashed();
-            }
-        } else {
-            self.progress.hashed = if self.options.hash { self.size } else { 0 };
-            self.begin_sending();
-        }
-    }
-
-    fn begin_sending(&mut self) {
-        self.progress.phase = Phase::Sending;
-        let alone = self.options.single_request_limit.min(MAX_SINGLE_REQUEST_SIZE);
-        // The protocol has no slice upload of nothing: init refuses a size of 0.
-        if self.size <= alone {
-            self.control(Goal::Upload);
-        } else {
-            self.control(Goal::Init);
-        }
-    }
-
     fn control(&mut self, goal: Goal) {
         self.progress.phase = match &goal {
             Goal::Finish(_) => Phase::Finishing,
             Goal::Verify(..) => Phase::Verifying,
             _ => self.progress.phase,
         };
-        if matches!(goal, Goal::Init) {
+        // A server that names offsets is asked again and again; what is remembered stays the same.
+        let asks_again = self.rules.server_names_offset && self.memory.began.is_some() && self.saved;
+        if matches!(goal, Goal::Init) && !asks_again {
             self.save_first();
         }
         self.step = Step::Control(Control {
@@ -399,6 +426,15 @@ impl Machine {
                 };
                 Want::Task(work, 1)
             }
+            Step::Local { in_flight: true, .. } => Want::Reports,
+            Step::Local { work, in_flight } => {
+                *in_flight = true;
+                let work = match work {
+                    Local::Spool => Work::Spool,
+                    Local::Digest(_) => Work::Digest,
+                };
+                Want::Task(work, 1)
+            }
             Step::Hash { hasher } => match hasher.take_if(|_| hasher_is_free) {
                 Some(taken) => {
                     let length = HASH_PIECE.min(self.size - taken.position());
@@ -441,6 +477,7 @@ impl Machine {
                 let session = sending.session.clone();
                 self.memory.sent.insert(offset..offset + length);
                 self.tried_slices = true;
+                self.commit_sent |= !self.rules.has_finish && offset + length == self.size;
                 self.progress.retries += u64::from(attempt > 1);
                 let slice = Slice {
                     session,
@@ -462,7 +499,7 @@ impl Machine {
             }
             Need::Finish => {
                 let session = sending.session.clone();
-                self.control(Goal::Finish(session));
+                self.all_is_there(session);
                 self.want(now, false)
             }
         }
@@ -481,6 +518,7 @@ impl Machine {
                 digests: self.digests.clone(),
                 biz_attr,
                 overwrite,
+                session: self.session_to_go_on_with(),
             }),
             Goal::Upload => Operation::Upload(SingleUpload {
                 size,
@@ -491,6 +529,7 @@ impl Machine {
             Goal::List => Operation::List,
             Goal::Compare | Goal::BeforeDiscard | Goal::Verify(..) => Operation::Stat,
             Goal::Discard => Operation::Delete,
+            Goal::CreateParent(level) => Operation::CreateDirectory(*level),
             Goal::Finish(session) => Operation::Finish(Finish {
                 session: session.clone(),
                 size,
@@ -499,8 +538,43 @@ impl Machine {
         }
     }
 
+    /// The SHA-1 that requests have.
     fn sha(&self) -> Option<Sha1Digest> {
         self.digests.as_ref().map(|digests| digests.whole())
+    }
+
+    /// The SHA-1 that the server's record is compared with.
+    fn known_sha(&self) -> Option<Sha1Digest> {
+        self.sha().or(self.sha_while_read)
+    }
+
+    /// The server has every slice.
+    fn all_is_there(&mut self, session: Arc<str>) {
+        if !self.rules.has_finish {
+            return self.ask_for_list();
+        }
+        if self.reading == Reading::Once && self.sha_while_read.is_none() {
+            let work = Local::Digest(session);
+            self.step = Step::Local {
+                work,
+                in_flight: false,
+            };
+            return;
+        }
+        self.control(Goal::Finish(session));
+    }
+
+    /// The digest that was taken while the source was read; none where this run did not read all of it.
+    fn digest_told(&mut self, sha: Option<Sha1Digest>) {
+        if let Step::Local {
+            work: Local::Digest(session),
+            ..
+        } = &self.step
+        {
+            let session = session.clone();
+            self.sha_while_read = sha;
+            self.control(Goal::Finish(session));
+        }
     }
 
     /// Takes what came of a task that this upload handed out.
@@ -522,6 +596,11 @@ impl Machine {
             (Work::Request(Operation::Slice(slice)), Ok(Done::Answered(Answer::Stored(stored)))) => {
                 self.slice_stored(&slice, &stored, context);
             }
+            (Work::Request(Operation::Slice(slice)), Ok(Done::Answered(Answer::Complete(links))))
+                if !self.rules.has_finish =>
+            {
+                self.slice_completed(&slice, links);
+            }
             (Work::Request(Operation::Slice(slice)), Err(failure)) => {
                 self.slice_failed(&slice, failure, context);
             }
@@ -529,45 +608,16 @@ impl Machine {
             (Work::Request(_), Err(failure)) => self.control_failed(failure, context),
             (Work::Save(_), Ok(Done::Saved)) => self.saving = Saving::NotNeeded,
             (Work::Save(_), Err(failure)) => self.fail_without_request(failure),
-            (Work::Hash { .. }, Ok(Done::Answered(_) | Done::Saved))
-            | (Work::Request(_), Ok(Done::Hashed | Done::Saved))
-            | (Work::Save(_), Ok(Done::Hashed | Done::Answered(_)))
-            | (Work::Forget, _) => {
+            (Work::Spool, Ok(Done::Spooled { size })) => self.spooled(size),
+            (Work::Digest, Ok(Done::Digest(sha))) => self.digest_told(sha),
+            (Work::Spool | Work::Digest | Work::Sign(_), Err(failure)) => self.fail_without_request(failure),
+            (_, Ok(_)) | (Work::Forget, Err(_)) => {
                 self.fail(Error::new(
                     Status::Panic,
                     "a task was reported with another task's result",
                 ));
             }
         }
-    }
-
-    fn hashed_piece(&mut self, finished: Box<Hasher>) {
-        self.progress.hashed = finished.position();
-        self.step = Step::Hash {
-            hasher: Some(finished),
-        };
-        if self.progress.hashed >= self.size {
-            self.hashed();
-        }
-    }
-
-    fn hashed(&mut self) {
-        let Step::Hash { hasher: Some(hasher) } = std::mem::replace(&mut self.step, Step::Over) else {
-            return;
-        };
-        let digests = Arc::new(hasher.finish());
-        if self.hashed_before.is_some_and(|before| before != digests.whole()) {
-            let text = "the source's content is not what it was when the upload began";
-            let failure = crate::upload::failure::SourceFailure {
-                changed: true,
-                detail: text.into(),
-                os_errno: None,
-            };
-            return self.fail(Error::source(&self.name, &failure));
-        }
-        self.memory.digests = Some(digests.clone());
-        self.digests = Some(digests);
-        self.begin_sending();
     }
 }
 

@@ -20,6 +20,7 @@ impl Machine {
                 retry_after: None,
                 ambiguous: true,
                 clocks: None,
+                api: self.api,
             };
             return self.slice_failed(slice, TaskFailure::Refused(refusal), context);
         }
@@ -44,6 +45,13 @@ impl Machine {
     }
 
     pub(super) fn slice_failed(&mut self, slice: &Slice, failure: TaskFailure, context: &mut Context) {
+        let may_have_come = match &failure {
+            TaskFailure::Refused(refusal) => refusal.ambiguous,
+            TaskFailure::Network(failure) => failure.ambiguous,
+            _ => false,
+        };
+        self.commit_unanswered |=
+            may_have_come && !self.rules.has_finish && slice.offset + slice.length == self.size;
         let (kind, retry_after, error): (Option<Kind>, _, _) = match failure {
             TaskFailure::Refused(refusal) => {
                 let error = Error::refused(&self.name, self.slice_place(slice), &refusal);
@@ -51,6 +59,10 @@ impl Machine {
                     Class::Retry => (Some(Kind::Again), refusal.retry_after, error),
                     Class::Overload => (Some(Kind::Overload), refusal.retry_after, error),
                     Class::Resign => (Some(Kind::Resign), refusal.retry_after, error),
+                    // Who may forget the slice must know that it is there.
+                    Class::Delivered if self.rules.server_names_offset || self.reading == Reading::Once => {
+                        return self.leave(slice, Leave::List);
+                    }
                     Class::Delivered => return self.slice_is_there(slice, false),
                     Class::Relist | Class::Absent | Class::Exists | Class::OtherUpload => {
                         return self.leave(slice, Leave::List);
@@ -80,6 +92,9 @@ impl Machine {
             return;
         };
         match kind.map(|kind| attempts.failed(kind, retry_after, context)) {
+            Some(retry::Next::At(at)) if self.rules.server_names_offset => {
+                self.ask_for_offset_at(at, slice, attempts);
+            }
             Some(retry::Next::At(at)) => sending.retry_at(index, attempts, at),
             Some(retry::Next::GiveUp) | None => self.fail(error),
         }
@@ -105,7 +120,7 @@ impl Machine {
             _ => 0,
         };
         Place {
-            operation: Some(OperationKind::Slice),
+            operation: Some((self.api, OperationKind::Slice)),
             offset: Some(slice.offset),
             attempts,
         }

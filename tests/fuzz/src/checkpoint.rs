@@ -9,7 +9,7 @@ use cos_slice::protocol::digest::{Digests, Hasher, Sha1Digest};
 use cos_slice::protocol::ranges::Ranges;
 use cos_slice::protocol::{Answer, Links, ObjectStatus, Operation, Session, Stored, Unfinished};
 use cos_slice::upload::options::{ClientOptions, UploadOptions};
-use cos_slice::upload::task::{Begun, Content, Done, Memory, Specification, Work};
+use cos_slice::upload::task::{Begun, Content, Done, Memory, Reading, Specification, Work};
 use cos_slice::upload::{Client, Next};
 
 use crate::input::Input;
@@ -130,6 +130,9 @@ fn upload_with(memory: Memory, options: UploadOptions) {
     let specification = Specification {
         name: "cos://b/p".into(),
         size: SIZE,
+        reading: Reading::AtWill,
+        blocks: false,
+        depth: 0,
         options,
         memory,
         checkpoint: true,
@@ -144,6 +147,9 @@ fn upload_with(memory: Memory, options: UploadOptions) {
                     Work::Hash { hasher, length } => {
                         hasher.update(&vec![0; usize::try_from(*length).expect("a short source")]);
                         Done::Hashed
+                    }
+                    Work::Sign(_) | Work::Spool | Work::Digest => {
+                        unreachable!("{:?} was not set up", task.work)
                     }
                     Work::Save(_) | Work::Forget => Done::Saved,
                     Work::Request(operation) => Done::Answered(answer(operation, &session, &mut listed)),
@@ -168,6 +174,7 @@ fn answer(operation: &Operation, session: &Arc<str>, listed: &mut bool) -> Answe
             session: session.clone(),
             slice_size: 64,
             serial: None,
+            offset: 0,
         }),
         Operation::List if std::mem::replace(listed, true) => Answer::Absent,
         Operation::List => Answer::Unfinished(Unfinished {
@@ -183,6 +190,7 @@ fn answer(operation: &Operation, session: &Arc<str>, listed: &mut bool) -> Answe
             length: Some(slice.length),
         }),
         Operation::Finish(_) | Operation::Upload(_) => Answer::Complete(links),
+        Operation::CreateDirectory(_) => Answer::Created,
         Operation::Stat => Answer::Status(ObjectStatus {
             size: SIZE,
             received: Some(SIZE),

@@ -62,6 +62,7 @@ fn round_trip(kind: u8, mut input: Input<'_>) {
                 digests,
                 biz_attr,
                 overwrite,
+                session: None,
             })
         }
         1 => {
@@ -168,6 +169,11 @@ fn sent(request: &Request, from: u64, content: &[u8]) -> Vec<u8> {
             Segment::Source { offset, length } => {
                 assert_eq!((*offset, *length), (from, content.len() as u64));
                 body.extend_from_slice(content);
+            }
+            Segment::SourceSha => {
+                let mut hasher = Hasher::new(64);
+                hasher.update(content);
+                body.extend_from_slice(hasher.finish().whole().to_string().as_bytes());
             }
         }
         assert_eq!((body.len() - before) as u64, segment.len(), "{segment:?}");

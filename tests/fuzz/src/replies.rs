@@ -77,6 +77,7 @@ fn operation(number: u8) -> Operation {
             digests: None,
             biz_attr: None,
             overwrite: false,
+            session: None,
         }),
         1 => Operation::List,
         2 => Operation::Slice(Slice {

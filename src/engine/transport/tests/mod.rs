@@ -18,6 +18,7 @@ use crate::engine::cancel::CancelToken;
 use crate::engine::endpoint::Endpoint;
 use crate::engine::resolver::Resolver;
 use crate::engine::source::{FileSource, MemorySource, Source};
+use crate::protocol::Api;
 use crate::protocol::codes::Class;
 use crate::protocol::{Body, Refusal, Request, Segment, signature};
 use crate::upload::failure::{NetworkFailure, TaskFailure};
@@ -199,6 +200,7 @@ fn refusal() -> Refusal {
         retry_after: None,
         ambiguous: false,
         clocks: None,
+        api: Api::FilesV2,
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use socket2::{Domain, Socket, Type};
 
 use crate::engine::source::Identity;
-use crate::upload::failure::{Cause, Phase, SourceFailure};
+use crate::upload::failure::{Cause, Phase, SourceFailure, SourceFault};
 
 use super::*;
 
@@ -343,7 +343,7 @@ fn a_file_truncated_or_grown_while_it_is_sent_ends_the_exchange_as_changed() {
         let Err(TaskFailure::Source(failure)) = result else {
             panic!("{result:?}")
         };
-        assert!(failure.changed, "{failure:?}");
+        assert!(failure.kind == SourceFault::Changed, "{failure:?}");
     }
 }
 

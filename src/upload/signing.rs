@@ -1,0 +1,91 @@
+//! Requests of one job that wait for their signature, where a signer has to be asked.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::protocol::Operation;
+
+use super::task::Work;
+
+/// What a job's requests are signed with, as far as the state machine knows: not the signature itself, but until when.
+#[derive(Default)]
+pub(crate) struct Signing {
+    /// Requests that their job has handed out, with their attempts.
+    waiting: VecDeque<(Operation, u32)>,
+    asking: bool,
+    /// Until when the signature that requests share is good.
+    good_until: Option<Duration>,
+    /// A signature was made for the request that waits first.
+    is_made: bool,
+    generation: u32,
+}
+
+/// What is to be done for the requests that wait.
+pub(crate) enum Turn {
+    /// None waits, or the signer is being asked.
+    Nothing,
+    /// Ask the signer for this operation.
+    Ask(Operation),
+    /// This request goes out.
+    Send(Operation, u32),
+}
+
+impl Signing {
+    pub(crate) fn is_asking(&self) -> bool {
+        self.asking
+    }
+
+    /// Which signature requests go out with now.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// A request waits for its turn.
+    pub(crate) fn wait(&mut self, operation: Operation, attempt: u32) {
+        self.waiting.push_back((operation, attempt));
+    }
+
+    pub(crate) fn turn(&mut self, now: Duration) -> Turn {
+        let Some((operation, _)) = self.waiting.front().filter(|_| !self.asking) else {
+            return Turn::Nothing;
+        };
+        let shares = operation.shares_signature() && self.good_until.is_some_and(|until| now < until);
+        if !shares && !self.is_made {
+            return Turn::Ask(operation.clone());
+        }
+        self.is_made = false;
+        match self.waiting.pop_front() {
+            Some((operation, attempt)) => Turn::Send(operation, attempt),
+            None => Turn::Nothing,
+        }
+    }
+
+    /// The signer is asked from here on.
+    pub(crate) fn ask(&mut self) {
+        self.asking = true;
+    }
+
+    /// The signer made a signature for the request that waits first.
+    pub(crate) fn made(&mut self, operation: &Operation, good_until: Duration) {
+        (self.asking, self.is_made) = (false, true);
+        if operation.shares_signature() {
+            self.good_until = Some(good_until);
+            self.generation += 1;
+        }
+    }
+
+    /// The signer made none; the requests that waited for it.
+    pub(crate) fn failed(&mut self) -> impl Iterator<Item = Work> + use<> {
+        self.asking = false;
+        std::mem::take(&mut self.waiting)
+            .into_iter()
+            .map(|(operation, _)| Work::Request(operation))
+    }
+
+    /// A request that went out with this signature was told that it is not, or no longer, good.
+    pub(crate) fn refused(&mut self, generation: u32) {
+        if generation == self.generation {
+            self.good_until = None;
+        }
+    }
+}
