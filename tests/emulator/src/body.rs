@@ -3,6 +3,7 @@
 
 use crate::faults::Knowledge;
 use crate::form::Scanner;
+use crate::operations;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
@@ -167,18 +168,17 @@ impl BodyReader {
             let broken = scanner.advance(&self.buffer).is_err();
             let text = |name| scanner.text(&self.buffer, name).map(str::to_owned);
             let peeked = Peeked {
-                operation: text("op"),
+                op: text("op"),
+                has_content: scanner.has_begun("filecontent"),
+                is_whole: !more,
                 offset: text("offset").and_then(|text| text.parse().ok()),
             };
-            let offset_settled = peeked.offset.is_some()
-                || peeked
-                    .operation
-                    .as_deref()
-                    .is_some_and(|op| op != "upload_slice_data");
             let known = match need {
                 Knowledge::Head => true,
-                Knowledge::Operation => peeked.operation.is_some(),
-                Knowledge::Offset => peeked.operation.is_some() && offset_settled,
+                Knowledge::Operation => peeked.operation().is_some(),
+                Knowledge::Offset => peeked
+                    .operation()
+                    .is_some_and(|name| peeked.offset.is_some() || !operations::has_offset(name)),
             };
             if known || broken || !more {
                 return Ok(peeked);
@@ -206,6 +206,18 @@ impl BodyReader {
 /// What was learnt from the beginning of a body.
 #[derive(Debug, Default)]
 pub(crate) struct Peeked {
-    pub(crate) operation: Option<String>,
+    pub(crate) op: Option<String>,
+    pub(crate) has_content: bool,
+    /// Nothing more will come.
+    pub(crate) is_whole: bool,
     pub(crate) offset: Option<u64>,
+}
+
+impl Peeked {
+    /// The operation, if what was seen tells it: on `files/v1`, file content that may still come counts.
+    pub(crate) fn operation(&self) -> Option<&str> {
+        let op = self.op.as_deref()?;
+        let settled = op != operations::V1_OP || self.has_content || self.is_whole;
+        settled.then(|| operations::operation_name(op, self.has_content))
+    }
 }

@@ -65,7 +65,10 @@ codes! {
     OFFSET = -4005, 400;
     OFFSET_REPEATED = -4015, 409;
     CHECKSUM_MISMATCH = -4023, 409;
+    OFFSET_WENT_BACK = -4024, 409;
     OP_MISSING = -5980, 400;
+    SHA_ABSENT = -5979, 400;
+    SLICE_SHA_MISMATCH = -5984, 409;
     METHOD_UNSUPPORTED = -5972, 405;
     NO_FILECONTENT = -5990, 400;
     SLICE_TOO_LONG = -5991, 400;
@@ -75,6 +78,19 @@ codes! {
     OBJECT_NOT_EXIST = -6101, 404;
     OBJECT_INCOMPLETE = -45062, 404;
 }
+
+/// −4019 on `files/v1`, where it means something else than on `files/v2`.
+pub(crate) const V1_OFFSET_RESET: Code = Code {
+    number: -4019,
+    status: 409,
+    token: "ERROR_OFFSET_RESET",
+};
+/// −4020 on `files/v1`, where it means something else than on `files/v2`.
+pub(crate) const V1_CHECK_TYPE: Code = Code {
+    number: -4020,
+    status: 400,
+    token: "ERROR_CHECK_TYPE_MUST_BE_SHA",
+};
 
 impl Code {
     /// A refusal with this code; `detail` says what was wrong with this request.

@@ -13,6 +13,10 @@ pub struct Config {
     pub directory: PathBuf,
     /// Where to listen; port 0 lets the system choose. Default: `127.0.0.1:0`.
     pub listen: SocketAddr,
+    /// In front of every path but those of the control API, as of a store behind a gateway: `/store` makes
+    /// `/store/files/v2/…`. Begins with a slash and does not end with one; letters, digits, `-`, `_`, `.`, `~` and
+    /// slashes. Default: empty.
+    pub path_prefix: String,
     /// Speaks TLS 1.2 and 1.3 instead of plain HTTP, with a certificate for `localhost`, `127.0.0.1`, `::1`
     /// and the address of `listen`, made at start by an authority that stays with the folder. Default: off.
     pub tls: bool,
@@ -61,6 +65,7 @@ impl Config {
         Config {
             directory: directory.into(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            path_prefix: String::new(),
             tls: false,
             tls_files: None,
             app_id: "1251668577".to_owned(),
@@ -78,6 +83,30 @@ impl Config {
         }
     }
 
+    /// What is wrong with the settings, for whom they come from outside.
+    ///
+    /// # Errors
+    /// [`Config::path_prefix`] is none.
+    pub fn check(&self) -> Result<(), String> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+        let mut segments = self.path_prefix.split('/');
+        let fits = segments.next() == Some("")
+            && segments.all(|text| !matches!(text, "" | "." | "..") && text.bytes().all(plain));
+        if fits {
+            Ok(())
+        } else {
+            Err(format!(
+                "the path prefix {:?} does not fit; it is to look like /store or /store/cos",
+                self.path_prefix
+            ))
+        }
+    }
+
+    /// What follows the path prefix; `None` for a path that is not below it.
+    pub(crate) fn below_path_prefix<'a>(&self, path: &'a str) -> Option<&'a str> {
+        path.strip_prefix(self.path_prefix.as_str())
+    }
+
     /// Of every address that the emulator tells.
     pub(crate) fn scheme(&self) -> &'static str {
         if self.tls { "https" } else { "http" }
@@ -90,6 +119,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("directory", &self.directory)
             .field("listen", &self.listen)
+            .field("path_prefix", &self.path_prefix)
             .field("tls", &self.tls)
             .field("tls_files", &self.tls_files)
             .field("app_id", &self.app_id)
@@ -97,5 +127,24 @@ impl fmt::Debug for Config {
             .field("buckets", &self.buckets)
             .field("switches", &self.switches)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_prefix_is_empty_or_looks_like_one() {
+        let check = |prefix: &str| {
+            let mut config = Config::new("unused");
+            prefix.clone_into(&mut config.path_prefix);
+            config.check().is_ok()
+        };
+        assert!(["", "/store", "/a/b-c_d.e~f"].into_iter().all(check));
+        let wrong = [
+            "store", "/", "/store/", "//store", "/a//b", "/a b", "/a%20b", "/..", "/./a", "/a?b",
+        ];
+        assert!(!wrong.into_iter().any(check));
     }
 }

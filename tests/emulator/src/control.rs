@@ -155,7 +155,7 @@ async fn uploads(shared: Arc<Shared>) -> Outcome {
                     .map(|(offset, length)| json!({"offset": offset, "datalen": length}))
                     .collect();
                 json!({
-                    "bucket": upload.bucket, "path": upload.path, "filesize": upload.filesize,
+                    "api": upload.api, "bucket": upload.bucket, "path": upload.path, "filesize": upload.filesize,
                     "slice_size": upload.slice_size, "session": upload.session, "sha": upload.sha, "parts": parts,
                 })
             };

@@ -47,6 +47,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
 }
 
 async fn open(shared: &Arc<Shared>, path: &str) -> Result<(File, u64, std::time::SystemTime), Refusal> {
+    let path = shared.config.below_path_prefix(path).unwrap_or_default();
     let encoded = path
         .strip_prefix(ACCESS_PREFIX)
         .or_else(|| path.strip_prefix(SOURCE_PREFIX))

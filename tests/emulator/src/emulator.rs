@@ -47,8 +47,11 @@ impl Emulator {
     ///
     /// # Errors
     /// The folder cannot be used, another emulator runs on it ([`io::ErrorKind::WouldBlock`]), the address is
-    /// taken, or the certificate or its authority cannot be used.
+    /// taken, the certificate or its authority cannot be used, or [`Config::check`] fails.
     pub fn start(config: Config) -> io::Result<Emulator> {
+        config
+            .check()
+            .map_err(|what| io::Error::new(io::ErrorKind::InvalidInput, what))?;
         let (store, folder_lock) = Store::open(&config.directory)?;
         let tls = Tls::open(&config, &store)?;
         let (acceptor, ca_pem) = tls.map_or((None, None), |tls| (Some(tls.acceptor), tls.ca_pem));
@@ -86,7 +89,8 @@ impl Emulator {
         })
     }
 
-    /// `http://127.0.0.1:PORT`; `https` with [`Config::tls`].
+    /// `http://127.0.0.1:PORT`; `https` with [`Config::tls`]. Without [`Config::path_prefix`], which clients of the API
+    /// must add.
     pub fn endpoint(&self) -> String {
         format!("{}://{}", self.shared.config.scheme(), self.address)
     }

@@ -5,17 +5,19 @@
 //! executed, half of the answer sent.
 
 use crate::answer::{AnswerBody, Reply, request_id};
+use crate::api::Api;
 use crate::body::{BodyError, BodyReader, Peeked};
 use crate::codes::{self, Refusal};
 use crate::connection::Connection;
+use crate::dialect::{self, header_text};
 use crate::faults::{Action, Ending, Knowledge, Phase};
 use crate::form::{self, Form};
 use crate::journal::{Draft, RequestRecord};
-use crate::operations::{API_PREFIX, Call, is_operation_name};
+use crate::operations::{Call, is_operation_name, operation_name};
 use crate::server::Shared;
 use crate::signature::Signature;
 use crate::store::lock;
-use crate::switches::{ListAbsent, OnOff, OneTimeUse, Switches, TokenPlace};
+use crate::switches::{ListAbsent, OnOff, OneTimeUse, Switches};
 use crate::target::{self, Target};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue};
@@ -147,8 +149,8 @@ fn first_record(
 ) -> RequestRecord {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let shown = parts.headers.iter().filter(|(name, _)| *name != AUTHORIZATION);
-    let token =
-        header_text(parts, AUTHORIZATION.as_str()).and_then(|text| text.split_whitespace().next_back());
+    let token = header_text(&parts.headers, AUTHORIZATION.as_str())
+        .and_then(|text| text.split_whitespace().next_back());
     let signature = token
         .or(query.sign.as_deref())
         .and_then(|token| Signature::decode(token).ok());
@@ -177,10 +179,6 @@ fn closing(mut response: Response<AnswerBody>) -> Response<AnswerBody> {
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(CONNECTION, close);
     response
-}
-
-fn header_text<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
-    parts.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 impl Exchange {
@@ -214,7 +212,7 @@ impl Exchange {
         }
         self.note_body(&body);
         let (bytes, memory) = body.into_body();
-        let content_type = header_text(&self.parts, CONTENT_TYPE.as_str()).unwrap_or_default();
+        let content_type = header_text(&self.parts.headers, CONTENT_TYPE.as_str()).unwrap_or_default();
         let form = Form::decode(
             content_type,
             &bytes,
@@ -242,28 +240,24 @@ impl Exchange {
     /// Holds the request against the fault rules as soon as enough of it is known.
     async fn pick_fault(&self, body: &mut BodyReader) -> Result<Option<Action>, BodyError> {
         let need = lock(&self.shared.faults).needed_knowledge();
-        let content_type = header_text(&self.parts, CONTENT_TYPE.as_str()).unwrap_or_default();
+        let content_type = header_text(&self.parts.headers, CONTENT_TYPE.as_str()).unwrap_or_default();
         let peeked = match (need, form::boundary(content_type)) {
             (Knowledge::Head, _) => Peeked::default(),
             (_, Some(boundary)) => body.peek(&boundary, need).await?,
             (_, None) => {
                 body.read_all().await?;
-                let fields = form::json_fields(body.bytes()).unwrap_or_default();
-                let text = |wanted| {
-                    fields
-                        .iter()
-                        .rev()
-                        .find(|(name, _)| name == wanted)
-                        .map(|(_, value)| value)
-                };
-                let operation = text("op").and_then(|value| String::from_utf8(value.to_vec()).ok());
                 Peeked {
-                    operation,
-                    offset: None,
+                    op: form::json_text(body.bytes(), "op"),
+                    is_whole: true,
+                    ..Peeked::default()
                 }
             }
         };
-        let operation = peeked.operation.or_else(|| self.query.op.clone());
+        let peeked = Peeked {
+            op: peeked.op.or_else(|| self.query.op.clone()),
+            ..peeked
+        };
+        let operation = peeked.operation().map(str::to_owned);
         if let Some(operation) = operation.clone().filter(|name| is_operation_name(name)) {
             self.draft.note(|record| record.operation = Some(operation));
         }
@@ -278,7 +272,10 @@ impl Exchange {
     fn note_form(&self, form: &Form) {
         let text = |name| form.text(name).ok().flatten().map(str::to_owned);
         self.draft.note(|record| {
-            record.operation = text("op").or_else(|| self.query.op.clone());
+            let has_content = form.content_length().is_some();
+            record.operation = text("op")
+                .or_else(|| self.query.op.clone())
+                .map(|op| operation_name(&op, has_content).to_owned());
             record.offset = form.number("offset").ok().flatten();
             record.session = text("session");
             record.content_length = form.content_length().map(|length| length as u64);
@@ -291,31 +288,29 @@ impl Exchange {
 
     /// The decoded request.
     fn call(&self, form: Form) -> Result<Call, Refusal> {
-        let encoded = self.parts.uri.path().strip_prefix(API_PREFIX).unwrap_or_default();
+        let headers = &self.parts.headers;
+        dialect::check_header(headers, &self.switches)?;
+        if header_text(headers, CONTENT_TYPE.as_str()).is_some_and(form::is_multipart) {
+            dialect::check_form(&form, &self.switches)?;
+        }
+        let config = &self.shared.config;
+        let path = config.below_path_prefix(self.parts.uri.path());
+        let (api, encoded) = path.and_then(Api::of_path).unwrap_or_default();
         Ok(Call {
+            api,
             method: self.parts.method.clone(),
             target: Target::parse(encoded, self.switches.path_normalisation)?,
             form,
             query_op: self.query.op.clone(),
-            token: self.token(),
-            base_url: format!("{}://{}", self.shared.config.scheme(), self.connection.local),
+            token: dialect::token(headers, self.query.sign.as_deref(), &self.switches)?,
+            base_url: format!(
+                "{}://{}{}",
+                config.scheme(),
+                self.connection.local,
+                config.path_prefix
+            ),
             now: self.now,
         })
-    }
-
-    /// The signature, wherever this client may put it.
-    fn token(&self) -> Option<String> {
-        let header = header_text(&self.parts, AUTHORIZATION.as_str())
-            .map(str::trim)
-            .filter(|text| !text.is_empty());
-        let token = match (header, self.switches.token_place) {
-            // One client puts a word in front.
-            (Some(text), TokenPlace::Any) => text.split_whitespace().next_back(),
-            (Some(text), TokenPlace::HeaderOrQuery | TokenPlace::Header) => Some(text),
-            (None, TokenPlace::Any | TokenPlace::HeaderOrQuery) => self.query.sign.as_deref(),
-            (None, TokenPlace::Header) => None,
-        };
-        token.map(str::to_owned)
     }
 
     /// The faults that keep the operation from running.

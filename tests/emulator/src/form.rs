@@ -130,7 +130,7 @@ pub(crate) fn is_content(name: &str) -> bool {
     name.eq_ignore_ascii_case("filecontent")
 }
 
-fn is_multipart(content_type: &str) -> bool {
+pub(crate) fn is_multipart(content_type: &str) -> bool {
     content_type
         .trim_start()
         .get(..10)
@@ -176,6 +176,13 @@ pub(crate) fn json_fields(body: &[u8]) -> Result<Vec<(String, Bytes)>, String> {
         .collect())
 }
 
+/// The last string member of this name, of a body that may be a JSON object.
+pub(crate) fn json_text(body: &[u8], wanted: &str) -> Option<String> {
+    let fields = json_fields(body).ok()?;
+    let (_, value) = fields.into_iter().rev().find(|(name, _)| name == wanted)?;
+    String::from_utf8(value.to_vec()).ok()
+}
+
 /// Where the scanner stands in the body.
 enum Place {
     /// Before the first delimiter; bytes before `from` hold none.
@@ -219,6 +226,16 @@ impl Scanner {
             .rev()
             .find(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
         std::str::from_utf8(&body[range.clone()]).ok().map(str::trim)
+    }
+
+    /// Whether a part of this name has begun.
+    pub(crate) fn has_begun(&self, wanted: &str) -> bool {
+        let open = match &self.place {
+            Place::Value { name, .. } => Some(name),
+            _ => None,
+        };
+        let mut begun = self.fields.iter().map(|(name, _)| name).chain(open);
+        begun.any(|name| name.eq_ignore_ascii_case(wanted))
     }
 
     /// The fields, once the body has been seen to its end.

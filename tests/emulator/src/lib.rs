@@ -1,4 +1,4 @@
-//! A stand-in for the slice-upload API (`files/v2`) of Tencent Cloud Object Storage, on a disk folder.
+//! A stand-in for the slice-upload API (`files/v2`, and `files/v1` before it) of Tencent Cloud Object Storage, on a disk folder.
 //!
 //! It keeps objects as plain files, remembers unfinished uploads over restarts, checks signatures, accepts
 //! what the official clients send, and can be told to fail in every way a network service fails. Run the
@@ -24,7 +24,7 @@
 //!
 //! A request goes from `server` (connections, over `socket` and `tls`) through `exchange` (one request, with
 //! the points where faults strike) to `operations` (what the service does), which use `store` (the folder).
-//! `form` decodes bodies, `target` paths, `signature` signatures; `faults`, `switches` and `codes` are tables;
+//! `form` decodes bodies, `target` paths, `signature` signatures; `dialect` finds what else a request must bring; `faults`, `switches` and `codes` are tables;
 //! `journal` is the record of requests; `control` and `download` are the other things that can be asked over
 //! HTTP.
 //!
@@ -34,11 +34,13 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod api;
 mod body;
 mod codes;
 mod config;
 mod connection;
 mod control;
+mod dialect;
 mod download;
 mod emulator;
 mod exchange;

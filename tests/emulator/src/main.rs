@@ -24,6 +24,10 @@ struct Arguments {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9000")]
     listen: SocketAddr,
 
+    /// In front of every path of the API, as of a store behind a gateway: /store makes /store/files/v2/…
+    #[arg(long, value_name = "PATH", default_value = "")]
+    path_prefix: String,
+
     /// Speaks TLS, with a certificate for localhost, 127.0.0.1, ::1 and the address of --listen. Clients must
     /// trust DIR/state/tls/ca.pem, which stays the same as long as the folder exists.
     #[arg(long)]
@@ -112,6 +116,7 @@ fn config(arguments: Arguments) -> Result<Config, String> {
             .map_err(|error| format!("--set: {error}"))?;
     }
     config.listen = arguments.listen;
+    config.path_prefix = arguments.path_prefix;
     config.tls = arguments.tls;
     config.tls_files = arguments
         .tls_certificate
@@ -123,6 +128,9 @@ fn config(arguments: Arguments) -> Result<Config, String> {
     config.seed = arguments.seed;
     config.journal_limit = arguments.journal_limit;
     config.log = arguments.log;
+    config
+        .check()
+        .map_err(|error| format!("--path-prefix: {error}"))?;
     Ok(config)
 }
 

@@ -1,6 +1,7 @@
 //! The HTTP shell: accepts connections, serves them, sends each request to where it belongs.
 
 use crate::answer::{AnswerBody, plain};
+use crate::api::Api;
 use crate::body::BodyMemory;
 use crate::codes::{self, Refusal};
 use crate::config::Config;
@@ -8,11 +9,11 @@ use crate::connection::{Connection, Wire};
 use crate::exchange::{self, Ended};
 use crate::faults::{Action, FaultList, Phase};
 use crate::journal::{Draft, Journal};
-use crate::operations::{ACCESS_PREFIX, API_PREFIX, Call, Data, SOURCE_PREFIX, Service};
+use crate::operations::{ACCESS_PREFIX, Call, Data, SOURCE_PREFIX, Service};
 use crate::rate_limit::RateLimit;
 use crate::signature::Credentials;
 use crate::socket::{Socket, Stream};
-use crate::store::{Store, lock};
+use crate::store::{Store, Upload, lock};
 use crate::switches::Switches;
 use crate::{control, download};
 use hyper::body::Incoming;
@@ -116,29 +117,25 @@ impl Shared {
             }
         }
         let admitted = service.admit(call)?;
-        self.disturb(&service, call, action)?;
+        if let Some(action) = action {
+            self.disturb(&service, call, action)?;
+        }
         draft.note(|record| record.executed = true);
         Ok(service.with_number_style(service.execute(call, &admitted)?))
     }
 
     /// The faults that change the unfinished upload of the path first.
-    fn disturb(&self, service: &Service<'_>, call: &Call, action: Option<&Action>) -> Result<(), Refusal> {
+    fn disturb(&self, service: &Service<'_>, call: &Call, action: &Action) -> Result<(), Refusal> {
         let key = &call.target.key;
+        let change: &dyn Fn(Upload) -> Result<(), Refusal> = match action {
+            Action::RotateSession => &|upload| service.rotate_session(upload, call.now).map(|_| ()),
+            Action::DropSession => &|_| Ok(self.store.remove_upload(key)?),
+            Action::ForgetSlices(count) => &|upload| Ok(self.store.forget_slices(&upload, *count)?),
+            _ => return Ok(()),
+        };
         let path_lock = self.store.path_lock(key);
-        match action {
-            Some(Action::RotateSession) => {
-                let _exclusive = path_lock.write().unwrap_or_else(PoisonError::into_inner);
-                if let Some(upload) = self.store.upload(key)? {
-                    service.rotate_session(upload, call.now)?;
-                }
-            }
-            Some(Action::DropSession) => {
-                let _exclusive = path_lock.write().unwrap_or_else(PoisonError::into_inner);
-                self.store.remove_upload(key)?;
-            }
-            _ => {}
-        }
-        Ok(())
+        let _exclusive = path_lock.write().unwrap_or_else(PoisonError::into_inner);
+        self.store.upload(key)?.map_or(Ok(()), change)
     }
 }
 
@@ -244,16 +241,20 @@ async fn route(
     request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Ended> {
     let path = request.uri().path();
-    if path.starts_with(API_PREFIX) {
-        exchange::answer(shared, connection, request).await
-    } else if path.starts_with(control::PREFIX) {
+    let below = shared.config.below_path_prefix(path).unwrap_or_default();
+    if path.starts_with(control::PREFIX) {
         Ok(control::answer(shared, &connection, request).await)
-    } else if path.starts_with(ACCESS_PREFIX) || path.starts_with(SOURCE_PREFIX) {
+    } else if Api::of_path(below).is_some() {
+        exchange::answer(shared, connection, request).await
+    } else if below.starts_with(ACCESS_PREFIX) || below.starts_with(SOURCE_PREFIX) {
         Ok(download::answer(shared, request).await)
     } else {
         // A status that the service never gives, so that no client takes it for an answer of its own.
-        let text =
-            "cos-emulator: there is nothing at this path; the API is at /files/v2/<appid>/<bucket>/<path>\n";
+        let prefix = &shared.config.path_prefix;
+        let text = format!(
+            "cos-emulator: there is nothing at this path; the API is at {prefix}/files/v2/<appid>/<bucket>/<path>, the older \
+             one at {prefix}/files/v1/<appid>/<bucket>/<path>\n"
+        );
         Ok(plain(StatusCode::NOT_IMPLEMENTED, "text/plain", text))
     }
 }

@@ -4,6 +4,10 @@
 //! by default and the other when a switch says so. The table below is the only list: parsing, printing,
 //! `--help` and the check of the README are made from it.
 
+mod values;
+
+pub(crate) use values::{Demand, DemandedField, Sizes, Word};
+
 use std::fmt;
 
 /// What a switch's default rests on.
@@ -34,7 +38,7 @@ pub struct SwitchInfo {
     pub name: &'static str,
     /// The accepted values, in words.
     pub values: String,
-    /// Every accepted value where they can be counted; empty where the switch is a number.
+    /// Every accepted value where they can be counted; empty where the switch is a number or a text.
     pub choices: Vec<&'static str>,
     /// The default value.
     pub default: String,
@@ -84,13 +88,13 @@ impl fmt::Display for SwitchError {
 impl std::error::Error for SwitchError {}
 
 /// A type that a switch can have.
-trait SwitchValue: Copy {
+trait SwitchValue: Sized {
     fn accepted() -> String;
     fn choices() -> Vec<&'static str> {
         Vec::new()
     }
     fn parse(text: &str) -> Option<Self>;
-    fn text(self) -> String;
+    fn text(&self) -> String;
 }
 
 macro_rules! choices {
@@ -108,7 +112,7 @@ macro_rules! choices {
             fn parse(text: &str) -> Option<Self> {
                 match text { $($text => Some($name::$variant),)+ _ => None }
             }
-            fn text(self) -> String {
+            fn text(&self) -> String {
                 match self { $($name::$variant => $text),+ }.to_owned()
             }
         }
@@ -131,17 +135,23 @@ choices! {
     ListParts { Array = "array", Text = "string", Missing = "missing", Null = "null" }
     Numbers { Number = "number", Text = "string" }
     Overwrite { AtFinish = "at_finish", AtInit = "at_init" }
+    DataMd5 { Checked = "checked", Echoed = "echoed", Ignored = "ignored", Required = "required" }
     SameSha { Success = "success", Conflict = "conflict" }
     Dedupe { Path = "path", Bucket = "bucket", Off = "off" }
     DeleteUnfinished { Success = "success", NotFound = "not_found" }
     StatUnfinished { Shown = "shown", NotFound = "not_found" }
     ZeroFileSize { SizeZero = "-5995", BadParameter = "-5999", Accept = "accept" }
     OpPlace { Any = "any", Documented = "documented" }
-    TokenPlace { Any = "any", HeaderOrQuery = "header_or_query", Header = "header" }
+    TokenPlace { Any = "any", HeaderOrQuery = "header_or_query", Header = "header", Query = "query" }
     FileIdScope { Prefix = "prefix", Exact = "exact" }
     ExpiredCode { New = "-59", Old = "-96" }
     OneTimeUse { Executed = "executed", Accepted = "accepted" }
     DataAfterFinish { SessionInvalid = "-290", NotFound = "-197", Success = "success" }
+    V1Resume { ByContent = "by_content", BySession = "by_session" }
+    V1StaleSession { New = "new", SessionInvalid = "-290" }
+    V1OtherContent { New = "new", OffsetReset = "-4019" }
+    V1RepeatedOffset { WentBack = "-4024", Accept = "accept", Repeated = "-4015" }
+    V1SliceSha { Ignored = "ignored", Checked = "checked" }
     DuplicateFields { Last = "last", Refuse = "refuse" }
     PathNormalisation { Refuse = "refuse", Collapse = "collapse" }
     Oversize { Json = "json", Html = "html" }
@@ -161,7 +171,7 @@ impl SwitchValue for Limit {
             number => number.parse().ok().map(|number| Limit(Some(number))),
         }
     }
-    fn text(self) -> String {
+    fn text(&self) -> String {
         self.0
             .map_or_else(|| "none".to_owned(), |number| number.to_string())
     }
@@ -178,7 +188,7 @@ impl SwitchValue for Seconds {
     fn parse(text: &str) -> Option<Self> {
         text.parse().ok().map(Seconds)
     }
-    fn text(self) -> String {
+    fn text(&self) -> String {
         self.0.to_string()
     }
 }
@@ -239,6 +249,7 @@ switches! {
     field_names: FieldNames = FieldNames::AnyCase, Inferred, "field names: in any case (`fileContent`, `fileSize`), or only as documented";
     finish_filesize: Strictness = Strictness::Lenient, Inferred, "finish without `filesize`, or with an empty one: not checked, or -5999";
     slice_policy: SlicePolicy = SlicePolicy::S2, Documented, "accepted `slice_size`: the four of the init page; only 1 MiB, else -284; any, answered with at most 1 MiB, or with at most 512 KiB; 64 KiB to 3 MiB, above 1 MiB only whole MiB";
+    slice_sizes: Sizes = Sizes(Vec::new()), Documented, "the accepted `slice_size`, in the place of `slice_policy`; any other is -284";
     sha_slice_size: Strictness = Strictness::Lenient, Chosen, "`sha` with a `slice_size` other than 1 MiB: accepted, or -5965";
     sha_without_uploadparts: Strictness = Strictness::Lenient, Chosen, "`sha` without `uploadparts`: accepted, or -5965";
     sha_in_data: Strictness = Strictness::Lenient, Inferred, "data without `sha` after an init with it: accepted, or -29094";
@@ -250,6 +261,7 @@ switches! {
     duplicate_slice: DuplicateSlice = DuplicateSlice::Overwrite, Chosen, "a slice sent again: overwrites; -4015 when its bytes differ; always -4015";
     misplaced_slice: MisplacedSlice = MisplacedSlice::Offset, Chosen, "code of a slice at an offset that is no multiple of the slice size, past the end, or shorter than its place";
     long_slice: LongSlice = LongSlice::TooLong, Documented, "code of a slice longer than the slice size";
+    datamd5: DataMd5 = DataMd5::Checked, Inferred, "`datamd5` of a slice: echoed, and -4023 when wrong; echoed unseen; ignored; as checked, and -5999 without it";
     listparts: ListParts = ListParts::Array, Inferred, "`listparts` in the answer of list: an array, a string that holds the array, missing, or null";
     numbers: Numbers = Numbers::Number, Documented, "numbers in `data`: JSON numbers, or strings";
     rotate_on_list: OnOff = OnOff::Off, Inferred, "list gives the upload a new session and the old one becomes invalid";
@@ -261,18 +273,26 @@ switches! {
     stat_unfinished: StatUnfinished = StatUnfinished::Shown, Documented, "stat of an unfinished upload: `filesize`, `filelen` and an empty `sha`, or -197";
     zero_filesize: ZeroFileSize = ZeroFileSize::SizeZero, Chosen, "init with `filesize` 0: this code, or accepted";
     op_place: OpPlace = OpPlace::Any, Inferred, "`op` of a POST: body or query, or the body only";
-    token_place: TokenPlace = TokenPlace::Any, Inferred, "signature: `Authorization` header (also after a leading word) or `sign` parameter; without the leading word; the bare header only";
+    token_place: TokenPlace = TokenPlace::Any, Inferred, "signature: `Authorization` header (also after a leading word) or `sign` parameter; without the leading word; the bare header only; the parameter only";
+    token_word: Word = Word(None), Documented, "a word that an `Authorization` header must begin with, a space before the signature; without it -97";
     fileid_scope: FileIdScope = FileIdScope::Prefix, Inferred, "fileid of a signature for many uses: the path or a directory above it, or the exact path";
     signature_lifetime: Limit = Limit(Some(7_776_000)), Documented, "longest `e` - `t` of a signature, in seconds; longer is -97";
     clock_skew: Limit = Limit(None), Chosen, "how many seconds `t` may lie in the future; beyond is -97";
     clock_offset: Seconds = Seconds(0), Chosen, "how many seconds the emulator's clock is ahead of the machine's, below 0 behind: signatures are judged by it, and answers have its `Date`";
     expired_code: ExpiredCode = ExpiredCode::New, Documented, "code of an expired signature: of the v2 error page, or of the older one";
     one_time_use: OneTimeUse = OneTimeUse::Executed, Chosen, "a one-time signature is used up when the operation succeeds or is refused for good (not by a 5xx), or as soon as it is accepted";
-    require_parent_dir: OnOff = OnOff::Off, Chosen, "init and upload demand that the directory above exists (-197)";
+    require_parent_dir: OnOff = OnOff::Off, Chosen, "init, v1 control, upload and create demand that the directory above exists (-197); without it create makes those above too";
     data_after_finish: DataAfterFinish = DataAfterFinish::SessionInvalid, Chosen, "data with the session of a finished upload: this code, or code 0 with the addresses";
     finish_grace: Limit = Limit(Some(600)), Chosen, "seconds in which a second finish with the same session gets the same success; none: always -290";
     verify: OnOff = OnOff::On, Chosen, "finish compares the content with `sha` and every running state of `uploadparts`";
+    v1_resume: V1Resume = V1Resume::ByContent, Chosen, "v1 control without a session where the same sha and size are unfinished: goes on at its offset, or begins anew";
+    v1_stale_session: V1StaleSession = V1StaleSession::New, Chosen, "v1 control with a session that is not, or no more, that of an unfinished upload of this sha and size: a new session and offset 0, or -290";
+    v1_other_content: V1OtherContent = V1OtherContent::New, Chosen, "v1 control without a session where another sha or size is unfinished, which goes: a new session and offset 0, or -4019 once (\"offset reset, upload again\")";
+    v1_repeated_offset: V1RepeatedOffset = V1RepeatedOffset::WentBack, Documented, "v1 data below the next offset: -4024; success without effect when all of it was received; -4015 when it is the last slice received";
+    v1_slice_sha: V1SliceSha = V1SliceSha::Ignored, Documented, "`sha` of v1 data, that of the slice: \"not enabled\", or -5984 when it is wrong";
     rate_limit: Limit = Limit(None), Chosen, "operations per second, with a burst of as many; beyond is -71";
+    required_field: Demand = Demand(None), Documented, "a field that every multipart form must have, with this value or any; else -5999";
+    required_header: Demand = Demand(None), Documented, "a header field that every request must have, with this value or any; else -5999";
     duplicate_fields: DuplicateFields = DuplicateFields::Last, Inferred, "a form field sent twice: the last one wins, or -5993";
     path_normalisation: PathNormalisation = PathNormalisation::Refuse, Chosen, "empty segments in a path: -5994, or left out";
     keep_alive: OnOff = OnOff::On, Documented, "connections: kept for further requests, or closed after each answer";
@@ -312,11 +332,31 @@ mod tests {
     }
 
     #[test]
+    fn texts_and_lists_that_make_no_sense_are_refused() {
+        for wrong in [
+            "slice_sizes=",
+            "slice_sizes=0",
+            "slice_sizes=1,",
+            "slice_sizes=1;2",
+            "token_word=",
+            "token_word=a b",
+            "required_field=",
+            "required_field==b",
+            "required_header=a b",
+        ] {
+            Switches::default().assign(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
     fn every_value_of_every_switch_can_be_set_and_read_back() {
         for row in Switches::table() {
             let values = match row.values.as_str() {
                 "none or a whole number" => vec!["none", "17"],
                 "a whole number" => vec!["-17", "17"],
+                "none or sizes in bytes, such as 4194304,8388608" => vec!["none", "17", "17,18"],
+                "none or a word" => vec!["none", "COS"],
+                "none, NAME or NAME=VALUE" => vec!["none", "a", "a=", "a=b=c"],
                 _ => row.choices,
             };
             assert!(!values.is_empty(), "{}", row.name);

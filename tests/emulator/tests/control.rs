@@ -277,7 +277,7 @@ fn unfinished_uploads_are_shown() {
     let uploads = get(client, "uploads");
     assert_eq!(uploads[0]["path"], json!("a"));
     let expected = json!({
-        "bucket": "videos", "path": "d/b", "filesize": 3, "slice_size": MIB, "session": begun["session"], "sha": sha,
+        "api": "v2", "bucket": "videos", "path": "d/b", "filesize": 3, "slice_size": MIB, "session": begun["session"], "sha": sha,
         "parts": [{"offset": 0, "datalen": 3}],
     });
     assert_eq!(uploads[1], expected);

@@ -139,7 +139,7 @@ fn a_head_that_is_too_large_is_refused() {
 #[test]
 fn paths_outside_the_api_get_a_status_that_the_service_never_gives() {
     let fixture = start();
-    for path in ["/", "/files/v1/1251668577/videos/x", "/files/v2", "/anything"] {
+    for path in ["/", "/files/v3/1251668577/videos/x", "/files/v2", "/anything"] {
         assert_eq!(fixture.client.get(path).status, 501, "{path}");
     }
     assert!(fixture.emulator.requests().is_empty());

@@ -100,6 +100,8 @@ pub enum Action {
     RotateSession,
     /// Forgets the unfinished upload of the path, then executes.
     DropSession,
+    /// Forgets so many slices of the unfinished upload of the path, those with the highest offsets, then executes.
+    ForgetSlices(u64),
     /// Answers −96 / 403, an expired signature; nothing is done.
     Expired,
 }
@@ -122,7 +124,7 @@ fn default_content_type() -> String {
     "text/html".to_owned()
 }
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "status",
     "early",
     "reset",
@@ -137,6 +139,7 @@ const NAMES: [&str; 15] = [
     "replace",
     "rotate_session",
     "drop_session",
+    "forget_slices",
     "expired",
 ];
 
@@ -228,6 +231,7 @@ impl Action {
             "replace" => Action::Replace(decode(name, value)?),
             "rotate_session" => only_true(name, value, Action::RotateSession)?,
             "drop_session" => only_true(name, value, Action::DropSession)?,
+            "forget_slices" => Action::ForgetSlices(decode(name, value)?),
             "expired" => only_true(name, value, Action::Expired)?,
             other => return Err(FaultError(format!("unknown action {other:?}"))),
         })
@@ -257,6 +261,7 @@ impl Action {
             Action::Replace(members) => json!({"replace": members}),
             Action::RotateSession => json!({"rotate_session": true}),
             Action::DropSession => json!({"drop_session": true}),
+            Action::ForgetSlices(count) => json!({"forget_slices": count}),
             Action::Expired => json!({"expired": true}),
         }
     }
@@ -322,6 +327,7 @@ mod tests {
             json!({"replace": {"data.slice_size": 1}}),
             json!({"rotate_session": true}),
             json!({"drop_session": true}),
+            json!({"forget_slices": 2}),
             json!({"expired": true}),
         ];
         for action in actions {

@@ -1,16 +1,20 @@
 //! Checks that several operations share.
 
-use super::{FILE_LIMIT, MEBIBYTE, Service};
+use super::{Call, FILE_LIMIT, MEBIBYTE, Service};
+use crate::api::Api;
 use crate::codes::{self, Refusal};
 use crate::form::Form;
 use crate::switches::{SlicePolicy, Strictness, ZeroFileSize};
 use crate::target::ObjectKey;
 use serde::Deserialize;
+use std::ops::RangeInclusive;
 
 /// Chosen: the service states no bound.
 const BIZ_ATTR_LIMIT: usize = 64 * 1024;
 /// The four sizes of the init page.
 const DOCUMENTED_SLICE_SIZES: [u64; 4] = [524_288, 1_048_576, 2_097_152, 3_145_728];
+/// What the clients of `files/v1` let their users choose; its page has no such field.
+const V1_SLICE_SIZES: RangeInclusive<u64> = 524_288..=20_971_520;
 /// A running state exists only at the end of a block of SHA-1.
 const SHA1_BLOCK: u64 = 64;
 
@@ -69,6 +73,25 @@ pub(super) fn required_number(form: &Form, name: &str) -> Result<u64, Refusal> {
         .ok_or_else(|| codes::BAD_PARAMETER.because(format!("the field {name:?} is missing")))
 }
 
+/// What every slice brings.
+pub(super) struct Slice<'a> {
+    pub(super) session: &'a str,
+    pub(super) offset: u64,
+    pub(super) content: &'a [u8],
+}
+
+/// The fields of a slice.
+pub(super) fn slice(form: &Form) -> Result<Slice<'_>, Refusal> {
+    let session = form.text("session")?;
+    Ok(Slice {
+        session: session.ok_or_else(|| codes::SESSION_INVALID.because("the field \"session\" is missing"))?,
+        offset: required_number(form, "offset")?,
+        content: form
+            .bytes("filecontent")
+            .ok_or_else(|| codes::NO_FILECONTENT.because("the field \"filecontent\" is missing"))?,
+    })
+}
+
 impl Service<'_> {
     /// The field `filesize` of an init.
     pub(super) fn init_filesize(&self, form: &Form) -> Result<u64, Refusal> {
@@ -86,9 +109,23 @@ impl Service<'_> {
     }
 
     /// The slice size to be used, from the one asked for.
-    pub(super) fn slice_size(&self, form: &Form) -> Result<u64, Refusal> {
-        let asked = required_number(form, "slice_size")?;
+    pub(super) fn slice_size(&self, call: &Call) -> Result<u64, Refusal> {
+        let sizes = &self.switches.slice_sizes.0;
+        let asked = match call.api {
+            Api::V1 => {
+                let told = call.form.number("slice_size")?;
+                told.or(sizes.first().copied()).unwrap_or(MEBIBYTE)
+            }
+            Api::V2 => required_number(&call.form, "slice_size")?,
+        };
+        if sizes.contains(&asked) {
+            return Ok(asked);
+        }
+        if !sizes.is_empty() {
+            return Err(bad_slice_size(asked, &format!("one of {sizes:?}")));
+        }
         let (accepted, expected) = match self.switches.slice_policy {
+            SlicePolicy::S2 if call.api == Api::V1 => (V1_SLICE_SIZES.contains(&asked), "524288 to 20971520"),
             SlicePolicy::S2 => (
                 DOCUMENTED_SLICE_SIZES.contains(&asked),
                 "524288, 1048576, 2097152 or 3145728",

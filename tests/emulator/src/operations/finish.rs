@@ -3,10 +3,12 @@
 use super::slice::check_whole_file_sha;
 use super::start::file_exists;
 use super::{Call, Data, MEBIBYTE, SINGLE_UPLOAD_LIMIT, Service, checks};
+use crate::api::Api;
 use crate::codes::{self, Refusal};
 use crate::sha1_state::sha1_hex;
 use crate::store::{Attributes, Upload};
 use crate::switches::{Dedupe, MissingSlices, OnOff, SameSha, Strictness, WrongFileSize};
+use serde_json::json;
 
 impl Service<'_> {
     /// Everything is checked and the object is built aside before anything is given up, so a refused or lost
@@ -17,7 +19,7 @@ impl Service<'_> {
             .text("session")?
             .ok_or_else(|| codes::SESSION_INVALID.because("the field \"session\" is missing"))?;
         let key = &call.target.key;
-        let Some(upload) = self.store.upload(key)? else {
+        let Some(upload) = self.own_upload(call)? else {
             return self.finish_again(call, session);
         };
         self.check_session(&upload, session, call.now)?;
@@ -28,18 +30,24 @@ impl Service<'_> {
         if upload.insert_only && self.complete_object(call)?.is_some() {
             return Err(file_exists(key));
         }
-        let assembled = self.store.assemble(&upload)?;
+        self.make_object(call, &upload, sha.as_deref().or(upload.sha.as_deref()))
+    }
+
+    /// Makes the object of an upload whose slices are all there; `sha` is what it must have.
+    pub(super) fn make_object(
+        &self,
+        call: &Call,
+        upload: &Upload,
+        sha: Option<&str>,
+    ) -> Result<Data, Refusal> {
+        let assembled = self.store.assemble(upload)?;
         if self.switches.verify == OnOff::On {
             if let Some(end) = assembled.first_mismatch {
                 return Err(codes::SHA_MISMATCH.because(format!(
                     "the running state of the first {end} bytes is not the datasha told at init"
                 )));
             }
-            if sha
-                .as_ref()
-                .or(upload.sha.as_ref())
-                .is_some_and(|told| *told != assembled.sha)
-            {
+            if sha.is_some_and(|told| told != assembled.sha) {
                 return Err(codes::SHA_MISMATCH.because("the content does not have the sha told"));
             }
         }
@@ -49,7 +57,7 @@ impl Service<'_> {
             slice_size: upload.slice_size,
             biz_attr: upload.biz_attr.clone(),
             session: Some(upload.session.clone()),
-            ..Attributes::made_now(key, call.now)
+            ..Attributes::made_now(&upload.key(), call.now)
         };
         // Also removes the slices, once the object is in its place.
         self.store.publish_object(assembled.content, attributes)?;
@@ -127,7 +135,7 @@ impl Service<'_> {
                 && object.sha == sha
                 && self.switches.same_sha == SameSha::Success;
             return if same {
-                Ok(self.addresses(call))
+                Ok(self.uploaded(call, object.ctime))
             } else {
                 Err(file_exists(key))
             };
@@ -141,6 +149,15 @@ impl Service<'_> {
         };
         self.store
             .publish_object(self.store.stage_bytes(content)?, attributes)?;
-        Ok(self.addresses(call))
+        Ok(self.uploaded(call, call.now))
+    }
+
+    /// The answer of a one-shot upload.
+    fn uploaded(&self, call: &Call, ctime: u64) -> Data {
+        let mut data = self.addresses(call);
+        if call.api == Api::V1 {
+            data.insert("ctime".to_owned(), json!(ctime));
+        }
+        data
     }
 }

@@ -1,20 +1,26 @@
-//! The operations of `files/v2`. Each reads as the manual does: take the fields, check them in the service's
-//! words, look at the state, act, answer. The files are named after what they deal with.
+//! The operations of `files/v2` and `files/v1`. Each reads as the manual does: take the fields, check them in the
+//! service's words, look at the state, act, answer. The files are named after what they deal with.
 
 mod checks;
 mod finish;
 mod object;
 mod slice;
 mod start;
+mod table;
+mod v1;
 
+pub(crate) use table::{V1_OP, has_offset, is_operation_name, operation_name, operation_names};
+
+use crate::api::Api;
 use crate::codes::{self, Refusal};
 use crate::form::Form;
 use crate::signature::{Credentials, Signature, SignatureKind};
-use crate::store::{Attributes, Store};
+use crate::store::{Attributes, Store, Upload};
 use crate::switches::{OneTimeUse, OpPlace, Switches};
 use crate::target::{self, Target};
 use hyper::Method;
 use serde_json::{Map, Value, json};
+use table::Operation;
 
 /// The `data` of an answer, keys in the documented order.
 pub(crate) type Data = Map<String, Value>;
@@ -26,63 +32,9 @@ const SINGLE_UPLOAD_LIMIT: usize = 20 * 1024 * 1024;
 /// The slice size that is always accepted.
 const MEBIBYTE: u64 = 1_048_576;
 
-/// The operations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operation {
-    Init,
-    Data,
-    List,
-    Finish,
-    Upload,
-    Stat,
-    Delete,
-    Create,
-}
-
-/// Name on the wire, operation, method, kind of signature.
-const OPERATIONS: [(&str, Operation, Method, SignatureKind); 8] = [
-    (
-        "upload_slice_init",
-        Operation::Init,
-        Method::POST,
-        SignatureKind::Multi,
-    ),
-    (
-        "upload_slice_data",
-        Operation::Data,
-        Method::POST,
-        SignatureKind::Multi,
-    ),
-    (
-        "upload_slice_list",
-        Operation::List,
-        Method::POST,
-        SignatureKind::Multi,
-    ),
-    (
-        "upload_slice_finish",
-        Operation::Finish,
-        Method::POST,
-        SignatureKind::Multi,
-    ),
-    ("upload", Operation::Upload, Method::POST, SignatureKind::Multi),
-    ("stat", Operation::Stat, Method::GET, SignatureKind::Multi),
-    ("delete", Operation::Delete, Method::POST, SignatureKind::Once),
-    ("create", Operation::Create, Method::POST, SignatureKind::Multi),
-];
-
-/// Whether the service has an operation of this name.
-pub(crate) fn is_operation_name(name: &str) -> bool {
-    OPERATIONS.iter().any(|row| row.0 == name)
-}
-
-/// The names of all operations.
-pub(crate) fn operation_names() -> Vec<&'static str> {
-    OPERATIONS.iter().map(|row| row.0).collect()
-}
-
 /// Everything a request says, decoded.
 pub(crate) struct Call {
+    pub(crate) api: Api,
     pub(crate) method: Method,
     pub(crate) target: Target,
     pub(crate) form: Form,
@@ -126,14 +78,17 @@ fn operation(call: &Call, switches: &Switches) -> Result<(Operation, SignatureKi
         call.op()?
     };
     let name = name.ok_or_else(|| codes::OP_MISSING.because("the request has no op"))?;
-    let row = OPERATIONS.iter().find(|row| row.0 == name);
-    let (_, operation, method, kind) = row.ok_or_else(|| {
-        codes::OPERATION_UNSUPPORTED.because(format!("op {name:?} is none of this emulator's"))
+    let has_content = call.form.bytes("filecontent").is_some();
+    let row = table::find(name, call.api, has_content).ok_or_else(|| {
+        let prefix = call.api.prefix();
+        codes::OPERATION_UNSUPPORTED
+            .because(format!("op {name:?} is none that this emulator has on {prefix}"))
     })?;
-    if *method != call.method {
-        return Err(codes::METHOD_UNSUPPORTED.because(format!("{name} is a {method}, not a {}", call.method)));
+    if row.method != call.method {
+        let what = format!("{name} is a {}, not a {}", row.method, call.method);
+        return Err(codes::METHOD_UNSUPPORTED.because(what));
     }
-    Ok((*operation, *kind))
+    Ok((row.operation, row.kind))
 }
 
 impl Service<'_> {
@@ -222,6 +177,14 @@ impl Service<'_> {
                 let _changes_the_object = exclusive();
                 self.finish(call)
             }
+            Operation::V1Control => {
+                let _changes_the_upload = exclusive();
+                self.v1_control(call)
+            }
+            Operation::V1Data => {
+                let _slices_come_one_after_another = exclusive();
+                self.v1_data(call)
+            }
             Operation::Upload => {
                 let _changes_the_object = exclusive();
                 self.upload(call)
@@ -237,26 +200,31 @@ impl Service<'_> {
         }
     }
 
-    /// The addresses of a complete object, as finish answers them.
+    /// The addresses of a complete object, as the API of the request answers them.
     fn addresses(&self, call: &Call) -> Data {
         let Target { app_id, key, .. } = &call.target;
         let path = target::encode_path(&key.path);
         let (bucket, base) = (&key.bucket, &call.base_url);
-        object([
-            (
-                "access_url",
-                json!(format!("{base}{ACCESS_PREFIX}{bucket}-{app_id}/{path}")),
-            ),
-            ("resource_path", json!(call.target.resource_path())),
-            (
-                "source_url",
-                json!(format!("{base}{SOURCE_PREFIX}{bucket}-{app_id}/{path}")),
-            ),
-            (
-                "url",
-                json!(format!("{base}{API_PREFIX}{app_id}/{bucket}/{path}")),
-            ),
-        ])
+        let access = json!(format!("{base}{ACCESS_PREFIX}{bucket}-{app_id}/{path}"));
+        let source = json!(format!("{base}{SOURCE_PREFIX}{bucket}-{app_id}/{path}"));
+        let url = json!(format!("{base}{}{app_id}/{bucket}/{path}", call.api.prefix()));
+        let resource = json!(call.target.resource_path());
+        match call.api {
+            Api::V1 => object([("access_url", access), ("url", url), ("resource_path", resource)]),
+            Api::V2 => object([
+                ("access_url", access),
+                ("resource_path", resource),
+                ("source_url", source),
+                ("url", url),
+            ]),
+        }
+    }
+
+    /// The unfinished upload of the path, if it was begun by this API. The other API's is not seen: what its
+    /// session and slices are differs.
+    fn own_upload(&self, call: &Call) -> Result<Option<Upload>, Refusal> {
+        let upload = self.store.upload(&call.target.key)?;
+        Ok(upload.filter(|upload| upload.api == call.api))
     }
 
     /// The complete object of the path.
@@ -265,8 +233,6 @@ impl Service<'_> {
     }
 }
 
-/// Where the API is.
-pub(crate) const API_PREFIX: &str = "/files/v2/";
 /// Where `access_url` points: in the service, the content delivery network.
 pub(crate) const ACCESS_PREFIX: &str = "/cdn/";
 /// Where `source_url` points: in the service, the origin.

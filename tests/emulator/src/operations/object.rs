@@ -83,6 +83,7 @@ impl Service<'_> {
 
     pub(super) fn create(&self, call: &Call) -> Result<Data, Refusal> {
         let biz_attr = checks::biz_attr(&call.form)?;
+        self.check_parent(&call.target.key)?;
         self.store
             .create_directory(&call.target.key, biz_attr, call.now)?;
         Ok(object([("ctime", json!(call.now))]))

@@ -2,32 +2,32 @@
 
 use super::{Call, Data, Service, checks, object};
 use crate::codes::{self, Refusal};
+use crate::form::Form;
 use crate::store::Upload;
-use crate::switches::{DataAfterFinish, DuplicateSlice, LongSlice, MisplacedSlice, SerialUpload, Strictness};
+use crate::switches::{
+    DataAfterFinish, DataMd5, DuplicateSlice, LongSlice, MisplacedSlice, SerialUpload, Strictness,
+};
 use md5::{Digest, Md5};
 use serde_json::json;
 
 impl Service<'_> {
     pub(super) fn data(&self, call: &Call) -> Result<Data, Refusal> {
         let form = &call.form;
-        let session = form
-            .text("session")?
-            .ok_or_else(|| codes::SESSION_INVALID.because("the field \"session\" is missing"))?;
-        let offset = checks::required_number(form, "offset")?;
-        let content = form
-            .bytes("filecontent")
-            .ok_or_else(|| codes::NO_FILECONTENT.because("the field \"filecontent\" is missing"))?;
-        let key = &call.target.key;
-        let Some(upload) = self.store.upload(key)? else {
+        let checks::Slice {
+            session,
+            offset,
+            content,
+        } = checks::slice(form)?;
+        let Some(upload) = self.own_upload(call)? else {
             return self.data_after_finish(call, session);
         };
         self.check_session(&upload, session, call.now)?;
         let missing_sha_allowed = self.switches.sha_in_data == Strictness::Lenient;
         check_whole_file_sha(&upload, checks::sha(form)?.as_deref(), missing_sha_allowed)?;
         self.check_place(&upload, offset, content.len() as u64)?;
-        let md5 = checked_md5(form.text("datamd5")?, content)?;
+        let md5 = self.checked_md5(form, content)?;
         if self.is_new_slice(&upload, offset, content)? {
-            self.store.put_slice(key, offset, content)?;
+            self.store.put_slice(&upload, offset, content)?;
         }
         let mut data = object([
             ("session", json!(session)),
@@ -53,29 +53,37 @@ impl Service<'_> {
         Ok(())
     }
 
-    fn check_place(&self, upload: &Upload, offset: u64, length: u64) -> Result<(), Refusal> {
-        let misplaced = |what: String| match self.switches.misplaced_slice {
+    pub(super) fn misplaced(&self, what: String) -> Refusal {
+        match self.switches.misplaced_slice {
             MisplacedSlice::Offset => codes::OFFSET.because(what),
             MisplacedSlice::BadParameter => codes::BAD_PARAMETER.because(what),
-        };
-        if length > upload.slice_size {
-            let what = format!(
-                "{length} bytes in a slice; the slice size is {}",
-                upload.slice_size
-            );
-            return Err(match self.switches.long_slice {
-                LongSlice::TooLong => codes::SLICE_TOO_LONG.because(what),
-                LongSlice::SliceSize => codes::SLICE_SIZE.because(what),
-            });
         }
+    }
+
+    pub(super) fn check_slice_length(&self, upload: &Upload, length: u64) -> Result<(), Refusal> {
+        if length <= upload.slice_size {
+            return Ok(());
+        }
+        let what = format!(
+            "{length} bytes in a slice; the slice size is {}",
+            upload.slice_size
+        );
+        Err(match self.switches.long_slice {
+            LongSlice::TooLong => codes::SLICE_TOO_LONG.because(what),
+            LongSlice::SliceSize => codes::SLICE_SIZE.because(what),
+        })
+    }
+
+    fn check_place(&self, upload: &Upload, offset: u64, length: u64) -> Result<(), Refusal> {
+        self.check_slice_length(upload, length)?;
         let expected = upload.slice_length(offset).ok_or_else(|| {
-            misplaced(format!(
+            self.misplaced(format!(
                 "no slice of {} bytes begins at {offset}",
                 upload.slice_size
             ))
         })?;
         if length != expected {
-            return Err(misplaced(format!(
+            return Err(self.misplaced(format!(
                 "the slice at {offset} has {length} bytes; it must have {expected}"
             )));
         }
@@ -103,7 +111,24 @@ impl Service<'_> {
         }
     }
 
-    fn data_after_finish(&self, call: &Call, session: &str) -> Result<Data, Refusal> {
+    /// The MD5 to echo, if the client sent one and it is right.
+    pub(super) fn checked_md5<'a>(&self, form: &'a Form, content: &[u8]) -> Result<Option<&'a str>, Refusal> {
+        let sent = form.text("datamd5")?;
+        let is_right = |sent: &str| sent.eq_ignore_ascii_case(&hex::encode(Md5::digest(content)));
+        match (self.switches.datamd5, sent) {
+            (DataMd5::Ignored, _) => Ok(None),
+            (DataMd5::Echoed, sent) => Ok(sent),
+            (DataMd5::Required, None) => {
+                Err(codes::BAD_PARAMETER.because("the form has no field \"datamd5\", the MD5 of the slice"))
+            }
+            (DataMd5::Checked | DataMd5::Required, Some(sent)) if !is_right(sent) => {
+                Err(codes::CHECKSUM_MISMATCH.because("datamd5 is not the MD5 of this slice"))
+            }
+            (DataMd5::Checked | DataMd5::Required, sent) => Ok(sent),
+        }
+    }
+
+    pub(super) fn data_after_finish(&self, call: &Call, session: &str) -> Result<Data, Refusal> {
         let finished = self
             .complete_object(call)?
             .is_some_and(|object| object.session.as_deref() == Some(session));
@@ -132,13 +157,4 @@ pub(super) fn check_whole_file_sha(
         }
         _ => Ok(()),
     }
-}
-
-/// The MD5 to echo, if the client sent one and it is right.
-fn checked_md5<'a>(sent: Option<&'a str>, content: &[u8]) -> Result<Option<&'a str>, Refusal> {
-    let Some(sent) = sent else { return Ok(None) };
-    if !sent.eq_ignore_ascii_case(&hex::encode(Md5::digest(content))) {
-        return Err(codes::CHECKSUM_MISMATCH.because("datamd5 is not the MD5 of this slice"));
-    }
-    Ok(Some(sent))
 }

@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 const SESSION_BYTES: usize = 48;
 
 /// A new session.
-pub(super) fn new_session() -> String {
+fn new_session() -> String {
     hex::encode(rand::random::<[u8; SESSION_BYTES]>())
 }
 
 /// What an init finds at its path before it may begin.
-enum Existing {
+pub(super) enum Existing {
     Nothing,
     /// The very content that is to be uploaded.
     SameContent,
@@ -24,11 +24,17 @@ enum Existing {
     Replaceable,
 }
 
+impl Existing {
+    pub(super) fn is_same_content(&self) -> bool {
+        matches!(self, Existing::SameContent)
+    }
+}
+
 impl Service<'_> {
     pub(super) fn init(&self, call: &Call) -> Result<Data, Refusal> {
         let form = &call.form;
         let filesize = self.init_filesize(form)?;
-        let slice_size = self.slice_size(form)?;
+        let slice_size = self.slice_size(call)?;
         let sha = checks::sha(form)?;
         let running = self.running_states(form, filesize, slice_size, sha.as_deref())?;
         let insert_only = checks::insert_only(form)?;
@@ -38,10 +44,10 @@ impl Service<'_> {
         self.check_parent(key)?;
 
         let existing = self.existing(call, sha.as_deref(), filesize, insert_only)?;
-        if matches!(existing, Existing::SameContent) {
+        if existing.is_same_content() {
             return Ok(self.addresses(call));
         }
-        if let Some(unfinished) = self.store.upload(key)? {
+        if let Some(unfinished) = self.own_upload(call)? {
             return Err(refuse_second_init(&unfinished, sha.as_deref()));
         }
         if self.switches.dedupe == Dedupe::Bucket
@@ -49,20 +55,15 @@ impl Service<'_> {
         {
             return Ok(self.addresses(call));
         }
-        if matches!(existing, Existing::Replaceable) && self.switches.overwrite == Overwrite::AtInit {
-            self.store.remove_object(key)?;
-        }
+        self.make_room(call, &existing)?;
         let upload = Upload {
-            bucket: key.bucket.clone(),
-            path: key.path.clone(),
-            session: new_session(),
-            session_since: call.now,
             filesize,
             slice_size,
             sha,
             granularity: running.granularity,
             biz_attr,
             insert_only,
+            ..self.new_upload(call)
         };
         self.store.create_upload(&upload, &running.states)?;
         let mut data = object([
@@ -73,8 +74,39 @@ impl Service<'_> {
         Ok(data)
     }
 
+    /// Takes away what must not be there while an upload is under way.
+    pub(super) fn make_room(&self, call: &Call, existing: &Existing) -> Result<(), Refusal> {
+        let key = &call.target.key;
+        if matches!(existing, Existing::Replaceable) && self.switches.overwrite == Overwrite::AtInit {
+            self.store.remove_object(key)?;
+        }
+        // Of the other API, or one that this call begins anew.
+        if self.store.upload(key)?.is_some() {
+            self.store.remove_upload(key)?;
+        }
+        Ok(())
+    }
+
+    /// An upload with a new session; the rest is filled in with the update syntax.
+    pub(super) fn new_upload(&self, call: &Call) -> Upload {
+        let key = &call.target.key;
+        Upload {
+            bucket: key.bucket.clone(),
+            path: key.path.clone(),
+            api: call.api,
+            session: new_session(),
+            session_since: call.now,
+            filesize: 0,
+            slice_size: super::MEBIBYTE,
+            sha: None,
+            granularity: 0,
+            biz_attr: String::new(),
+            insert_only: true,
+        }
+    }
+
     /// Decides about a complete object at the path.
-    fn existing(
+    pub(super) fn existing(
         &self,
         call: &Call,
         sha: Option<&str>,
@@ -95,7 +127,7 @@ impl Service<'_> {
     }
 
     /// Makes the object from one of the bucket that has the same content; false when there is none.
-    fn copy_within_bucket(
+    pub(super) fn copy_within_bucket(
         &self,
         call: &Call,
         sha: Option<&str>,
@@ -132,7 +164,7 @@ impl Service<'_> {
 
     pub(super) fn list(&self, call: &Call) -> Result<Data, Refusal> {
         let key = &call.target.key;
-        let Some(mut upload) = self.store.upload(key)? else {
+        let Some(mut upload) = self.own_upload(call)? else {
             return match self.complete_object(call)? {
                 Some(_) => Ok(self.addresses(call)),
                 None => Err(codes::FILE_NOT_EXIST.because(format!("nothing at {:?}", key.path))),

@@ -193,6 +193,7 @@ mod tests {
         Upload {
             bucket: "b".to_owned(),
             path: path.to_owned(),
+            api: crate::api::Api::V2,
             session: "5e55".to_owned(),
             session_since: 0,
             filesize: 3,
@@ -209,7 +210,7 @@ mod tests {
     fn killed_while_publishing(directory: &Path, later: impl FnOnce(&Store, &Path)) {
         let (store, _lock) = Store::open(directory).unwrap();
         store.create_upload(&upload("d/x"), &[]).unwrap();
-        store.put_slice(&key("d/x"), 0, b"new").unwrap();
+        store.put_slice(&upload("d/x"), 0, b"new").unwrap();
         let publication = store.layout.publication(&key("d/x"));
         fs::create_dir_all(&publication).unwrap();
         fs::write(publication.join("content"), b"new").unwrap();

@@ -4,6 +4,7 @@
 //! received slices, and a slice sent twice is never a mixture.
 
 use super::{Staged, Store, read_json};
+use crate::api::Api;
 use crate::sha1_state::RunningSha1;
 use crate::target::ObjectKey;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ const COPY_BUFFER: usize = 256 * 1024;
 pub(crate) struct Upload {
     pub(crate) bucket: String,
     pub(crate) path: String,
+    /// The API that began it, and alone goes on with it.
+    #[serde(default)]
+    pub(crate) api: Api,
     pub(crate) session: String,
     /// Unix seconds when the session was given out.
     pub(crate) session_since: u64,
@@ -89,9 +93,9 @@ impl Store {
     }
 
     /// Keeps one slice; when this returns, the slice outlives the process.
-    pub(crate) fn put_slice(&self, key: &ObjectKey, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn put_slice(&self, upload: &Upload, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.stage_bytes(bytes)?
-            .publish(&self.layout.upload(key).slice(offset))
+            .publish(&self.layout.upload(&upload.key()).slice(offset))
     }
 
     /// Whether the slice at `offset` was received.
@@ -112,16 +116,40 @@ impl Store {
     pub(crate) fn parts(&self, upload: &Upload) -> io::Result<Parts> {
         let mut parts = Vec::new();
         for entry in fs::read_dir(self.layout.upload(&upload.key()).slices())? {
-            let name = entry?.file_name();
-            let offset = name.to_str().and_then(|name| name.parse().ok());
-            if let Some((offset, length)) =
-                offset.and_then(|offset| Some((offset, upload.slice_length(offset)?)))
-            {
-                parts.push((offset, length));
+            let entry = entry?;
+            if let Some(offset) = slice_offset(&entry) {
+                parts.push((offset, entry.metadata()?.len()));
             }
         }
         parts.sort_unstable();
         Ok(parts)
+    }
+
+    /// The received slice with the highest offset.
+    pub(crate) fn last_slice(&self, upload: &Upload) -> io::Result<Option<(u64, u64)>> {
+        let inside = self.layout.upload(&upload.key());
+        let mut last = None;
+        for entry in fs::read_dir(inside.slices())? {
+            last = last.max(slice_offset(&entry?));
+        }
+        last.map(|offset| Ok((offset, fs::metadata(inside.slice(offset))?.len())))
+            .transpose()
+    }
+
+    /// The end of what was received, of an upload whose slices come one after another.
+    pub(crate) fn contiguous_end(&self, upload: &Upload) -> io::Result<u64> {
+        Ok(self
+            .last_slice(upload)?
+            .map_or(0, |(offset, length)| offset + length))
+    }
+
+    /// Takes away so many received slices, those with the highest offsets.
+    pub(crate) fn forget_slices(&self, upload: &Upload, count: u64) -> io::Result<()> {
+        let inside = self.layout.upload(&upload.key());
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let parts = self.parts(upload)?;
+        let mut last = parts.iter().rev().take(count);
+        last.try_for_each(|(offset, _)| fs::remove_file(inside.slice(*offset)))
     }
 
     /// All unfinished uploads.
@@ -151,6 +179,7 @@ impl Store {
     /// Writes all slices one after another into a new file, hashing on the way. The slices stay.
     pub(crate) fn assemble(&self, upload: &Upload) -> io::Result<Assembled> {
         let inside = self.layout.upload(&upload.key());
+        let parts = self.parts(upload)?;
         let states = fs::read_to_string(inside.running_states())?;
         let mut check = StateCheck {
             states: states.lines(),
@@ -161,8 +190,8 @@ impl Store {
         let mut hash = RunningSha1::new();
         let content = self.stage_file(|target| {
             let mut buffer = vec![0; COPY_BUFFER];
-            for number in 0..upload.slice_count() {
-                let mut slice = File::open(inside.slice(number * upload.slice_size))?;
+            for (offset, _) in &parts {
+                let mut slice = File::open(inside.slice(*offset))?;
                 loop {
                     let count = slice.read(&mut buffer)?;
                     if count == 0 {
@@ -180,6 +209,11 @@ impl Store {
             sha: hash.digest(),
         })
     }
+}
+
+/// The offset that the name of a slice's file tells.
+fn slice_offset(entry: &fs::DirEntry) -> Option<u64> {
+    entry.file_name().to_str()?.parse().ok()
 }
 
 /// Compares the running state with the one told at init, at every multiple of the granularity.

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Each test program uses its own part.
 
 pub mod running_states;
+pub mod v1;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -171,6 +172,10 @@ pub struct Client {
     pub app_id: String,
     pub secret_id: String,
     pub secret_key: String,
+    /// `v2` or `v1`.
+    pub api: &'static str,
+    /// In front of every path of the API.
+    pub path_prefix: &'static str,
     /// Requests go over TLS when this is there.
     pub tls: Option<Arc<ClientConfig>>,
 }
@@ -199,6 +204,8 @@ impl Client {
             app_id: own(app_id),
             secret_id: own(secret_id),
             secret_key: own(secret_key),
+            api: "v2",
+            path_prefix: "",
             tls: None,
         }
     }
@@ -251,7 +258,10 @@ impl Client {
 
     /// The URL path of an object.
     pub fn url(&self, path: &str) -> String {
-        format!("/files/v2/{}/{BUCKET}/{path}", self.app_id)
+        format!(
+            "{}/files/{}/{}/{BUCKET}/{path}",
+            self.path_prefix, self.api, self.app_id
+        )
     }
 
     /// The bytes of a request.

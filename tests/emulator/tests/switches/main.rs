@@ -3,9 +3,11 @@
 
 mod requests;
 mod signatures;
+mod stores;
 #[path = "../support/mod.rs"]
 mod support;
 mod uploads;
+mod v1;
 
 use cos_emulator::Switches;
 use serde_json::{Value, json};
@@ -66,6 +68,7 @@ switches! {
         "any" => [-197, -197, -197],
         "header_or_query" => [-197, -197, -97],
         "header" => [-197, -81, -97],
+        "query" => [-81, -197, -81],
     }
     fileid_scope: signatures { "prefix" => [-197, -197, -197, -63], "exact" => [-197, -63, -197, -63] }
     signature_lifetime: signatures {
@@ -96,8 +99,8 @@ switches! {
         "accept" => [[200, 0], ""],
     }
     require_parent_dir: uploads {
-        "off" => [[200, 0], [200, 0], [200, 0]],
-        "on" => [[404, -197], [404, -197], [200, 0]],
+        "off" => [[[200, 0], [200, 0], [200, 0]], [200, 0], [200, 0], [200, 0]],
+        "on" => [[[404, -197], [404, -197], [404, -197]], [404, -197], [200, 0], [200, 0]],
     }
     overwrite: uploads { "at_finish" => "old", "at_init" => null }
     same_sha: uploads {
@@ -143,6 +146,38 @@ switches! {
     verify: uploads { "on" => [[409, -4016], null], "off" => [[200, 0], true] }
     data_after_finish: uploads { "-290" => [-290, false, -290], "-197" => [-197, false, -290], "success" => [0, true, -290] }
     finish_grace: uploads { "600" => [[200, 0], [400, -290]], "none" => [[400, -290], [400, -290]] }
+    // What is otherwise on `files/v1`.
+    v1_resume: v1 { "by_content" => [true, 524_288], "by_session" => [false, 0] }
+    v1_stale_session: v1 {
+        "new" => [[true, 524_288], [false, 0]],
+        "-290" => [[true, 524_288], [400, -290]],
+    }
+    v1_other_content: v1 { "new" => [[false, 0], [false, 0]], "-4019" => [[409, -4019], [false, 0]] }
+    v1_repeated_offset: v1 {
+        "-4024" => [[[409, -4024], [409, -4024]], [409, -4024]],
+        "accept" => [[[200, 0], [200, 0]], [409, -4024]],
+        "-4015" => [[[409, -4024], [409, -4015]], [409, -4024]],
+    }
+    v1_slice_sha: v1 { "ignored" => [[200, 0], [200, 0]], "checked" => [[200, 0], [409, -5984]] }
+    // What a private store may demand.
+    slice_sizes: stores { "none" => [0, 0, -284, -284], "4194304,8388608" => [-284, -284, 0, 0] }
+    token_word: stores { "none" => [-197, -197, -197], "COS" => [-97, -197, -97] }
+    required_field: stores {
+        "none" => [-197, -197, -197],
+        "store" => [-5999, -197, -197],
+        "store=blue" => [-5999, -5999, -197],
+    }
+    required_header: stores {
+        "none" => [-197, -197, -197],
+        "X-Store" => [-5999, -197, -197],
+        "X-Store=blue" => [-5999, -5999, -197],
+    }
+    datamd5: stores {
+        "checked" => [[0, true], [-4023, false], [0, false]],
+        "echoed" => [[0, true], [0, true], [0, false]],
+        "ignored" => [[0, false], [0, false], [0, false]],
+        "required" => [[0, true], [-4023, false], [-5999, false]],
+    }
 }
 
 #[test]

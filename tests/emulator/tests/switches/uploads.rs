@@ -58,14 +58,31 @@ pub fn zero_filesize(fixture: &Fixture) -> Value {
     json!([begun.outcome(), object(fixture, "file")])
 }
 
-/// An init and an upload under a directory that is not there, and an init after it was made.
+/// Init, v1 control and upload below a directory that is not there; the making of a directory below another, of that
+/// other one, and an init once all are there.
 pub fn require_parent_dir(fixture: &Fixture) -> Value {
     let client = &fixture.client;
-    let init = client.init("d/slices", 3, MIB, &[]).outcome();
-    let upload = client.upload("e/whole", b"x", &[]).outcome();
-    client.json_op("f/", &client.token(), r#"{"op":"create"}"#).data();
+    let create = |path| {
+        let token = client.token();
+        client.json_op(path, &token, r#"{"op":"create"}"#).outcome()
+    };
+    let begun = [
+        client.init("d/slices", 3, MIB, &[]).outcome(),
+        client
+            .on_v1()
+            .control("e/slices", 3, &sha1(b"abc"), &[])
+            .outcome(),
+        client.upload("f/whole", b"x", &[]).outcome(),
+    ];
+    let (below, above) = (create("g/h/"), create("g/"));
+    create("g/h/");
     client.upload("root", b"x", &[]).data();
-    json!([init, upload, client.init("f/file", 3, MIB, &[]).outcome()])
+    json!([
+        begun,
+        below,
+        above,
+        client.init("g/h/file", 3, MIB, &[]).outcome()
+    ])
 }
 
 /// The object between an init that may replace it and the finish.
