@@ -3,14 +3,13 @@
 use cos_slice::upload::machine::Outcome;
 use cos_slice::upload::status::Status;
 
-use crate::ground::Ending;
+use crate::ground::{Ending, Mode};
 
 /// One exception.
 pub struct Exception {
     /// Positions that the server has, all of them.
     pub positions: &'static [&'static str],
-    /// With hashing, without, or both where it is `None`.
-    hash: Option<bool>,
+    modes: &'static [Mode],
     /// Empty: every one.
     pub scenarios: &'static [&'static str],
     ending: Ending,
@@ -25,16 +24,17 @@ const fn failed(status: Status) -> Ending {
     Ending::Failed(status)
 }
 
-const BOTH: Option<bool> = None;
-const HASHING: Option<bool> = Some(true);
-const PLAIN: Option<bool> = Some(false);
+const ALL: &[Mode] = &Mode::ALL;
+const HASHING: &[Mode] = &[Mode::Hashing];
+const PLAIN: &[Mode] = &[Mode::Plain];
+const V1: &[Mode] = &[Mode::V1];
 
 macro_rules! exceptions {
-    ($([$($position:literal),+] $hash:ident [$($scenario:literal),*] => $ending:expr, $reason:literal;)+) => {
+    ($([$($position:literal),+] $modes:ident [$($scenario:literal),*] => $ending:expr, $reason:literal;)+) => {
         /// The first that fits counts.
         pub const EXCEPTIONS: &[Exception] = &[$(Exception {
             positions: &[$($position),+],
-            hash: $hash,
+            modes: $modes,
             scenarios: &[$($scenario),*],
             ending: $ending,
             reason: $reason,
@@ -43,9 +43,9 @@ macro_rules! exceptions {
 }
 
 exceptions! {
-    ["require_parent_dir=on"] BOTH ["below_no_directory"] => failed(Status::NotFound),
+    ["require_parent_dir=on"] ALL ["below_no_directory"] => failed(Status::NotFound),
         "the service wants the directory to be there, and nothing told the library to make it";
-    ["signature_lifetime=60"] BOTH [] => failed(Status::Credentials),
+    ["signature_lifetime=60"] ALL [] => failed(Status::Credentials),
         "the library signs for longer than this service allows";
     ["sha_slice_size=strict", "slice_policy=only_1m"] HASHING ["in_half_slices"] => UPLOADED,
         "the size is refused before it is combined with anything, with a code that tells the right one";
@@ -56,7 +56,7 @@ exceptions! {
     ["rotate_on_list=on"] PLAIN ["resumed_by_the_handle", "overwriting_interrupted", "inspected"]
         => failed(Status::OtherUpload),
         "an upload in another session need not be ours, and there is no digest to tell";
-    ["session_ttl=0"] BOTH ["empty", "in_one_request", "same_content_again_in_one_request"] => UPLOADED,
+    ["session_ttl=0"] ALL ["empty", "in_one_request", "same_content_again_in_one_request"] => UPLOADED,
         "what goes in one request has no session";
     ["session_ttl=0"] HASHING [] => failed(Status::ServerFailed),
         "this server forgets each session before a slice can come, so the lists lead to nothing";
@@ -64,12 +64,12 @@ exceptions! {
         "its first upload has a digest";
     ["session_ttl=0"] PLAIN [] => failed(Status::OtherUpload),
         "an upload in another session need not be ours, and there is no digest to tell";
-    ["listparts=missing"] BOTH
+    ["listparts=missing"] ALL
         ["resumed_by_the_handle", "overwriting_interrupted", "inspected"] => UPLOADED,
         "the server does not tell what it has, so all of it is sent";
     ["listparts=missing"] HASHING ["resumed_by_another_handle"] => UPLOADED,
         "the server does not tell what it has, so all of it is sent";
-    ["listparts=null"] BOTH
+    ["listparts=null"] ALL
         ["resumed_by_the_handle", "overwriting_interrupted", "inspected"] => UPLOADED,
         "the server does not tell what it has, so all of it is sent";
     ["listparts=null"] HASHING ["resumed_by_another_handle"] => UPLOADED,
@@ -89,12 +89,12 @@ exceptions! {
 }
 
 /// What is otherwise when a scenario is played against a server.
-pub fn of(server: &[String], scenario: &str, hash: bool) -> Option<Ending> {
+pub fn of(server: &[String], scenario: &str, mode: Mode) -> Option<Ending> {
     let fits = |exception: &&Exception| {
         let has = |position: &&str| server.iter().any(|set| set == position);
         exception.positions.iter().all(has)
             && (exception.scenarios.is_empty() || exception.scenarios.contains(&scenario))
-            && exception.hash.is_none_or(|only| only == hash)
+            && exception.modes.contains(&mode)
     };
     EXCEPTIONS.iter().find(fits).map(|exception| exception.ending)
 }

@@ -10,6 +10,7 @@ use cos_slice::engine::client::{Client, ClientConfig, Inspection};
 use cos_slice::engine::endpoint::Endpoint;
 use cos_slice::engine::handle::Upload;
 use cos_slice::engine::source::CLOCK_TICK;
+use cos_slice::protocol::Api;
 use cos_slice::protocol::signature::SecretKey;
 use cos_slice::upload::error::Error;
 use cos_slice::upload::machine::{Object, Outcome};
@@ -19,6 +20,48 @@ use cos_slice::upload::status::Status;
 
 pub const MIB: u64 = 1 << 20;
 pub const PATH: &str = "2026/big.mp4";
+
+/// How the client is set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// `files/v2` with hashing.
+    Hashing,
+    /// `files/v2` without.
+    Plain,
+    /// `files/v1`, which is not possible without hashing.
+    V1,
+}
+
+impl Mode {
+    pub const ALL: [Mode; 3] = [Mode::Hashing, Mode::Plain, Mode::V1];
+
+    fn api(self) -> Api {
+        match self {
+            Mode::Hashing | Mode::Plain => Api::FilesV2,
+            Mode::V1 => Api::FilesV1,
+        }
+    }
+
+    fn hash(self) -> bool {
+        self != Mode::Plain
+    }
+
+    /// The emulator's name of the request that begins.
+    pub fn init(self) -> &'static str {
+        match self.api() {
+            Api::FilesV2 => "upload_slice_init",
+            Api::FilesV1 => "v1_control",
+        }
+    }
+
+    /// The emulator's name of the request with a slice.
+    pub fn data(self) -> &'static str {
+        match self.api() {
+            Api::FilesV2 => "upload_slice_data",
+            Api::FilesV1 => "v1_data",
+        }
+    }
+}
 
 /// How a scenario ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +141,7 @@ pub struct Ground<'a> {
     emulator: &'a Emulator,
     pub files: &'a Files,
     bucket: String,
-    hash: bool,
+    pub mode: Mode,
     /// Of several connections.
     pub client: Client,
     /// Of one: what the server has after an interruption does not depend on what was in flight.
@@ -106,10 +149,10 @@ pub struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    pub fn new(server: &'a Server, files: &'a Files, scenario: &str, hash: bool) -> Self {
+    pub fn new(server: &'a Server, files: &'a Files, scenario: &str, mode: Mode) -> Self {
         let emulator = &server.emulator;
         emulator.clear_faults();
-        let bucket = format!("{}-{hash}", scenario.replace('_', "-"));
+        let bucket = format!("{}-{mode:?}", scenario.replace('_', "-"));
         // The directory of PATH is there, and stays.
         let neighbour = emulator.object_file(&bucket, PATH).with_file_name("neighbour");
         std::fs::create_dir_all(neighbour.parent().expect("a folder")).expect("a folder");
@@ -119,6 +162,7 @@ impl<'a> Ground<'a> {
             let endpoint = Endpoint::parse(&emulator.endpoint()).expect("an endpoint");
             let mut config = ClientConfig::new(endpoint, key);
             config.connections = connections;
+            config.api = mode.api();
             // Failures take no longer than they must.
             config.retry = RetryPolicy {
                 first_delay: Duration::from_millis(5),
@@ -133,7 +177,7 @@ impl<'a> Ground<'a> {
             emulator,
             files,
             bucket,
-            hash,
+            mode,
         }
     }
 
@@ -147,8 +191,15 @@ impl<'a> Ground<'a> {
         }
     }
 
-    pub fn fault(&self, json: &str) {
-        self.emulator.add_fault(Fault::from_json(json).expect("a fault"));
+    /// Strikes once.
+    pub fn fault(&self, operation: &str, action: &str) {
+        self.fault_at(operation, r#""nth":1"#, action);
+    }
+
+    /// Strikes once, where the condition holds too.
+    pub fn fault_at(&self, operation: &str, condition: &str, action: &str) {
+        let rule = format!(r#"{{"operation":"{operation}",{condition},"action":{action}}}"#);
+        self.emulator.add_fault(Fault::from_json(&rule).expect("a fault"));
     }
 
     /// The object at a path.
@@ -175,7 +226,7 @@ impl<'a> Ground<'a> {
         let upload = client.upload(&self.bucket, path).expect("a good path");
         upload.set_file(file).expect("not running");
         let set = upload.set_options(|options| {
-            options.hash = self.hash;
+            options.hash = self.mode.hash();
             change(options);
         });
         set.expect("not running");
@@ -207,9 +258,8 @@ impl<'a> Ground<'a> {
 
     /// Begins to upload a file over one connection, and is refused for good in its second slice.
     pub fn interrupt(&self, file: &Path) -> Result<Upload, Error> {
-        let rule =
-            r#"{"operation":"upload_slice_data","offset":1048576,"action":{"status":400,"code":-5992}}"#;
-        self.fault(rule);
+        let refusal = r#"{"status":400,"code":-5992}"#;
+        self.fault_at(self.mode.data(), r#""offset":1048576"#, refusal);
         let upload = self.upload(&self.serial, file, |_| ());
         let error = self.send(&upload, file).expect_err("it was to be refused");
         self.emulator.clear_faults();

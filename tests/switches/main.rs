@@ -16,11 +16,15 @@ use std::thread;
 use cos_emulator::Switches;
 use cos_slice::upload::random::Random;
 
-use ground::{Ending, Files, Ground, Server};
+use ground::{Ending, Files, Ground, Mode, Server};
 use scenarios::SCENARIOS;
 
-/// What a number is set to, besides its default.
-const NUMBERS: [(&str, &[&str]); 6] = [
+/// What a number or a text is set to, besides its default.
+const NUMBERS: [(&str, &[&str]); 10] = [
+    ("slice_sizes", &["4194304,8388608"]),
+    ("token_word", &["COS"]),
+    ("required_field", &["store=blue"]),
+    ("required_header", &["X-Store=blue"]),
     // What it refuses would use up a scripted fault: it has a test of its own.
     ("rate_limit", &["none"]),
     ("session_ttl", &["0"]),
@@ -106,30 +110,26 @@ fn one_by_one() -> Vec<Positions> {
             Some((_, numbers)) => numbers.to_vec(),
             None => row.choices,
         };
-        assert!(
-            !values.is_empty(),
-            "{} is a number: what is it to be here?",
-            row.name
-        );
+        assert!(!values.is_empty(), "what is {} to be here?", row.name);
         let others = values.into_iter().filter(|value| *value != row.default);
         servers.extend(others.map(|value| vec![format!("{}={value}", row.name)]));
     }
     servers
 }
 
-/// Runs every scenario against a server, with hashing and without, and tells what ended otherwise than it should.
+/// Runs every scenario against a server, in every mode, and tells what ended otherwise than it should.
 fn failures(positions: &[String], files: &Files) -> Vec<String> {
     let server = Server::start(positions);
     let mut failures = Vec::new();
-    for hash in [true, false] {
+    for mode in Mode::ALL {
         for scenario in SCENARIOS {
             let expected =
-                exceptions::of(positions, scenario.name, hash).unwrap_or_else(|| scenario.expected(hash));
-            let ended = Ground::new(&server, files, scenario.name, hash).run(scenario.run);
+                exceptions::of(positions, scenario.name, mode).unwrap_or_else(|| scenario.expected(mode));
+            let ended = Ground::new(&server, files, scenario.name, mode).run(scenario.run);
             if ended != Ok(expected) {
                 let ended = ended.map_or_else(|told| told, |ending: Ending| ending.to_string());
                 failures.push(format!(
-                    "{positions:?}, {}, hash {hash}: expected {expected}, but {ended}",
+                    "{positions:?}, {}, {mode:?}: expected {expected}, but {ended}",
                     scenario.name
                 ));
             }
@@ -205,17 +205,17 @@ fn servers_of_mixed_strictness_are_met_alike() {
 fn a_server_that_wants_fewer_requests_gets_them_in_the_end() {
     let files = Files::new();
     let server = Server::start(&["rate_limit=5".to_owned()]);
-    for (name, hash) in [
-        ("fresh", true),
-        ("another_object_overwritten", false),
-        ("same_content_again", true),
+    for (name, mode) in [
+        ("fresh", Mode::Hashing),
+        ("another_object_overwritten", Mode::Plain),
+        ("same_content_again", Mode::V1),
     ] {
         let scenario = SCENARIOS
             .iter()
             .find(|scenario| scenario.name == name)
             .expect("a scenario");
-        let ended = Ground::new(&server, &files, name, hash).run(scenario.run);
-        assert_eq!(ended, Ok(scenario.expected(hash)), "{name}");
+        let ended = Ground::new(&server, &files, name, mode).run(scenario.run);
+        assert_eq!(ended, Ok(scenario.expected(mode)), "{name}");
     }
     assert!(
         server

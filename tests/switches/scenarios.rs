@@ -5,18 +5,23 @@ use cos_slice::upload::error::Error;
 use cos_slice::upload::machine::{Object, Outcome};
 use cos_slice::upload::status::Status;
 
-use crate::ground::{Ending, Ground, MIB, PATH};
+use crate::ground::{Ending, Ground, MIB, Mode, PATH};
 
 pub struct Scenario {
     pub name: &'static str,
     pub run: fn(&Ground) -> Result<Object, Error>,
-    with_hash: Ending,
-    without_hash: Ending,
+    hashing: Ending,
+    plain: Ending,
+    v1: Ending,
 }
 
 impl Scenario {
-    pub fn expected(&self, hash: bool) -> Ending {
-        if hash { self.with_hash } else { self.without_hash }
+    pub fn expected(&self, mode: Mode) -> Ending {
+        match mode {
+            Mode::Hashing => self.hashing,
+            Mode::Plain => self.plain,
+            Mode::V1 => self.v1,
+        }
     }
 }
 
@@ -27,39 +32,40 @@ const OTHER_UPLOAD: Ending = Ending::Failed(Status::OtherUpload);
 const OBJECT_EXISTS: Ending = Ending::Failed(Status::ObjectExists);
 
 macro_rules! scenarios {
-    ($($name:ident: $with_hash:ident, $without_hash:ident;)+) => {
+    ($($name:ident: $hashing:ident, $plain:ident, $v1:ident;)+) => {
         pub const SCENARIOS: &[Scenario] = &[$(Scenario {
             name: stringify!($name),
             run: $name,
-            with_hash: $with_hash,
-            without_hash: $without_hash,
+            hashing: $hashing,
+            plain: $plain,
+            v1: $v1,
         }),+];
     };
 }
 
 scenarios! {
-    fresh: UPLOADED, UPLOADED;
-    in_half_slices: UPLOADED, UPLOADED;
-    tiny: UPLOADED, UPLOADED;
-    empty: UPLOADED, UPLOADED;
-    in_one_request: UPLOADED, UPLOADED;
-    resumed_by_the_handle: RESUMED, RESUMED;
+    fresh: UPLOADED, UPLOADED, UPLOADED;
+    in_half_slices: UPLOADED, UPLOADED, UPLOADED;
+    tiny: UPLOADED, UPLOADED, UPLOADED;
+    empty: UPLOADED, UPLOADED, UPLOADED;
+    in_one_request: UPLOADED, UPLOADED, UPLOADED;
+    resumed_by_the_handle: RESUMED, RESUMED, RESUMED;
     // Without a digest, or a checkpoint, a stranger's upload can't be told from one's own.
-    resumed_by_another_handle: RESUMED, OTHER_UPLOAD;
-    another_upload_in_the_way: OTHER_UPLOAD, OTHER_UPLOAD;
-    another_upload_discarded: UPLOADED, UPLOADED;
-    another_object_kept: OBJECT_EXISTS, OBJECT_EXISTS;
-    another_object_overwritten: UPLOADED, UPLOADED;
-    overwriting_interrupted: RESUMED, RESUMED;
-    same_content_again: INSTANT, OBJECT_EXISTS;
+    resumed_by_another_handle: RESUMED, OTHER_UPLOAD, RESUMED;
+    another_upload_in_the_way: OTHER_UPLOAD, OTHER_UPLOAD, UPLOADED;
+    another_upload_discarded: UPLOADED, UPLOADED, UPLOADED;
+    another_object_kept: OBJECT_EXISTS, OBJECT_EXISTS, OBJECT_EXISTS;
+    another_object_overwritten: UPLOADED, UPLOADED, UPLOADED;
+    overwriting_interrupted: RESUMED, RESUMED, RESUMED;
+    same_content_again: INSTANT, OBJECT_EXISTS, INSTANT;
     // The service answers alike whether it had it or not.
-    same_content_again_in_one_request: UPLOADED, UPLOADED;
-    same_content_elsewhere: UPLOADED, UPLOADED;
-    every_answer_lost_once: UPLOADED, UPLOADED;
+    same_content_again_in_one_request: UPLOADED, UPLOADED, UPLOADED;
+    same_content_elsewhere: UPLOADED, UPLOADED, UPLOADED;
+    every_answer_lost_once: UPLOADED, UPLOADED, UPLOADED;
     // An upload in another session need not be ours.
-    session_gone_in_the_middle: UPLOADED, OTHER_UPLOAD;
-    inspected: RESUMED, RESUMED;
-    below_no_directory: UPLOADED, UPLOADED;
+    session_gone_in_the_middle: UPLOADED, OTHER_UPLOAD, UPLOADED;
+    inspected: RESUMED, RESUMED, RESUMED;
+    below_no_directory: UPLOADED, UPLOADED, UPLOADED;
 }
 
 fn fresh(ground: &Ground) -> Result<Object, Error> {
@@ -146,8 +152,12 @@ fn another_object_overwritten(ground: &Ground) -> Result<Object, Error> {
 fn overwriting_interrupted(ground: &Ground) -> Result<Object, Error> {
     with_another_object(ground)?;
     let file = &ground.files.big;
-    ground.fault(r#"{"operation":"upload_slice_finish","action":{"status":400,"code":-5992}}"#);
-    let upload = ground.upload(&ground.client, file, |options| options.overwrite = true);
+    ground.fault_at(
+        ground.mode.data(),
+        r#""offset":1048576"#,
+        r#"{"status":400,"code":-5992}"#,
+    );
+    let upload = ground.upload(&ground.serial, file, |options| options.overwrite = true);
     ground.send(&upload, file).expect_err("it was to be refused");
     ground.send(&upload, file)
 }
@@ -186,23 +196,20 @@ fn below_no_directory(ground: &Ground) -> Result<Object, Error> {
 }
 
 fn every_answer_lost_once(ground: &Ground) -> Result<Object, Error> {
-    for operation in [
-        "upload_slice_init",
-        "upload_slice_data",
-        "upload_slice_list",
-        "upload_slice_finish",
-        "stat",
-    ] {
-        ground.fault(&format!(
-            r#"{{"operation":"{operation}","action":{{"lost_answer":true}}}}"#
-        ));
+    let (init, data) = (ground.mode.init(), ground.mode.data());
+    for operation in [init, data, "upload_slice_list", "upload_slice_finish", "stat"] {
+        ground.fault(operation, r#"{"lost_answer":true}"#);
     }
     let file = &ground.files.big;
     ground.send(&ground.upload(&ground.serial, file, |_| ()), file)
 }
 
 fn session_gone_in_the_middle(ground: &Ground) -> Result<Object, Error> {
-    ground.fault(r#"{"operation":"upload_slice_data","offset":1048576,"action":{"rotate_session":true}}"#);
+    ground.fault_at(
+        ground.mode.data(),
+        r#""offset":1048576"#,
+        r#"{"rotate_session":true}"#,
+    );
     fresh(ground)
 }
 
