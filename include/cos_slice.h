@@ -59,6 +59,8 @@
  *   hash (SHA-1 first)                 on
  *   overwrite                          off
  *   discard_unfinished                 off
+ *   create_parents                     off
+ *   api                                files/v2
  *   verify                             on
  *   checkpoints                        off; on in the command
  *   one request instead of slices      empty sources only
@@ -166,6 +168,12 @@
 #define COS_SLICE_ERR_STILL_RUNNING (-403)
 /* There is nothing to wait for: the upload was not started. */
 #define COS_SLICE_ERR_NOT_STARTED (-404)
+
+/* What the service can be spoken to in: cos_slice_client_set_api. More may come. */
+/* The JSON API files/v2. */
+#define COS_SLICE_API_FILES_V2 2
+/* The JSON API files/v1. */
+#define COS_SLICE_API_FILES_V1 1
 
 /* What an upload is busy with: phase of cos_slice_progress. More may come. */
 /* Not begun. */
@@ -340,6 +348,14 @@ int32_t cos_slice_client_set_endpoint(cos_slice_client *client,
 COS_SLICE_API int32_t cos_slice_client_set_region(cos_slice_client *client, const char *region);
 
 /**
+ * What the service is spoken to in: COS_SLICE_API_FILES_V2, the default, or COS_SLICE_API_FILES_V1. In the older files/v1
+ * slices go one after another whatever the number of connections, and uploads need the SHA-1 (cos_slice_upload_set_hash).
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_api(cos_slice_client *client,
+                                 int32_t api);
+
+/**
  * The account that signs requests: its app id (decimal digits), secret id and secret key. Copied; the library's copy of
  * the secret key is overwritten when it is no longer needed, and no message ever shows it. Needed.
  */
@@ -497,6 +513,14 @@ int32_t cos_slice_upload_set_hash(cos_slice_upload *upload,
 COS_SLICE_API
 int32_t cos_slice_upload_set_overwrite(cos_slice_upload *upload,
                                        int32_t on);
+
+/**
+ * Whether directories above the object are made where the service says that the path does not exist: anything but 0 is on. Off,
+ * such an upload fails with COS_SLICE_ERR_NOT_FOUND.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_create_parents(cos_slice_upload *upload,
+                                            int32_t on);
 
 /**
  * Whether an unfinished upload at the path that is not of this content is thrown away: anything but 0 is on. Off, the

@@ -261,10 +261,14 @@ mod tests {
                 Segment::Parts(digests),
                 text(""),
                 Segment::Source { offset: offset as u64, length: (content.len() - offset) as u64 },
+                text("sha "),
+                Segment::SourceSha,
                 text("tail"),
             ]};
+            let sha = digests_of(&content[offset..], 64).whole().to_string();
             let mut expected = format!("head{parts}").into_bytes();
             expected.extend_from_slice(&content[offset..]);
+            expected.extend_from_slice(format!("sha {sha}").as_bytes());
             expected.extend_from_slice(b"tail");
 
             let source = Slow(MemorySource::new(content), step, AtomicUsize::new(0));

@@ -156,13 +156,17 @@ impl Client {
         Ok(Upload::new(self.clone(), self.location(bucket, path)?))
     }
 
-    /// Asks what the service has at a path: list first, then stat. Blocks.
+    /// Asks what the service has at a path: list first, where there is one, then stat. Blocks.
     ///
     /// # Errors
     /// As of any request.
     pub fn inspect(&self, bucket: &str, path: &str) -> Result<Inspection, Error> {
         let location = self.location(bucket, path)?;
-        match self.call(&location, Operation::List)? {
+        let listed = match self.shared().api.rules().server_names_offset {
+            true => Answer::Absent,
+            false => self.call(&location, Operation::List)?,
+        };
+        match listed {
             Answer::Unfinished(unfinished) => {
                 let received = unfinished.parts.covered();
                 let slices = received.div_ceil(unfinished.slice_size);
@@ -217,6 +221,12 @@ impl Client {
             }
             state = job.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// The service's address, with what it is spoken to in: sessions of one protocol mean nothing in another.
+    pub(super) fn service(&self) -> String {
+        let shared = self.shared();
+        format!("{}{}", shared.transport.endpoint(), shared.api.prefix())
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {

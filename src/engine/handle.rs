@@ -254,7 +254,7 @@ impl Upload {
             }
             inner
                 .options
-                .validate()
+                .validate(self.client.shared().api)
                 .map_err(|text| Error::invalid(format!("{}: {text}", self.name)))?;
             let source = inner.source.clone().ok_or_else(|| {
                 Error::invalid(format!(
@@ -310,7 +310,7 @@ impl Upload {
             return Ok(None);
         };
         let destination = Destination {
-            endpoint: self.client.shared().transport.endpoint().to_string(),
+            endpoint: self.client.service(),
             app_id: self.location.app_id().to_owned(),
             bucket: self.location.bucket().to_owned(),
             path: self.location.path().to_owned(),

@@ -10,6 +10,7 @@ use crate::engine::client::ClientConfig;
 use crate::engine::endpoint::Endpoint;
 use crate::engine::source::{FileSource, Source};
 use crate::engine::transport::Timeouts;
+use crate::protocol::Api;
 use crate::protocol::signature::SecretKey;
 use crate::upload::error::Error;
 use crate::upload::options::DEFAULT_CONNECTIONS;
@@ -39,6 +40,7 @@ struct State {
 struct Settings {
     endpoint: Option<Endpoint>,
     secret_key: Option<SecretKey>,
+    api: Api,
     connections: u32,
     timeouts: Timeouts,
     ca_pem: Option<Vec<u8>>,
@@ -58,6 +60,7 @@ impl cos_slice_client {
         let settings = Settings {
             endpoint: None,
             secret_key: None,
+            api: Api::default(),
             connections: DEFAULT_CONNECTIONS,
             timeouts: Timeouts::default(),
             ca_pem: None,
@@ -129,6 +132,7 @@ impl Settings {
             Error::invalid("secret_key: none was set; call cos_slice_client_set_secret_key")
         })?;
         Ok(ClientConfig {
+            api: self.api,
             connections: self.connections,
             timeouts: self.timeouts.clone(),
             ca_pem: self.ca_pem.clone(),
@@ -204,6 +208,13 @@ pub unsafe extern "C" fn cos_slice_client_set_region(
             settings.endpoint = Some(endpoint)
         })
     })
+}
+
+/// What the service is spoken to in: COS_SLICE_API_FILES_V2, the default, or COS_SLICE_API_FILES_V1. In the older files/v1
+/// slices go one after another whatever the number of connections, and uploads need the SHA-1 (cos_slice_upload_set_hash).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_client_set_api(client: *mut cos_slice_client, api: i32) -> i32 {
+    enter!(client).call(|client| client.set("api", numbers::api(api), |settings, api| settings.api = api))
 }
 
 /// The account that signs requests: its app id (decimal digits), secret id and secret key. Copied; the library's copy of

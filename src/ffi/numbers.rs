@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::protocol::Api;
 use crate::upload::error::Error;
 use crate::upload::options::{self, ClientOptions, MAX_CONNECTIONS, MAX_TIME_LIMIT, UploadOptions};
 
@@ -46,6 +47,15 @@ pub(super) fn connections(connections: i32) -> Result<u32, Error> {
     Ok(connections)
 }
 
+/// A protocol by its number.
+pub(super) fn api(number: i32) -> Result<Api, Error> {
+    let found = Api::ALL.into_iter().find(|api| api.number() == number);
+    found.ok_or_else(|| {
+        let known = Api::ALL.map(|api| format!("{} ({})", api.number(), api.name()));
+        Error::invalid(format!("api: {number} is not one of {}", known.join(", ")))
+    })
+}
+
 /// A slice size; whether hashing allows it is known when the upload is run.
 pub(super) fn slice_size(bytes: i64) -> Result<u64, Error> {
     let size = unsigned("slice_size", bytes)?;
@@ -60,7 +70,7 @@ pub(super) fn single_request_limit(bytes: i64) -> Result<u64, Error> {
         single_request_limit,
         ..UploadOptions::default()
     };
-    options.validate().map_err(Error::invalid)?;
+    options.validate(Api::default()).map_err(Error::invalid)?;
     Ok(single_request_limit)
 }
 

@@ -411,6 +411,17 @@ pub unsafe extern "C" fn cos_slice_upload_set_overwrite(upload: *mut cos_slice_u
         .call(|upload| upload.set_option("overwrite", Ok(on != 0), |options, on| options.overwrite = on))
 }
 
+/// Whether directories above the object are made where the service says that the path does not exist: anything but 0 is on. Off,
+/// such an upload fails with COS_SLICE_ERR_NOT_FOUND.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_set_create_parents(upload: *mut cos_slice_upload, on: i32) -> i32 {
+    enter!(upload).call(|upload| {
+        upload.set_option("create_parents", Ok(on != 0), |options, on| {
+            options.create_parents = on
+        })
+    })
+}
+
 /// Whether an unfinished upload at the path that is not of this content is thrown away: anything but 0 is on. Off, the
 /// upload fails with COS_SLICE_ERR_OTHER_UPLOAD. Turn it on only where nobody else uploads to the path.
 #[unsafe(no_mangle)]

@@ -31,6 +31,25 @@ pub struct Rules {
 }
 
 impl Api {
+    /// Every protocol.
+    pub const ALL: [Self; 2] = [Self::FilesV2, Self::FilesV1];
+
+    /// The number in the C interface, which never changes.
+    pub fn number(self) -> i32 {
+        match self {
+            Self::FilesV2 => 2,
+            Self::FilesV1 => 1,
+        }
+    }
+
+    /// The name in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FilesV2 => "files/v2",
+            Self::FilesV1 => "files/v1",
+        }
+    }
+
     /// What every address of this protocol begins with.
     pub fn prefix(self) -> &'static str {
         match self {

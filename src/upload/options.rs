@@ -130,8 +130,14 @@ impl ClientOptions {
 }
 
 impl UploadOptions {
-    /// Checks the ranges, and what the settings demand of each other.
-    pub fn validate(&self) -> Result<(), OptionError> {
+    /// Checks the ranges, and what the settings and the protocol demand of each other.
+    pub fn validate(&self, api: Api) -> Result<(), OptionError> {
+        if api.rules().needs_digest && !self.hash {
+            return Err(format!(
+                "hash: {} demands the SHA-1 of the content; turn hashing on",
+                api.name()
+            ));
+        }
         validate_slice_size(self.slice_size)?;
         if self.hash && self.slice_size > MAX_HASHED_SLICE_SIZE {
             return Err(format!(
@@ -196,7 +202,23 @@ mod tests {
     use super::*;
 
     fn problem(options: UploadOptions) -> Option<String> {
-        options.validate().err()
+        options.validate(Api::FilesV2).err()
+    }
+
+    #[test]
+    fn without_the_sha_1_an_upload_may_be_made_in_v2_alone() {
+        let options = UploadOptions {
+            hash: false,
+            ..UploadOptions::default()
+        };
+        assert!(options.validate(Api::FilesV2).is_ok());
+        assert!(
+            options
+                .validate(Api::FilesV1)
+                .unwrap_err()
+                .starts_with("hash: files/v1")
+        );
+        assert!(UploadOptions::default().validate(Api::FilesV1).is_ok());
     }
 
     #[test]

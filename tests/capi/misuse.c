@@ -19,6 +19,7 @@ static void every_function_takes_null(void)
     CHECK_STATUS(cos_slice_client_set_endpoint(NULL, "http://localhost"), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_client_set_region(NULL, "gz"), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_client_set_secret_key(NULL, "1", "id", "key"), COS_SLICE_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(cos_slice_client_set_api(NULL, COS_SLICE_API_FILES_V2), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_client_set_connections(NULL, 1), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_client_set_resolve_timeout_ms(NULL, 1), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_client_set_connect_timeout_ms(NULL, 1), COS_SLICE_ERR_INVALID_ARGUMENT);
@@ -35,6 +36,7 @@ static void every_function_takes_null(void)
     CHECK_STATUS(cos_slice_upload_set_slice_size(NULL, 1048576), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_upload_set_hash(NULL, 1), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_upload_set_overwrite(NULL, 1), COS_SLICE_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(cos_slice_upload_set_create_parents(NULL, 1), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_upload_set_discard_unfinished(NULL, 1), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_upload_set_verify(NULL, 1), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_upload_set_biz_attr(NULL, "x"), COS_SLICE_ERR_INVALID_ARGUMENT);
@@ -145,6 +147,7 @@ static void absurd_numbers_and_texts_are_refused(void)
     CHECK_CLIENT(cos_slice_client_set_secret_key(client, "1", "id", NULL), "secret_key: it is NULL");
     CHECK_CLIENT(cos_slice_client_set_secret_key(client, "1", "id", "a\xff"), "secret_key: it is not UTF-8");
     CHECK_CLIENT(cos_slice_client_set_connections(client, 0), "connections: 0 is not within 1 to 256");
+    CHECK_CLIENT(cos_slice_client_set_api(client, 3), "api: 3 is not one of 2 (files/v2), 1 (files/v1)");
     CHECK_CLIENT(cos_slice_client_set_connections(client, -1), "connections: -1 is not within");
     CHECK_CLIENT(cos_slice_client_set_connections(client, INT_MAX), "connections: ");
     CHECK_CLIENT(cos_slice_client_set_resolve_timeout_ms(client, -1), "resolve_timeout_ms: -1 is not within");
@@ -196,6 +199,15 @@ static void settings_that_are_missing_or_at_odds_are_reported_by_run(void)
     CHECK_STATUS(cos_slice_upload_set_memory(upload, "abc", 3), COS_SLICE_OK);
     CHECK_STATUS(cos_slice_upload_set_slice_size(upload, 3145728), COS_SLICE_OK);
     CHECK_ENDS(cos_slice_upload_run(upload, &error), COS_SLICE_ERR_INVALID_ARGUMENT, "slice_size: 3145728");
+    cos_slice_upload_free(upload);
+    cos_slice_client_free(client);
+
+    client = client_for(endpoint);
+    CHECK_STATUS(cos_slice_client_set_api(client, COS_SLICE_API_FILES_V1), COS_SLICE_OK);
+    upload = cos_slice_upload_new(client, "b", "/a");
+    CHECK_STATUS(cos_slice_upload_set_memory(upload, "abc", 3), COS_SLICE_OK);
+    CHECK_STATUS(cos_slice_upload_set_hash(upload, 0), COS_SLICE_OK);
+    CHECK_ENDS(cos_slice_upload_run(upload, &error), COS_SLICE_ERR_INVALID_ARGUMENT, "hash: files/v1 demands");
     cos_slice_upload_free(upload);
     cos_slice_client_free(client);
 }

@@ -44,23 +44,17 @@ impl Script {
     }
 
     fn of(options: UploadOptions, memory: Memory, checkpoint: bool) -> Self {
-        let mut client = Client::new(
-            ClientOptions {
-                connections: 2,
-                ..ClientOptions::default()
-            },
-            7,
-        );
         let specification = Specification {
-            name: "cos://b/p".into(),
-            size: SIZE,
-            reading: Reading::AtWill,
-            blocks: false,
-            depth: 0,
-            options,
             memory,
             checkpoint,
+            ..specification(options)
         };
+        Self::specified(client_options(), specification)
+    }
+
+    /// Any upload of a client of its own.
+    pub fn specified(client: ClientOptions, specification: Specification) -> Self {
+        let mut client = Client::new(client, 7);
         let id = client.begin(specification, Duration::ZERO);
         Self {
             client,
@@ -212,6 +206,28 @@ impl Script {
         self.result()
             .as_ref()
             .map_or_else(|error| error.status, |_| Status::Ok)
+    }
+}
+
+/// Two connections.
+pub fn client_options() -> ClientOptions {
+    ClientOptions {
+        connections: 2,
+        ..ClientOptions::default()
+    }
+}
+
+/// [`SIZE`] bytes, nothing remembered.
+pub fn specification(options: UploadOptions) -> Specification {
+    Specification {
+        name: "cos://b/p".into(),
+        size: SIZE,
+        reading: Reading::AtWill,
+        blocks: false,
+        depth: 0,
+        options,
+        memory: Memory::default(),
+        checkpoint: false,
     }
 }
 

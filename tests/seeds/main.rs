@@ -14,6 +14,7 @@ use cos_slice::protocol::{
 };
 
 mod service;
+mod upload_slice;
 mod upload_slice_finish;
 mod upload_slice_finish_2017;
 mod upload_slice_init;

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+use cos_slice::protocol::Api;
 use cos_slice::upload::options;
 
 const AFTER_HELP: &str = "\
 Environment:
   COS_SLICE_ENDPOINT         where the service is, http://HOST:PORT or https://HOST …
   COS_SLICE_REGION           … or its region, such as gz
+  COS_SLICE_API              v2, unless it says v1
   COS_SLICE_APP_ID           the account's app id
   COS_SLICE_SECRET_ID        the secret id
   COS_SLICE_SECRET_KEY       the secret key …
@@ -67,6 +69,9 @@ pub struct UploadArguments {
     /// Seconds that the whole upload may take [default: no limit].
     #[arg(long, value_name = "SECONDS", value_parser = seconds())]
     pub deadline: Option<u64>,
+    /// Makes the directories above the object where the service wants them.
+    #[arg(long)]
+    pub create_parents: bool,
     /// Throws away somebody else's unfinished upload of this path.
     #[arg(long)]
     pub discard_unfinished: bool,
@@ -112,6 +117,9 @@ pub struct ServiceArguments {
     /// The service's address, http://HOST:PORT or https://HOST; goes before the environment.
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
+    /// What the service is spoken to in: v2 or v1; goes before the environment [default: v2].
+    #[arg(long, value_name = "VERSION", value_parser = api)]
+    pub api: Option<Api>,
     /// Seconds in which a request may move no byte, and wait for its answer [default: 30, and 60 or 120].
     #[arg(long, value_name = "SECONDS", value_parser = seconds())]
     pub timeout: Option<u64>,
@@ -154,6 +162,14 @@ fn connections() -> clap::builder::RangedI64ValueParser<u32> {
 
 fn seconds() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(1..=options::MAX_TIME_LIMIT.as_secs())
+}
+
+pub fn api(text: &str) -> Result<Api, String> {
+    match text {
+        "v2" => Ok(Api::FilesV2),
+        "v1" => Ok(Api::FilesV1),
+        _ => Err("it must be v2 or v1".into()),
+    }
 }
 
 fn slice_size(text: &str) -> Result<u64, String> {

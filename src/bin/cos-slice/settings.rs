@@ -7,15 +7,17 @@ use std::{env, fs};
 
 use cos_slice::engine::client::ClientConfig;
 use cos_slice::engine::endpoint::Endpoint;
+use cos_slice::protocol::Api;
 use cos_slice::protocol::signature::SecretKey;
 use cos_slice::upload::error::Error;
 use cos_slice::upload::options;
 use zeroize::Zeroizing;
 
-use crate::arguments::{ServiceArguments, UploadArguments};
+use crate::arguments::{self, ServiceArguments, UploadArguments};
 
 const ENDPOINT: &str = "COS_SLICE_ENDPOINT";
 const REGION: &str = "COS_SLICE_REGION";
+const API: &str = "COS_SLICE_API";
 const APP_ID: &str = "COS_SLICE_APP_ID";
 const SECRET_ID: &str = "COS_SLICE_SECRET_ID";
 const SECRET_KEY: &str = "COS_SLICE_SECRET_KEY";
@@ -35,6 +37,7 @@ const MAX_CA_FILE: u64 = 16 << 20;
 /// is a secret.
 pub fn client_config(arguments: &ServiceArguments) -> Result<ClientConfig, Error> {
     let mut config = ClientConfig::new(endpoint(arguments)?, secret_key()?);
+    config.api = api(arguments)?;
     if let Some(seconds) = arguments.timeout {
         let limit = Duration::from_secs(seconds);
         config.timeouts.stall = limit;
@@ -46,6 +49,14 @@ pub fn client_config(arguments: &ServiceArguments) -> Result<ClientConfig, Error
     }
     config.proxy = proxy(arguments)?;
     Ok(config)
+}
+
+fn api(arguments: &ServiceArguments) -> Result<Api, Error> {
+    match (arguments.api, variable(API)?) {
+        (Some(api), _) => Ok(api),
+        (None, Some(text)) => arguments::api(&text).map_err(|why| Error::invalid(format!("{API}: {why}"))),
+        (None, None) => Ok(Api::default()),
+    }
 }
 
 /// The proxy of the command line, which all users of the machine can see.

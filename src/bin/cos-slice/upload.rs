@@ -108,6 +108,7 @@ fn set_options(upload: &Upload, arguments: &UploadArguments) -> Result<(), Error
         options.slice_size = arguments.slice_size;
         options.hash = !arguments.no_hash;
         options.overwrite = arguments.overwrite;
+        options.create_parents = arguments.create_parents;
         options.discard_unfinished = arguments.discard_unfinished;
         options.verify = !arguments.no_verify;
         options.biz_attr = arguments.biz_attr.as_deref().map(Arc::from);

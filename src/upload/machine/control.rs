@@ -111,7 +111,7 @@ impl Machine {
         self.fruitless_lists += 1;
         if self.fruitless_lists > MAX_FRUITLESS_LISTS {
             let text = format!(
-                "{}: the server lists the upload as unfinished again and again, and takes none of what it lacks. {}",
+                "{}: the server says again and again that the upload is unfinished, and takes none of what it lacks. {}",
                 self.name, "Run it again later to resume."
             );
             return self.fail(Error::new(Status::ServerFailed, text));

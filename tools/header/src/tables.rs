@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cos_slice::engine::client::MEMORY_PER_CONNECTION;
 use cos_slice::engine::transport::Timeouts;
+use cos_slice::protocol::Api;
 use cos_slice::upload::machine::Outcome;
 use cos_slice::upload::options::{ClientOptions, DEFAULT_CONNECTIONS, MAX_CONNECTIONS, UploadOptions};
 use cos_slice::upload::progress::Phase;
@@ -25,6 +26,15 @@ pub fn definitions() -> String {
             status.name(),
             &number(status.number()),
         );
+    }
+    section(
+        &mut text,
+        "What the service can be spoken to in: cos_slice_client_set_api. More may come.",
+    );
+    for api in Api::ALL {
+        let name = format!("API_{}", api.name().replace('/', "_").to_uppercase());
+        let meaning = format!("The JSON API {}.", api.name());
+        define(&mut text, &meaning, &name, &number(api.number()));
     }
     section(
         &mut text,
@@ -137,7 +147,7 @@ pub fn defaults() -> String {
         Timeouts::default(),
     );
     let retry = client.retry;
-    let rows: [(&str, String); 16] = [
+    let rows: [(&str, String); 18] = [
         (
             "connections of a client",
             format!(
@@ -149,6 +159,8 @@ pub fn defaults() -> String {
         ("hash (SHA-1 first)", on(upload.hash)),
         ("overwrite", on(upload.overwrite)),
         ("discard_unfinished", on(upload.discard_unfinished)),
+        ("create_parents", on(upload.create_parents)),
+        ("api", client.api.name().into()),
         ("verify", on(upload.verify)),
         ("checkpoints", "off; on in the command".into()),
         (

@@ -188,7 +188,7 @@ static void set_up_client(struct host *host, uint8_t call, cos_slice_client *cli
     };
     char *texts[3] = { NULL, NULL, NULL };
     int32_t status;
-    switch (call % 7) {
+    switch (call % 8) {
     case 0:
         texts[0] = take_text(host, "https://127.0.0.1:1/prefix");
         TRACE("client_set_endpoint %s", texts[0]);
@@ -217,6 +217,10 @@ static void set_up_client(struct host *host, uint8_t call, cos_slice_client *cli
     case 4:
         TRACE("client_set_..._timeout_ms");
         status = set_time[take(host) % COUNT(set_time)](client, take_number(host));
+        break;
+    case 6:
+        TRACE("client_set_api");
+        status = cos_slice_client_set_api(client, (int32_t)take_number(host));
         break;
     case 5:
         texts[0] = take_path(host, "checkpoints");
@@ -259,8 +263,8 @@ static void set_up_upload(struct host *host, uint8_t call, int slot)
     cos_slice_upload *upload = host->uploads[slot];
     char *text = NULL;
     int32_t status;
-    TRACE("setting %d of upload %d", call % 11, slot);
-    switch (call % 11) {
+    TRACE("setting %d of upload %d", call % 12, slot);
+    switch (call % 12) {
     case 0:
         text = take_path(host, "file");
         status = cos_slice_upload_set_file(upload, text);
@@ -289,6 +293,9 @@ static void set_up_upload(struct host *host, uint8_t call, int slot)
     case 8:
         text = take_text(host, "attribute");
         status = cos_slice_upload_set_biz_attr(upload, text);
+        break;
+    case 10:
+        status = cos_slice_upload_set_create_parents(upload, (int32_t)take_number(host));
         break;
     case 9:
         status = cos_slice_upload_set_single_request_limit(upload, take_number(host));

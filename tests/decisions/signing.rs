@@ -1,0 +1,208 @@
+//! When a signer that has to be asked is asked.
+
+use std::time::Duration;
+
+use cos_slice::protocol::OperationKind::{CreateDirectory, Delete, Finish, Init, List, Slice, Stat};
+use cos_slice::protocol::{Answer, OperationKind};
+use cos_slice::upload::failure::TaskFailure;
+use cos_slice::upload::options::{ClientOptions, UploadOptions};
+use cos_slice::upload::status::Status;
+use cos_slice::upload::task::{Done, Specification, Task, Work};
+use cos_slice::upload::{Client, Next};
+
+use super::script::*;
+
+const LIFE: Duration = Duration::from_secs(600);
+
+fn asking() -> ClientOptions {
+    ClientOptions {
+        asks_signer: true,
+        ..client_options()
+    }
+}
+
+fn script(options: UploadOptions) -> Script {
+    let specification = Specification {
+        depth: 1,
+        ..specification(options)
+    };
+    Script::specified(asking(), specification)
+}
+
+/// Takes the question to the signer, which must be for this.
+fn question(script: &mut Script, kind: OperationKind) -> Task {
+    let task = script.task();
+    assert!(
+        matches!(&task.work, Work::Sign(operation) if operation.kind() == kind),
+        "{task:?}"
+    );
+    task
+}
+
+fn sign(script: &mut Script, kind: OperationKind, good_for: Duration) {
+    let task = question(script, kind);
+    script
+        .client
+        .report(task, Ok(Done::Signed { good_for }), script.now);
+}
+
+#[test]
+fn one_signature_serves_all_requests_of_an_upload() {
+    let mut script = script(plain());
+    sign(&mut script, Init, LIFE);
+    script.begin().store_all();
+    script.answer(Finish, links()).verify();
+    assert!(script.object().verified);
+}
+
+#[test]
+fn it_is_asked_for_again_when_its_time_is_over() {
+    let mut script = script(plain());
+    sign(&mut script, Init, LIFE);
+    script.begin();
+    script.now += LIFE;
+    sign(&mut script, Slice, LIFE);
+    script.store_all();
+}
+
+#[test]
+fn it_is_asked_for_again_once_after_a_refusal_whatever_was_in_flight() {
+    for code in [-96, -59, -97] {
+        let mut script = script(plain());
+        sign(&mut script, Init, LIFE);
+        script.begin();
+        let both = script.slices();
+        assert_eq!(both.len(), 2);
+        for (task, _) in both {
+            let refused = Err(TaskFailure::Refused(refusal(code)));
+            script.client.report(task, refused, script.now);
+        }
+        sign(&mut script, Slice, LIFE);
+        assert_eq!(
+            script.slices().len(),
+            2,
+            "{code}: both go with the one new signature"
+        );
+    }
+}
+
+#[test]
+fn while_it_is_asked_for_nothing_else_of_the_upload_goes_out() {
+    let mut script = script(plain());
+    let asked = question(&mut script, Init);
+    assert!(matches!(script.client.next(script.now), Next::Idle));
+    script
+        .client
+        .report(asked, Ok(Done::Signed { good_for: LIFE }), script.now);
+    script.begin();
+}
+
+#[test]
+fn a_signature_that_is_over_at_once_still_serves_the_request_it_was_made_for() {
+    let mut script = script(plain());
+    sign(&mut script, Init, Duration::ZERO);
+    script.begin();
+    sign(&mut script, Slice, Duration::ZERO);
+    let _ = script.request(Slice);
+    sign(&mut script, Slice, Duration::ZERO);
+}
+
+#[test]
+fn a_directory_and_a_delete_have_signatures_of_their_own_and_each_attempt_another() {
+    let options = UploadOptions {
+        create_parents: true,
+        discard_unfinished: true,
+        ..plain()
+    };
+    let mut script = script(options);
+    sign(&mut script, Init, LIFE);
+    script.refuse(Init, -197);
+    sign(&mut script, CreateDirectory, LIFE);
+    script.answer(CreateDirectory, Answer::Created);
+    script.refuse(Init, -4019);
+    script.answer(List, unfinished(None, &[(0, 100)]));
+    script.answer(Stat, unfinished_status());
+    sign(&mut script, Delete, LIFE);
+    script.lose(Delete);
+    sign(&mut script, Delete, LIFE);
+    script.answer(Delete, Answer::Deleted).begin();
+}
+
+fn unfinished_status() -> Answer {
+    let Answer::Status(status) = object(SIZE, None) else {
+        unreachable!()
+    };
+    Answer::Status(cos_slice::protocol::ObjectStatus {
+        received: Some(100),
+        ..status
+    })
+}
+
+#[test]
+fn a_signer_that_gives_none_ends_the_upload_with_its_reason() {
+    let mut script = script(plain());
+    let asked = question(&mut script, Init);
+    let failed = TaskFailure::Signer("the app server is away".into());
+    script.client.report(asked, Err(failed), script.now);
+    assert_eq!(script.status(), Status::Signer);
+    let message = &script.result().as_ref().unwrap_err().message;
+    assert!(message.contains("the app server is away"), "{message}");
+}
+
+#[test]
+fn blocked_questions_leave_half_of_the_workers_to_the_others() {
+    let options = ClientOptions {
+        connections: 4,
+        ..asking()
+    };
+    let mut client = Client::new(options, 7);
+    let ids = [(); 5].map(|()| client.begin(specification(plain()), Duration::ZERO));
+    let mut asked = Vec::new();
+    while let Next::Task(task) = client.next(Duration::ZERO) {
+        assert!(matches!(task.work, Work::Sign(_)));
+        asked.push(task);
+    }
+    assert_eq!(asked.len(), 2);
+    let first = asked.remove(0);
+    assert_eq!(first.job, ids[0]);
+    client.report(first, Ok(Done::Signed { good_for: LIFE }), Duration::ZERO);
+    let mut served = Vec::new();
+    while let Next::Task(task) = client.next(Duration::ZERO) {
+        served.push((task.job, matches!(task.work, Work::Sign(_))));
+    }
+    served.sort_unstable();
+    assert_eq!(
+        served,
+        [(ids[0], false), (ids[2], true)],
+        "the signed request, and the next question"
+    );
+}
+
+#[test]
+fn so_do_sources_that_may_block_and_one_worker_is_enough_for_all() {
+    for (connections, most) in [(1, 1), (2, 1), (8, 4)] {
+        let options = ClientOptions {
+            connections,
+            ..ClientOptions::default()
+        };
+        let mut client = Client::new(options, 7);
+        for _ in 0..8 {
+            let blocking = Specification {
+                blocks: true,
+                ..specification(plain())
+            };
+            let _ = client.begin(blocking, Duration::ZERO);
+        }
+        let mut taken = 0;
+        while let Next::Task(_) = client.next(Duration::ZERO) {
+            taken += 1;
+        }
+        assert_eq!(taken, most, "of {connections}");
+        let other = client.begin(specification(plain()), Duration::ZERO);
+        let next = client.next(Duration::ZERO);
+        assert_eq!(
+            matches!(next, Next::Task(task) if task.job == other),
+            connections > 1
+        );
+    }
+}

@@ -1,0 +1,136 @@
+//! Sources that can be read but once, and those that are spooled first.
+
+use std::time::Duration;
+
+use cos_slice::protocol::OperationKind::{Finish, Init, List, Slice, Stat};
+use cos_slice::protocol::digest::Hasher;
+use cos_slice::protocol::{Answer, MAX_OBJECT_SIZE};
+use cos_slice::upload::failure::{SourceFailure, SourceFault, TaskFailure};
+use cos_slice::upload::options::UploadOptions;
+use cos_slice::upload::progress::Phase;
+use cos_slice::upload::status::Status;
+use cos_slice::upload::task::{Done, Reading, Specification, Work};
+
+use super::script::*;
+
+fn script(reading: Reading, options: UploadOptions) -> Script {
+    let specification = Specification {
+        reading,
+        size: if reading == Reading::AfterSpooling {
+            0
+        } else {
+            SIZE
+        },
+        ..specification(options)
+    };
+    Script::specified(client_options(), specification)
+}
+
+fn sha_of(content: &[u8]) -> cos_slice::protocol::digest::Sha1Digest {
+    let mut hasher = Hasher::new(64);
+    hasher.update(content);
+    hasher.finish().whole()
+}
+
+/// Answers the question for the digest that was taken while the source was read.
+fn tell(script: &mut Script, content: &[u8]) {
+    let task = script.task();
+    assert!(matches!(task.work, Work::Digest), "{task:?}");
+    let told = Ok(Done::Digest(Some(sha_of(content))));
+    script.client.report(task, told, script.now);
+}
+
+#[test]
+fn the_digest_of_a_stream_is_asked_for_once_all_is_there_and_compared_at_the_end() {
+    for (there, status) in [(&b"sent"[..], Status::Ok), (&b"other"[..], Status::VerifyFailed)] {
+        let mut script = script(Reading::Once, plain());
+        script.begin().store_all();
+        tell(&mut script, b"sent");
+        script.answer(Finish, links());
+        while script.client.result(script.id).is_none() {
+            script.answer(Stat, object(SIZE, Some(sha_of(there))));
+        }
+        assert_eq!(script.status(), status);
+    }
+}
+
+#[test]
+fn what_the_server_says_to_have_already_is_looked_up_before_a_stream_goes_on() {
+    let mut script = script(Reading::Once, plain());
+    script.begin();
+    let slices = script.slices();
+    let [(first, _), (second, _)] = slices.try_into().unwrap();
+    let refused = Err(TaskFailure::Refused(refusal(-4015)));
+    script.client.report(first, refused, script.now);
+    let stored = Answer::Stored(cos_slice::protocol::Stored::default());
+    script
+        .client
+        .report(second, Ok(Done::Answered(stored)), script.now);
+    assert!(!script.client.is_stored(script.id, 0..100));
+    script.answer(List, unfinished_of_ours(&[(0, 200)]));
+    let _ = script.request(Slice);
+    assert!(script.client.is_stored(script.id, 0..200));
+    assert!(!script.client.is_stored(script.id, 100..201));
+}
+
+#[test]
+fn a_part_that_is_gone_ends_the_upload_in_words_of_its_own() {
+    let mut script = script(Reading::Once, plain());
+    script.begin();
+    let task = script.request(Slice);
+    let gone = TaskFailure::Source(SourceFailure {
+        kind: SourceFault::Gone,
+        detail: "the stream is past offset 0".into(),
+        os_errno: None,
+    });
+    script.client.report(task, Err(gone), script.now);
+    assert_eq!(script.status(), Status::NotRestartable);
+}
+
+#[test]
+fn a_stream_never_goes_in_one_request() {
+    let options = UploadOptions {
+        single_request_limit: SIZE,
+        ..plain()
+    };
+    let _ = script(Reading::Once, options).request(Init);
+}
+
+#[test]
+fn a_source_of_unknown_size_is_spooled_and_then_like_any_other() {
+    let mut script = script(Reading::AfterSpooling, UploadOptions::default());
+    let task = script.task();
+    assert!(matches!(task.work, Work::Spool), "{task:?}");
+    assert_eq!(script.client.progress(script.id).unwrap().phase, Phase::Spooling);
+    script
+        .client
+        .report(task, Ok(Done::Spooled { size: SIZE }), script.now);
+    assert_eq!(script.client.progress(script.id).unwrap().total, SIZE);
+    script.hash().begin().store_all();
+    script.answer(Finish, links()).verify();
+    assert_eq!(script.object().size, SIZE);
+}
+
+#[test]
+fn a_source_that_turns_out_too_large_is_refused_before_any_request() {
+    let mut script = script(Reading::AfterSpooling, plain());
+    let task = script.task();
+    let size = MAX_OBJECT_SIZE + 1;
+    script
+        .client
+        .report(task, Ok(Done::Spooled { size }), Duration::ZERO);
+    assert_eq!(script.status(), Status::TooLarge);
+}
+
+#[test]
+fn a_source_that_can_not_be_spooled_is_one_that_can_not_be_read() {
+    let mut script = script(Reading::AfterSpooling, plain());
+    let task = script.task();
+    let failure = TaskFailure::Source(SourceFailure {
+        kind: SourceFault::Unreadable,
+        detail: "the disk is full".into(),
+        os_errno: Some(28),
+    });
+    script.client.report(task, Err(failure), script.now);
+    assert_eq!(script.status(), Status::FileRead);
+}
