@@ -28,6 +28,8 @@ const ALL: &[Mode] = &Mode::ALL;
 const HASHING: &[Mode] = &[Mode::Hashing];
 const PLAIN: &[Mode] = &[Mode::Plain];
 const V1: &[Mode] = &[Mode::V1];
+const V2: &[Mode] = &[Mode::Hashing, Mode::Plain];
+const DIGEST: &[Mode] = &[Mode::Hashing, Mode::V1];
 
 macro_rules! exceptions {
     ($([$($position:literal),+] $modes:ident [$($scenario:literal),*] => $ending:expr, $reason:literal;)+) => {
@@ -47,6 +49,19 @@ exceptions! {
         "the service wants the directory to be there, and nothing told the library to make it";
     ["signature_lifetime=60"] ALL [] => failed(Status::Credentials),
         "the library signs for longer than this service allows";
+
+    // Private stores, of which the library was not told.
+    ["token_word=COS"] ALL [] => failed(Status::Credentials), "the word is missing";
+    ["token_place=query"] ALL [] => failed(Status::Credentials), "the signature is in the header";
+    ["required_field=store=blue"] ALL [] => failed(Status::Refused), "the field is missing";
+    ["required_header=X-Store=blue"] ALL [] => failed(Status::Refused), "the header field is missing";
+    ["slice_sizes=4194304,8388608"] ALL ["empty", "in_one_request", "same_content_again_in_one_request"]
+        => UPLOADED, "there are no slices";
+    ["slice_sizes=4194304,8388608"] ALL [] => failed(Status::Refused), "none of these sizes was asked for";
+    ["datamd5=required"] ALL ["empty", "in_one_request", "same_content_again_in_one_request"]
+        => UPLOADED, "there are no slices";
+    ["datamd5=required"] ALL [] => failed(Status::Refused), "the MD5 is missing";
+
     ["sha_slice_size=strict", "slice_policy=only_1m"] HASHING ["in_half_slices"] => UPLOADED,
         "the size is refused before it is combined with anything, with a code that tells the right one";
     ["sha_slice_size=strict"] HASHING ["in_half_slices"] => failed(Status::Refused),
@@ -57,32 +72,32 @@ exceptions! {
         => failed(Status::OtherUpload),
         "an upload in another session need not be ours, and there is no digest to tell";
     ["session_ttl=0"] ALL ["empty", "in_one_request", "same_content_again_in_one_request"] => UPLOADED,
-        "what goes in one request has no session";
-    ["session_ttl=0"] HASHING [] => failed(Status::ServerFailed),
-        "this server forgets each session before a slice can come, so the lists lead to nothing";
+        "there is no session";
+    ["session_ttl=0"] DIGEST [] => failed(Status::ServerFailed),
+        "this server forgets each session before a slice can come";
     ["session_ttl=0"] PLAIN ["same_content_elsewhere"] => failed(Status::ServerFailed),
         "its first upload has a digest";
     ["session_ttl=0"] PLAIN [] => failed(Status::OtherUpload),
         "an upload in another session need not be ours, and there is no digest to tell";
-    ["listparts=missing"] ALL
-        ["resumed_by_the_handle", "overwriting_interrupted", "inspected"] => UPLOADED,
+    ["listparts=missing"] V2 ["resumed_by_the_handle", "overwriting_interrupted", "inspected"] => UPLOADED,
         "the server does not tell what it has, so all of it is sent";
     ["listparts=missing"] HASHING ["resumed_by_another_handle"] => UPLOADED,
         "the server does not tell what it has, so all of it is sent";
-    ["listparts=null"] ALL
-        ["resumed_by_the_handle", "overwriting_interrupted", "inspected"] => UPLOADED,
+    ["listparts=null"] V2 ["resumed_by_the_handle", "overwriting_interrupted", "inspected"] => UPLOADED,
         "the server does not tell what it has, so all of it is sent";
     ["listparts=null"] HASHING ["resumed_by_another_handle"] => UPLOADED,
         "the server does not tell what it has, so all of it is sent";
-    ["same_sha=conflict"] HASHING ["same_content_again_in_one_request"] => INSTANT,
+    ["v1_resume=by_session"] V1 ["resumed_by_another_handle"] => UPLOADED,
+        "without the session, which nothing kept, the server begins anew";
+    ["same_sha=conflict"] DIGEST ["same_content_again_in_one_request"] => INSTANT,
         "the server refuses it, and its record is of the same digest";
     ["same_sha=conflict"] PLAIN ["same_content_again_in_one_request"] => failed(Status::ObjectExists),
         "the server refuses it, and there is no digest to compare";
-    ["dedupe=off"] HASHING ["same_content_again_in_one_request"] => INSTANT,
+    ["dedupe=off"] DIGEST ["same_content_again_in_one_request"] => INSTANT,
         "the server refuses it, and its record is of the same digest";
     ["dedupe=off"] PLAIN ["same_content_again_in_one_request"] => failed(Status::ObjectExists),
         "the server refuses it, and there is no digest to compare";
-    ["dedupe=bucket"] HASHING ["same_content_elsewhere"] => INSTANT,
+    ["dedupe=bucket"] DIGEST ["same_content_elsewhere"] => INSTANT,
         "that is what the switch says";
     ["finish_grace=none"] PLAIN ["every_answer_lost_once"] => failed(Status::OutcomeUnknown),
         "the object is there, and without a digest nothing proves whose it is";

@@ -120,6 +120,7 @@ impl Files {
 /// A server with some switches set, on a folder of its own.
 pub struct Server {
     pub emulator: Emulator,
+    positions: Vec<String>,
     _folder: tempfile::TempDir,
 }
 
@@ -132,13 +133,14 @@ impl Server {
         }
         Self {
             emulator: Emulator::start(config).expect("an emulator"),
+            positions: positions.to_vec(),
             _folder: folder,
         }
     }
 }
 
 pub struct Ground<'a> {
-    emulator: &'a Emulator,
+    server: &'a Server,
     pub files: &'a Files,
     bucket: String,
     pub mode: Mode,
@@ -174,7 +176,7 @@ impl<'a> Ground<'a> {
         Self {
             client: client(4),
             serial: client(1),
-            emulator,
+            server,
             files,
             bucket,
             mode,
@@ -199,12 +201,19 @@ impl<'a> Ground<'a> {
     /// Strikes once, where the condition holds too.
     pub fn fault_at(&self, operation: &str, condition: &str, action: &str) {
         let rule = format!(r#"{{"operation":"{operation}",{condition},"action":{action}}}"#);
-        self.emulator.add_fault(Fault::from_json(&rule).expect("a fault"));
+        self.server
+            .emulator
+            .add_fault(Fault::from_json(&rule).expect("a fault"));
+    }
+
+    /// Whether the server has a switch in this position.
+    pub fn has(&self, position: &str) -> bool {
+        self.server.positions.iter().any(|set| set == position)
     }
 
     /// The object at a path.
     pub fn object(&self, path: &str) -> Option<Vec<u8>> {
-        self.emulator.object(&self.bucket, path).ok()
+        self.server.emulator.object(&self.bucket, path).ok()
     }
 
     pub fn inspect(&self) -> Result<Inspection, Error> {
@@ -262,7 +271,7 @@ impl<'a> Ground<'a> {
         self.fault_at(self.mode.data(), r#""offset":1048576"#, refusal);
         let upload = self.upload(&self.serial, file, |_| ());
         let error = self.send(&upload, file).expect_err("it was to be refused");
-        self.emulator.clear_faults();
+        self.server.emulator.clear_faults();
         match error.server_code {
             Some(-5992) => Ok(upload),
             _ => Err(error),

@@ -223,6 +223,8 @@ fn inspected(ground: &Ground) -> Result<Object, Error> {
         Inspection::Unfinished {
             size: told, received, ..
         } => assert!(told == size && received <= MIB),
+        // Where there is no list and stat does not tell, nothing does.
+        Inspection::None => assert!(ground.mode == Mode::V1 && ground.has("stat_unfinished=not_found")),
         other => panic!("{other:?}"),
     }
     let object = ground.send(&upload, file)?;
