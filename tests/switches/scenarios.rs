@@ -205,12 +205,10 @@ fn every_answer_lost_once(ground: &Ground) -> Result<Object, Error> {
 }
 
 fn session_gone_in_the_middle(ground: &Ground) -> Result<Object, Error> {
-    ground.fault_at(
-        ground.mode.data(),
-        r#""offset":1048576"#,
-        r#"{"rotate_session":true}"#,
-    );
-    fresh(ground)
+    let rotation = r#"{"rotate_session":true}"#;
+    ground.fault_at(ground.mode.data(), r#""offset":1048576"#, rotation);
+    let file = &ground.files.big;
+    ground.send(&ground.upload(&ground.serial, file, |_| ()), file)
 }
 
 /// Nothing, then a part, then all: and what `inspect` tells of each.
