@@ -2,8 +2,9 @@
 //!
 //! Where the service's documentation is silent, ambiguous or contradicts itself, the emulator does one thing
 //! by default and the other when a switch says so. The table below is the only list: parsing, printing,
-//! `--help` and the check of the README are made from it.
+//! `--help`, `docs/emulator.md` and the lists of what tests walk are made from it.
 
+mod page;
 mod values;
 
 pub(crate) use values::{Demand, DemandedField, Sizes, Word};
