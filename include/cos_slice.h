@@ -641,6 +641,19 @@ COS_SLICE_API const char *cos_slice_upload_url(const cos_slice_upload *upload);
 COS_SLICE_API const char *cos_slice_upload_resource_path(const cos_slice_upload *upload);
 
 /**
+ * The address of a preview of the object, where the service makes one; else as cos_slice_upload_access_url.
+ */
+COS_SLICE_API
+const char *cos_slice_upload_preview_url(const cos_slice_upload *upload);
+
+/**
+ * What names the work that completing the object set off at the service, where it did, to ask about it elsewhere; else as
+ * cos_slice_upload_access_url.
+ */
+COS_SLICE_API
+const char *cos_slice_upload_vid(const cos_slice_upload *upload);
+
+/**
  * The source's SHA-1 in 40 lower-case hexadecimal digits. NULL with hashing off, and unless the last run succeeded.
  * Borrowed: valid until the upload is run, started or freed.
  */

@@ -14,6 +14,8 @@ pub(super) struct Told {
     source_url: Option<CString>,
     url: Option<CString>,
     resource_path: Option<CString>,
+    preview_url: Option<CString>,
+    vid: Option<CString>,
     sha1: Option<CString>,
     outcome: i32,
     size: u64,
@@ -33,6 +35,8 @@ impl Told {
             source_url: text(&links.source_url),
             url: text(&links.url),
             resource_path: text(&links.resource_path),
+            preview_url: text(&links.preview_url),
+            vid: text(&links.vid),
             sha1: object.sha.as_ref().map(|sha| strings::c_string(&sha.to_string())),
             outcome: object.outcome.number(),
             size: object.size,
@@ -86,6 +90,19 @@ pub unsafe extern "C" fn cos_slice_upload_url(upload: *const cos_slice_upload) -
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_upload_resource_path(upload: *const cos_slice_upload) -> *const c_char {
     told_text!(upload, resource_path)
+}
+
+/// The address of a preview of the object, where the service makes one; else as cos_slice_upload_access_url.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_preview_url(upload: *const cos_slice_upload) -> *const c_char {
+    told_text!(upload, preview_url)
+}
+
+/// What names the work that completing the object set off at the service, where it did, to ask about it elsewhere; else as
+/// cos_slice_upload_access_url.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_vid(upload: *const cos_slice_upload) -> *const c_char {
+    told_text!(upload, vid)
 }
 
 /// The source's SHA-1 in 40 lower-case hexadecimal digits. NULL with hashing off, and unless the last run succeeded.

@@ -47,6 +47,8 @@ pub(super) struct Data {
     source_url: Scalar,
     url: Scalar,
     resource_path: Scalar,
+    preview_url: Scalar,
+    vid: Scalar,
     listparts: Parts,
 }
 
@@ -156,6 +158,8 @@ impl Data {
             source_url: link(&self.source_url),
             url: link(&self.url),
             resource_path: link(&self.resource_path),
+            preview_url: link(&self.preview_url),
+            vid: link(&self.vid),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::multipart::{Boundary, Form};
 use super::reply::{self, Foreign, Head, Reply, ReplyError};
 use super::signature::Kind;
 use super::{
-    Answer, Api, Body, Links, ObjectStatus, Operation, OperationKind, Request, Segment, SingleUpload, codes,
+    Answer, Api, Body, ObjectStatus, Operation, OperationKind, Request, Segment, SingleUpload, codes,
 };
 
 /// The request with a form, whose `op` is the operation's name.
@@ -189,7 +189,7 @@ pub(super) fn answer(kind: OperationKind, data: &Data) -> Result<Answer, Problem
 /// A reply without a session means a complete object only where it has at least one of the object's addresses.
 pub(super) fn complete(data: &Data) -> Result<Answer, Problem> {
     let links = data.links();
-    if links == Links::default() {
+    if !links.has_address() {
         return Err("it has neither a session nor an address of the object".to_owned());
     }
     Ok(Answer::Complete(links))

@@ -13,7 +13,7 @@ use super::json::{self, complete, form_request};
 use super::location::Location;
 use super::multipart::{Boundary, Form};
 use super::reply::{Head, ReplyError};
-use super::{Answer, Api, Init, Links, Operation, OperationKind, Request, Session, Slice, Stored};
+use super::{Answer, Api, Init, Operation, OperationKind, Request, Session, Slice, Stored};
 
 /// What every address of this API begins with.
 pub const PREFIX: &str = "/files/v1";
@@ -92,7 +92,7 @@ fn answer(operation: &Operation, data: &Data) -> Result<Answer, Problem> {
     match operation {
         Operation::Init(init) => answer_control(init, data),
         Operation::Slice(_) => match data.links() {
-            links if links != Links::default() => Ok(Answer::Complete(links)),
+            links if links.has_address() => Ok(Answer::Complete(links)),
             _ => Ok(Answer::Stored(Stored {
                 offset: data.offset()?,
                 length: None,

@@ -307,6 +307,18 @@ pub struct Links {
     pub url: Option<String>,
     /// `/appid/bucket/path`.
     pub resource_path: Option<String>,
+    /// The address of a preview, where the service makes one.
+    pub preview_url: Option<String>,
+    /// What names the work that finishing the object set off, where it did (the finish page of 2017).
+    pub vid: Option<String>,
+}
+
+impl Links {
+    /// Whether there is anything that only a complete object has.
+    pub fn has_address(&self) -> bool {
+        let addresses = [&self.access_url, &self.source_url, &self.url, &self.resource_path];
+        addresses.into_iter().any(Option::is_some)
+    }
 }
 
 /// Why an operation did not bring its answer, in the server's words.

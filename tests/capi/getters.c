@@ -15,6 +15,7 @@ static void check_nothing_is_told(const cos_slice_upload *upload)
     CHECK(cos_slice_upload_outcome(upload) == COS_SLICE_OUTCOME_NONE);
     CHECK(cos_slice_upload_access_url(upload) == NULL && cos_slice_upload_source_url(upload) == NULL);
     CHECK(cos_slice_upload_url(upload) == NULL && cos_slice_upload_resource_path(upload) == NULL);
+    CHECK(cos_slice_upload_preview_url(upload) == NULL && cos_slice_upload_vid(upload) == NULL);
     CHECK(cos_slice_upload_sha1(upload) == NULL && cos_slice_upload_size(upload) == 0);
     CHECK(cos_slice_upload_bytes_sent(upload) == 0 && cos_slice_upload_slices_sent(upload) == 0);
     CHECK(cos_slice_upload_bytes_resumed(upload) == 0 && cos_slice_upload_retries(upload) == 0);

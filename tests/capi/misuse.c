@@ -51,6 +51,7 @@ static void every_function_takes_null(void)
 
     CHECK(cos_slice_upload_access_url(NULL) == NULL && cos_slice_upload_source_url(NULL) == NULL);
     CHECK(cos_slice_upload_url(NULL) == NULL && cos_slice_upload_resource_path(NULL) == NULL);
+    CHECK(cos_slice_upload_preview_url(NULL) == NULL && cos_slice_upload_vid(NULL) == NULL);
     CHECK(cos_slice_upload_sha1(NULL) == NULL && cos_slice_upload_warning(NULL) == NULL);
     CHECK(cos_slice_upload_outcome(NULL) == COS_SLICE_OUTCOME_NONE);
     CHECK(cos_slice_upload_size(NULL) == 0 && cos_slice_upload_bytes_sent(NULL) == 0);

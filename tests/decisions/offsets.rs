@@ -280,6 +280,35 @@ fn all_bytes_without_an_object_are_asked_about_and_not_for_ever() {
 }
 
 #[test]
+fn a_server_that_takes_a_slice_and_forgets_it_when_the_next_one_fails_is_not_fed_for_ever() {
+    let mut script = began();
+    let mut asked = 0;
+    for _ in 0..MOST_WAITS {
+        let task = match script.client.next(script.now) {
+            Next::Task(task) => task,
+            Next::WakeAt(at) => {
+                script.now = at;
+                continue;
+            }
+            Next::Idle => break,
+        };
+        match &task.work {
+            Work::Request(Operation::Init(_)) => {
+                asked += 1;
+                let none = Ok(Done::Answered(at("a", 0)));
+                script.client.report(task, none, script.now);
+            }
+            Work::Request(Operation::Slice(slice)) if slice.offset == 0 => {
+                let stored = Ok(Done::Answered(Answer::Stored(Stored::default())));
+                script.client.report(task, stored, script.now);
+            }
+            _ => refuse(&mut script, task, -195),
+        }
+    }
+    assert_eq!((script.status(), asked), (Status::ServerFailed, 7));
+}
+
+#[test]
 fn an_offset_past_the_end_is_absurd() {
     let mut script = began();
     script.answer(Init, at("a", 251));

@@ -158,8 +158,11 @@ fn the_control_answer_has_the_addresses_where_all_of_it_is_there() {
         ),
         (Some("http://a/x"), Some("http://u/x"), Some("/1/b/x"))
     );
-    let neither = v1_reply(&control(None), 200, r#"{"code":0,"message":"","data":{}}"#);
-    assert!(matches!(neither, Err(ReplyError::Refused(refusal)) if refusal.class == Class::Retry));
+    for no_address in ["{}", r#"{"vid":"v"}"#, r#"{"preview_url":"http://p/x"}"#] {
+        let json = format!(r#"{{"code":0,"message":"","data":{no_address}}}"#);
+        let neither = v1_reply(&control(None), 200, &json);
+        assert!(matches!(neither, Err(ReplyError::Refused(refusal)) if refusal.class == Class::Retry));
+    }
 }
 
 #[test]

@@ -89,6 +89,11 @@ fn the_printed_reply_is_a_complete_object() {
                 "http://sh.file.myqcloud.com/files/v2/10055004/accesslog/testfolder/111.txt".to_owned(),
             ),
             resource_path: Some("/10055004/accesslog/testfolder/111.txt".to_owned()),
+            preview_url: Some(
+                "http://accesslog-10055004.preview.myqcloud.com/testfolder/111.txt?cmd=txt_preview"
+                    .to_owned(),
+            ),
+            vid: None,
         };
         assert_eq!(links, expected);
     }

@@ -48,6 +48,8 @@ fn the_printed_reply_is_a_complete_object() {
             source_url: Some("http://iainyu-1251668577.cosgz.myqcloud.com/sample_bigfile.txt".to_owned()),
             url: Some("http://gz.file.myqcloud.com/files/v2/1251668577/iainyu/sample_bigfile.txt".to_owned()),
             resource_path: Some("/1251668577/iainyu/sample_bigfile.txt".to_owned()),
+            preview_url: None,
+            vid: Some("7ea80e8cf7ed5548eb3ac5c4c72792f91505201819".to_owned()),
         };
         assert_eq!(links, expected);
     }

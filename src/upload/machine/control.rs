@@ -108,18 +108,27 @@ impl Machine {
 
     /// Asks the server what it has: by the list, or by init where that tells the offset.
     pub(super) fn ask_for_list(&mut self) {
+        if !self.is_stuck() {
+            self.control(match self.rules.server_names_offset {
+                true => Goal::Init,
+                false => Goal::List,
+            });
+        }
+    }
+
+    /// Counts that the server was asked what it has, or told, without a new byte since the last time; whether that was once too
+    /// often, which ends the upload.
+    pub(super) fn is_stuck(&mut self) -> bool {
         self.fruitless_lists += 1;
         if self.fruitless_lists > MAX_FRUITLESS_LISTS {
             let text = format!(
                 "{}: the server says again and again that the upload is unfinished, and takes none of what it lacks. {}",
                 self.name, "Run it again later to resume."
             );
-            return self.fail(Error::new(Status::ServerFailed, text));
+            self.fail(Error::new(Status::ServerFailed, text));
+            return true;
         }
-        self.control(match self.rules.server_names_offset {
-            true => Goal::Init,
-            false => Goal::List,
-        });
+        false
     }
 
     pub(super) fn listed(&mut self, listed: Unfinished) {

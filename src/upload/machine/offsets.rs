@@ -46,6 +46,11 @@ impl Machine {
             self.progress.resumed = offset;
         }
         self.memory.sent.insert(0..offset);
+        // What was stored before the slice that failed may be gone again; that has no end of its own.
+        let went_back = self.carried.as_ref().is_some_and(|(at, _)| offset < *at);
+        if went_back && self.is_stuck() {
+            return;
+        }
         let carried = self.carried.take().filter(|(at, _)| *at == offset);
         let sending = Sending::new(session, plan, true, 1).carrying(carried.map(|(_, attempts)| attempts));
         self.send(sending, !(is_known && self.saved));

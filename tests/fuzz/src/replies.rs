@@ -175,6 +175,8 @@ fn check_links(links: &Links) {
         &links.source_url,
         &links.url,
         &links.resource_path,
+        &links.preview_url,
+        &links.vid,
     ];
     for link in all.into_iter().flatten() {
         assert!(

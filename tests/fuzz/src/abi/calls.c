@@ -88,6 +88,8 @@ static void ask(const cos_slice_upload *upload)
     check_optional_text(cos_slice_upload_source_url(upload));
     check_optional_text(cos_slice_upload_url(upload));
     check_optional_text(cos_slice_upload_resource_path(upload));
+    check_optional_text(cos_slice_upload_preview_url(upload));
+    check_optional_text(cos_slice_upload_vid(upload));
     const char *sha1 = cos_slice_upload_sha1(upload);
     CHECK(sha1 == NULL || strspn(sha1, "0123456789abcdef") == 40);
     int32_t outcome = cos_slice_upload_outcome(upload);
