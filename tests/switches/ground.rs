@@ -1,6 +1,7 @@
 //! Where one scenario takes place: a bucket of its own, two clients, and what must hold after each run.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use cos_slice::upload::machine::{Object, Outcome};
 use cos_slice::upload::options::{RetryPolicy, UploadOptions};
 use cos_slice::upload::random::Random;
 use cos_slice::upload::status::Status;
+use sha1::{Digest, Sha1};
 
 pub const MIB: u64 = 1 << 20;
 pub const PATH: &str = "2026/big.mp4";
@@ -211,9 +213,19 @@ impl<'a> Ground<'a> {
         self.server.positions.iter().any(|set| set == position)
     }
 
-    /// The object at a path.
-    pub fn object(&self, path: &str) -> Option<Vec<u8>> {
-        self.server.emulator.object(&self.bucket, path).ok()
+    /// The SHA-1 of the object at a path: of its bytes, or where the server keeps none, what it took of them.
+    pub fn object(&self, path: &str) -> Option<String> {
+        match self.server.emulator.object(&self.bucket, path) {
+            Ok(bytes) => Some(sha1(&bytes)),
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                match self.client.inspect(&self.bucket, path).expect("an answer") {
+                    Inspection::Complete { sha1, .. } => sha1,
+                    // An upload that is to replace it hides it.
+                    Inspection::Unfinished { .. } | Inspection::None => None,
+                }
+            }
+            Err(_) => None,
+        }
     }
 
     pub fn inspect(&self) -> Result<Inspection, Error> {
@@ -248,7 +260,7 @@ impl<'a> Ground<'a> {
         let bucket = format!("cos://{}/", self.bucket);
         let path = upload.name().strip_prefix(&bucket).expect("a path of the bucket");
         let object = self.object(path);
-        let is = |file: &Path| object.as_deref() == Some(&std::fs::read(file).expect("a file"));
+        let is = |file: &Path| object == Some(sha1_of(file));
         match &result {
             Ok(told) => {
                 assert!(is(file), "{told:?}, but the object is not the file");
@@ -277,4 +289,15 @@ impl<'a> Ground<'a> {
             _ => Err(error),
         }
     }
+}
+
+fn sha1(bytes: &[u8]) -> String {
+    Sha1::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+pub fn sha1_of(file: &Path) -> String {
+    sha1(&std::fs::read(file).expect("a file"))
 }

@@ -5,7 +5,7 @@ use cos_slice::upload::error::Error;
 use cos_slice::upload::machine::{Object, Outcome};
 use cos_slice::upload::status::Status;
 
-use crate::ground::{Ending, Ground, MIB, Mode, PATH};
+use crate::ground::{Ending, Ground, MIB, Mode, PATH, sha1_of};
 
 pub struct Scenario {
     pub name: &'static str,
@@ -66,6 +66,7 @@ scenarios! {
     session_gone_in_the_middle: UPLOADED, OTHER_UPLOAD, UPLOADED;
     inspected: RESUMED, RESUMED, RESUMED;
     below_no_directory: UPLOADED, UPLOADED, UPLOADED;
+    below_a_directory_that_is_made: UPLOADED, UPLOADED, UPLOADED;
 }
 
 fn fresh(ground: &Ground) -> Result<Object, Error> {
@@ -134,11 +135,7 @@ fn another_object_kept(ground: &Ground) -> Result<Object, Error> {
     with_another_object(ground)?;
     let file = &ground.files.big;
     let result = ground.send(&ground.upload(&ground.client, file, |_| ()), file);
-    let object = ground.object(PATH).expect("the object");
-    assert!(
-        object == std::fs::read(&ground.files.other).expect("a file"),
-        "not what was there"
-    );
+    assert_eq!(ground.object(PATH), Some(sha1_of(&ground.files.other)));
     result
 }
 
@@ -231,4 +228,12 @@ fn inspected(ground: &Ground) -> Result<Object, Error> {
         other => panic!("{other:?}"),
     }
     Ok(object)
+}
+
+fn below_a_directory_that_is_made(ground: &Ground) -> Result<Object, Error> {
+    let file = &ground.files.tiny;
+    let upload = ground.upload_to("2027/new/tiny.txt", &ground.client, file, |options| {
+        options.create_parents = true;
+    });
+    ground.send(&upload, file)
 }

@@ -5,8 +5,7 @@ mod support;
 use serde_json::{Value, json};
 use std::sync::Barrier;
 use std::thread;
-use support::running_states::uploadparts;
-use support::{BUCKET, MIB, content, sha1, start};
+use support::{BUCKET, MIB, content, sha1, start, uploadparts};
 
 #[test]
 fn an_upload_in_slices_becomes_an_object_with_working_addresses() {

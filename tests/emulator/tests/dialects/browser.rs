@@ -67,7 +67,7 @@ fn a_whole_upload_that_lists_first_retries_by_repeating_all_fields_and_resumes()
     let begun = post(
         &fixture,
         &[
-            text("uploadparts", &support::running_states::uploadparts(&file, MIB)),
+            text("uploadparts", &support::uploadparts(&file, MIB)),
             text("sha", &sha),
             text("op", "upload_slice_init"),
             text("filesize", &size),

@@ -69,10 +69,7 @@ fn begin(fixture: &Fixture, token: &str, file: &[u8], sha: &str) -> Answer {
     let parts = [
         text("op", "upload_slice_init"),
         text("sha", sha),
-        text(
-            "uploadparts",
-            &crate::support::running_states::uploadparts(file, MIB),
-        ),
+        text("uploadparts", &crate::support::uploadparts(file, MIB)),
         text("filesize", &file.len().to_string()),
         text("slice_size", "1048576"),
         text("insertOnly", "0"),

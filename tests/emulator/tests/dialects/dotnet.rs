@@ -49,7 +49,7 @@ fn whole_upload(fixture: &Fixture, authorization: &str) {
             text("op", "upload_slice_init"),
             text("filesize", &size),
             text("sha", &sha),
-            text("uploadparts", &support::running_states::uploadparts(&file, MIB)),
+            text("uploadparts", &support::uploadparts(&file, MIB)),
             text("slice_size", "1048576"),
         ],
     );

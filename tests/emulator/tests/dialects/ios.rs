@@ -69,7 +69,7 @@ fn a_whole_upload_that_is_resumed_by_offset() {
                 text("filesize", &size),
                 text("slice_size", "1048576"),
                 text("sha", &sha),
-                text("uploadparts", &support::running_states::uploadparts(&file, MIB)),
+                text("uploadparts", &support::uploadparts(&file, MIB)),
                 text("insertOnly", "1"),
             ],
         )

@@ -68,7 +68,7 @@ fn an_upload_taken_up_again_after_4019_and_a_list_as_json() {
     let fixture = start();
     let file = content(5 * MIB);
     let (sha, size) = (sha1(&file), file.len().to_string());
-    let parts = support::running_states::uploadparts(&file, MIB);
+    let parts = support::uploadparts(&file, MIB);
     let init = || {
         post(
             &fixture,

@@ -45,7 +45,7 @@ fn a_whole_upload_with_sha() {
     let fixture = start();
     let file = content(2 * MIB + 100);
     let (sha, size) = (sha1(&file), file.len().to_string());
-    let parts = crate::support::running_states::uploadparts(&file, MIB);
+    let parts = crate::support::uploadparts(&file, MIB);
     let begun = post(
         &fixture,
         &[

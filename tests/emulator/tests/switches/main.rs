@@ -144,6 +144,7 @@ switches! {
     finish_missing_slices: uploads { "-4019" => [409, -4019], "-5999" => [400, -5999] }
     finish_wrong_filesize: uploads { "-175" => [400, -175], "-4019" => [409, -4019] }
     verify: uploads { "on" => [[409, -4016], null], "off" => [[200, 0], true] }
+    content: uploads { "keep" => ["abc", true], "discard" => ["Unsupported", true] }
     data_after_finish: uploads { "-290" => [-290, false, -290], "-197" => [-197, false, -290], "success" => [0, true, -290] }
     finish_grace: uploads { "600" => [[200, 0], [400, -290]], "none" => [[400, -290], [400, -290]] }
     // What is otherwise on `files/v1`.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, BUCKET, Fixture, MIB, content, sha1};
+use crate::support::{self, Answer, BUCKET, Fixture, MIB, sha1};
 
 /// An upload of three bytes whose one slice was received.
 fn begin_received(fixture: &Fixture, path: &str) -> String {
@@ -123,7 +123,7 @@ pub fn dedupe(fixture: &Fixture) -> Value {
 /// What init and the first slice say, and what the third one gets before the second.
 pub fn serial_upload(fixture: &Fixture) -> Value {
     let client = &fixture.client;
-    let file = content(3 * MIB);
+    let file = support::content(3 * MIB);
     let begun = client.init("file", file.len(), MIB, &[]).data();
     let session = begun["session"].as_str().unwrap();
     let data = |index: usize| client.data("file", session, index * MIB, &file[index * MIB..][..MIB], &[]);
@@ -158,7 +158,7 @@ pub fn duplicate_slice(fixture: &Fixture) -> Value {
 /// Between two places, too short for its place, and past the end.
 pub fn misplaced_slice(fixture: &Fixture) -> Value {
     let session = fixture.client.begin("file", 2 * MIB, MIB);
-    let slice = content(MIB);
+    let slice = support::content(MIB);
     let data = |offset, bytes| {
         let answer = fixture.client.data("file", &session, offset, bytes, &[]);
         answer.outcome()
@@ -172,7 +172,7 @@ pub fn misplaced_slice(fixture: &Fixture) -> Value {
 
 pub fn long_slice(fixture: &Fixture) -> Value {
     let session = fixture.client.begin("file", 2 * MIB, MIB);
-    let slice = content(MIB + 1);
+    let slice = support::content(MIB + 1);
     json!(fixture.client.data("file", &session, 0, &slice, &[]).outcome())
 }
 
@@ -254,6 +254,17 @@ pub fn verify(fixture: &Fixture) -> Value {
         text == "abc" && told == json!(sha1(b"abc"))
     });
     json!([finished.outcome(), stored])
+}
+
+/// What is kept, and whether it is described as it is.
+pub fn content(fixture: &Fixture) -> Value {
+    fixture.client.upload_slices("file", b"abc", MIB, &[]).data();
+    let kept = match fixture.emulator.object(BUCKET, "file") {
+        Ok(bytes) => String::from_utf8(bytes).unwrap(),
+        Err(error) => format!("{:?}", error.kind()),
+    };
+    let told = fixture.client.stat("file").data()["sha"].clone();
+    json!([kept, told == json!(sha1(b"abc"))])
 }
 
 /// A slice with the session of a finished upload, whether it got addresses, and a slice with no such session.
