@@ -207,7 +207,7 @@ impl Worker {
             &shared.secret_key,
             job.location.bucket(),
             request.signature,
-            &job.location.file_id(),
+            &file_id_of(operation, &job.location),
             shared.signing_clock.now(),
             SIGNATURE_LIFETIME,
             random_u32()?,
@@ -234,6 +234,14 @@ impl Worker {
             with_clocks(failure, self.transport.server_date(), &shared.signing_clock)
         })?;
         Ok(Done::Answered(answer))
+    }
+}
+
+/// What a request is about: the object, or a directory above it.
+fn file_id_of(operation: &Operation, location: &crate::protocol::location::Location) -> String {
+    match operation {
+        Operation::CreateDirectory(level) => location.file_id_of(&location.directory(*level)),
+        _ => location.file_id(),
     }
 }
 
