@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::protocol::dialect::Dialect;
 use crate::protocol::location::Location;
 use crate::protocol::signature::SecretKey;
 use crate::protocol::{Answer, Api};
@@ -29,6 +30,7 @@ use super::{report, sys, worker};
 pub(super) struct Shared {
     pub(super) transport: Arc<SharedTransport>,
     pub(super) secret_key: SecretKey,
+    pub(super) dialect: Dialect,
     pub(super) signing_clock: SigningClock,
     pub(super) api: Api,
     started: Instant,
@@ -168,12 +170,14 @@ impl Shared {
     pub(super) fn new(
         transport: SharedTransport,
         secret_key: SecretKey,
+        dialect: Dialect,
         options: ClientOptions,
         seed: u64,
     ) -> Arc<Self> {
         Arc::new(Self {
             transport: Arc::new(transport),
             secret_key,
+            dialect,
             signing_clock: SigningClock::default(),
             api: options.api,
             started: Instant::now(),

@@ -5,6 +5,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::protocol::clock::Clocks;
+use crate::protocol::dialect::Dialect;
 use crate::protocol::digest::Hasher;
 use crate::protocol::{Operation, OperationKind, signature};
 use crate::upload::Next;
@@ -202,7 +203,9 @@ impl Worker {
     }
 
     fn request(&mut self, shared: &Shared, job: &Job, operation: &Operation) -> Result<Done, TaskFailure> {
-        let request = shared.api.encode(operation, &job.location, random_u128()?);
+        let request = shared
+            .api
+            .encode(operation, &job.location, &shared.dialect, random_u128()?);
         let authorization = signature::sign(
             &shared.secret_key,
             job.location.bucket(),
@@ -223,14 +226,14 @@ impl Worker {
         };
         let answer = self.transport.exchange(
             &request,
-            &authorization,
+            shared.dialect.hidden_head(&authorization),
             &*job.source,
             limits,
             &job.token,
             &mut |head, body| shared.api.decode(operation, head, body),
         );
         let answer = answer.map_err(|failure| {
-            let failure = without_echo(failure, &authorization);
+            let failure = without_echo(failure, &authorization, &shared.dialect);
             with_clocks(failure, self.transport.server_date(), &shared.signing_clock)
         })?;
         Ok(Done::Answered(answer))
@@ -262,12 +265,14 @@ fn with_clocks(failure: TaskFailure, server_date: Option<u64>, signing_clock: &S
     failure
 }
 
-/// What the server said, without the authorization where it said that back.
-fn without_echo(mut failure: TaskFailure, authorization: &str) -> TaskFailure {
+/// What the server said, without what is secret of the request where it said that back.
+fn without_echo(mut failure: TaskFailure, authorization: &str, dialect: &Dialect) -> TaskFailure {
     if let TaskFailure::Refused(refusal) = &mut failure {
-        echo::cut(&mut refusal.message, authorization);
-        if let Some(request_id) = &mut refusal.request_id {
-            echo::cut(request_id, authorization);
+        for text in std::iter::once(&mut refusal.message).chain(&mut refusal.request_id) {
+            echo::cut(text, authorization, "[authorization]");
+            dialect
+                .secrets()
+                .for_each(|secret| echo::cut(text, secret, "[secret]"));
         }
     }
     failure

@@ -7,6 +7,7 @@ mod interruptions;
 mod planted;
 mod progress;
 mod secrets;
+mod stores;
 mod support;
 mod tls;
 mod uploads;

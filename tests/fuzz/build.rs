@@ -5,7 +5,7 @@ fn main() {
     println!("cargo::rerun-if-changed=../../include/cos_slice.h");
     let mut build = cc::Build::new();
     build
-        .files(["src/abi/calls.c", "src/abi/take.c"])
+        .files(["src/abi/calls.c", "src/abi/dialect.c", "src/abi/take.c"])
         .include("../../include")
         .std("c11");
     // The functions of POSIX that C alone doesn't have.

@@ -190,7 +190,7 @@ static void set_up_client(struct host *host, uint8_t call, cos_slice_client *cli
     };
     char *texts[3] = { NULL, NULL, NULL };
     int32_t status;
-    switch (call % 8) {
+    switch (call % 9) {
     case 0:
         texts[0] = take_text(host, "https://127.0.0.1:1/prefix");
         TRACE("client_set_endpoint %s", texts[0]);
@@ -228,6 +228,9 @@ static void set_up_client(struct host *host, uint8_t call, cos_slice_client *cli
         texts[0] = take_path(host, "checkpoints");
         TRACE("client_set_checkpoint_dir %s", texts[0]);
         status = cos_slice_client_set_checkpoint_dir(client, texts[0]);
+        break;
+    case 7:
+        status = set_dialect(host, client);
         break;
     default:
         texts[0] = take_path(host, "file");
