@@ -40,7 +40,8 @@
  *
  * MEMORY. A client takes at most 6 MiB + connections x 320 KiB, the library's own code included, so 8.5 MiB with
  * the default. Add 24 bytes for each slice of the uploads under way, as much again while a checkpoint is read or written,
- * and the copies that cos_slice_upload_set_memory makes. Files are never held in memory, whatever their size.
+ * the copies that cos_slice_upload_set_memory makes, and for each connection the form fields and headers that were added.
+ * Files are never held in memory, whatever their size.
  *
  * WHAT AN UPLOAD GUARANTEES. COS_SLICE_OK means that the object is there, complete, and is the source: the service said so of
  * the finish of this upload or of the content's SHA-1, and its record of the object was compared where
@@ -57,11 +58,14 @@
  *
  *   connections of a client            8, at most 256; threads at most as many
  *   slice size                         1 MiB
+ *   slice_sizes                        524288, 1048576, 2097152, 3145728
  *   hash (SHA-1 first)                 on
  *   overwrite                          off
  *   discard_unfinished                 off
  *   create_parents                     off
  *   api                                files/v2
+ *   token_place                        the Authorization header
+ *   slice_md5                          off
  *   verify                             on
  *   checkpoints                        off; on in the command
  *   one request instead of slices      empty sources only
@@ -218,6 +222,14 @@
 #define COS_SLICE_SIGNATURE_SCOPE_BUCKET 2
 /* Everything in the bucket; bound to nothing, as old clients sign. */
 #define COS_SLICE_SIGNATURE_SCOPE_UNBOUND 3
+
+/* Where the token that authorizes a request goes: cos_slice_client_set_token_place. */
+/* The value of the Authorization header. */
+#define COS_SLICE_TOKEN_HEADER 0
+/* The value of the Authorization header, after a word and a space. */
+#define COS_SLICE_TOKEN_HEADER_AFTER_WORD 1
+/* The query parameter "sign", percent-encoded; there is no Authorization header then. */
+#define COS_SLICE_TOKEN_QUERY 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -416,9 +428,15 @@ int32_t cos_slice_client_set_endpoint(cos_slice_client *client,
                                       const char *endpoint);
 
 /**
- * The service's own endpoint in a region, by https: "gz" is https://gz.file.myqcloud.com. Copied.
+ * The service's own endpoint in a region, by https: "gz" is https://gz.file.myqcloud.com. Copied. The regions are tj
+ * (Tianjin), bj (Beijing), sh (Shanghai), gz (Guangzhou), cd (Chengdu), hk (Hong Kong), sgp (Singapore), ca (Toronto), ger
+ * (Frankfurt). Another code is tried, and if its host can't be found the error has this list. Names of the XML API are refused;
+ * the error says which code to use. Not with COS_SLICE_API_FILES_V1, which has one address for all regions and needs
+ * neither this nor cos_slice_client_set_endpoint.
  */
-COS_SLICE_API int32_t cos_slice_client_set_region(cos_slice_client *client, const char *region);
+COS_SLICE_API
+int32_t cos_slice_client_set_region(cos_slice_client *client,
+                                    const char *region);
 
 /**
  * What the service is spoken to in: COS_SLICE_API_FILES_V2, the default, or COS_SLICE_API_FILES_V1. In the older files/v1
@@ -497,6 +515,57 @@ int32_t cos_slice_client_set_ca_file(cos_slice_client *client,
 COS_SLICE_API
 int32_t cos_slice_client_set_checkpoint_dir(cos_slice_client *client,
                                             const char *path);
+
+/**
+ * The slice sizes that the store takes, in bytes, in place of the service's 524288, 1048576, 2097152 and 3145728: 1 to 16
+ * of them, each a multiple of 64 within 65536 to 67108864 (64 MiB). The array is copied. The first is the one that uploads
+ * ask for unless cos_slice_upload_set_slice_size, which is to be called later, names another. With sizes of the store's own
+ * hashing does not limit them; the digests go on being taken for each mebibyte at least.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_slice_sizes(cos_slice_client *client,
+                                         const int64_t *sizes,
+                                         size_t count);
+
+/**
+ * Adds a field to each form that is sent to the store, between the operation's name and the fields of the protocol. The texts
+ * are copied. The name has 1 to 64 visible ASCII characters other than \" and \\, is none of the protocol's own fields, and
+ * was not added before; the value is UTF-8 without control characters, and no message ever shows it. At most 16 fields, with
+ * 8192 bytes for all names and values. One that is refused stays at fault: make another client.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_add_form_field(cos_slice_client *client,
+                                        const char *name,
+                                        const char *value);
+
+/**
+ * Adds a header to each request to the store. The texts are copied. The name has 1 to 64 characters of those that names of
+ * headers have, is none that the library sets itself (Host, Content-Length, Authorization and the like), and was not added
+ * before; the value has visible ASCII characters, with spaces only between them, and no message ever shows it. At most 16
+ * headers, with 8192 bytes for all names and values. One that is refused stays at fault: make another client.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_add_header(cos_slice_client *client,
+                                    const char *name,
+                                    const char *value);
+
+/**
+ * Where the token that authorizes a request goes: COS_SLICE_TOKEN_*. `word` is copied, has 1 to 64 letters, digits and
+ * characters of !#$%&'*+-.^_`|~, and is looked at with COS_SLICE_TOKEN_HEADER_AFTER_WORD alone; NULL otherwise.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_token_place(cos_slice_client *client,
+                                         int32_t place,
+                                         const char *word);
+
+/**
+ * Whether each slice is sent with its MD5, in the form field "datamd5" behind the content: anything but 0 is on. Where the
+ * store tells the MD5 of what it has of the slice, the two are compared, and a slice that was damaged on the way is sent
+ * again; if it stays so the upload fails with COS_SLICE_ERR_CONTENT_REJECTED.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_slice_md5(cos_slice_client *client,
+                                       int32_t on);
 
 /**
  * The account that signs requests: its app id (decimal digits), secret id and secret key. Copied; the library's copy of
@@ -660,7 +729,8 @@ int32_t cos_slice_upload_set_progress(cos_slice_upload *upload,
 
 /**
  * The slice size to ask for, in bytes; the server may choose another. With hashing on, 524288 or 1048576; with hashing off
- * 2097152 and 3145728 too.
+ * 2097152 and 3145728 too. Where the client has slice sizes of its own (cos_slice_client_set_slice_sizes, to be called
+ * first), one of those.
  */
 COS_SLICE_API
 int32_t cos_slice_upload_set_slice_size(cos_slice_upload *upload,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::protocol::dialect::Dialect;
 use crate::protocol::location::Location;
 use crate::protocol::signature::{self, Scope};
 use crate::protocol::{Answer, Api, Operation};
@@ -39,6 +40,8 @@ pub struct ClientConfig {
     pub signature_lifetime: Duration,
     /// What the service is spoken to in.
     pub api: Api,
+    /// What the store wants otherwise than the service.
+    pub dialect: Dialect,
     /// Requests in flight at once, and worker threads; 1 to [`options::MAX_CONNECTIONS`].
     pub connections: u32,
     /// How failed requests are repeated.
@@ -63,6 +66,7 @@ impl ClientConfig {
             signature_scope: Scope::default(),
             signature_lifetime: signature::DEFAULT_LIFETIME,
             api: Api::default(),
+            dialect: Dialect::default(),
             connections: options::DEFAULT_CONNECTIONS,
             retry: RetryPolicy::default(),
             timeouts: Timeouts::default(),
@@ -79,6 +83,7 @@ impl fmt::Debug for ClientConfig {
         out.debug_struct("ClientConfig")
             .field("endpoint", &self.endpoint)
             .field("signer", &self.signer)
+            .field("dialect", &self.dialect)
             .field("connections", &self.connections)
             .field("timeouts", &self.timeouts)
             .finish_non_exhaustive()
@@ -137,6 +142,12 @@ impl Client {
             retry: config.retry,
         };
         options.validate().map_err(Error::invalid)?;
+        if let (Some(region), Some(_)) = (config.endpoint.given_region(), Endpoint::of_api(config.api)) {
+            return Err(Error::invalid(format!(
+                "region: {} has one address for all regions; set no region (\"{region}\")",
+                config.api.name()
+            )));
+        }
         let checkpoint_dir = config.checkpoint_dir.map(std::path::absolute).transpose();
         let checkpoint_dir =
             checkpoint_dir.map_err(|error| Error::invalid(format!("checkpoint_dir: {error}")))?;
@@ -150,7 +161,7 @@ impl Client {
         })
         .map_err(Error::invalid)?;
         let seed = getrandom::u64().map_err(|error| Error::new(Status::Resources, error.to_string()))?;
-        let shared = Shared::new(transport, signing, options, seed);
+        let shared = Shared::new(transport, signing, config.dialect, options, seed);
         Ok(Self {
             owner: Arc::new(Owner {
                 shared,

@@ -70,8 +70,12 @@ struct Active {
 
 impl Upload {
     pub(super) fn new(client: Client, location: Location) -> Self {
+        let options = UploadOptions {
+            slice_size: client.shared().dialect.slice_sizes.default_size(),
+            ..UploadOptions::default()
+        };
         let inner = Inner {
-            options: UploadOptions::default(),
+            options,
             source: None,
             memory: None,
             left: None,
@@ -253,6 +257,7 @@ impl Upload {
             if inner.running {
                 return Err(self.busy("it is running already"));
             }
+            inner.options.slice_sizes = self.client.shared().dialect.slice_sizes.clone();
             inner
                 .options
                 .validate(self.client.shared().api)

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::protocol::dialect::Dialect;
 use crate::protocol::location::Location;
 use crate::protocol::{Answer, Api};
 use crate::upload::Client as Core;
@@ -36,6 +37,7 @@ thread_local! {
 pub(super) struct Shared {
     pub(super) transport: Arc<SharedTransport>,
     pub(super) signing: Signing,
+    pub(super) dialect: Dialect,
     pub(super) api: Api,
     started: Instant,
     workers_wanted: u32,
@@ -176,12 +178,14 @@ impl Shared {
     pub(super) fn new(
         transport: SharedTransport,
         signing: Signing,
+        dialect: Dialect,
         options: ClientOptions,
         seed: u64,
     ) -> Arc<Self> {
         Arc::new(Self {
             transport: Arc::new(transport),
             signing,
+            dialect,
             api: options.api,
             started: Instant::now(),
             workers_wanted: options.connections,

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::protocol::dialect::Dialect;
 use crate::protocol::digest::Hasher;
 use crate::protocol::{Operation, OperationKind};
 use crate::upload::Next;
@@ -201,7 +202,9 @@ impl Worker {
     }
 
     fn request(&mut self, shared: &Shared, job: &Job, operation: &Operation) -> Result<Done, TaskFailure> {
-        let request = shared.api.encode(operation, &job.location, random_u128()?);
+        let request = shared
+            .api
+            .encode(operation, &job.location, &shared.dialect, random_u128()?);
         let subject = Subject::of(operation, &job.location, shared.api);
         let authorization = shared.signing.authorization(&subject, &job.held)?;
         let timeouts = shared.transport.timeouts();
@@ -215,7 +218,7 @@ impl Worker {
         };
         let answer = self.transport.exchange(
             &request,
-            &authorization,
+            shared.dialect.hidden_head(&authorization),
             &*job.source,
             limits,
             &job.token,
@@ -224,19 +227,21 @@ impl Worker {
         let date = self.transport.server_date();
         shared.signing.note_date(date);
         let answer = answer.map_err(|failure| {
-            let failure = without_echo(failure, &authorization);
+            let failure = without_echo(failure, &authorization, &shared.dialect);
             shared.signing.explain(failure, date)
         })?;
         Ok(Done::Answered(answer))
     }
 }
 
-/// What the server said, without the authorization where it said that back.
-fn without_echo(mut failure: TaskFailure, authorization: &str) -> TaskFailure {
+/// What the server said, without what is secret of the request where it said that back.
+fn without_echo(mut failure: TaskFailure, authorization: &str, dialect: &Dialect) -> TaskFailure {
     if let TaskFailure::Refused(refusal) = &mut failure {
-        echo::cut(&mut refusal.message, authorization);
-        if let Some(request_id) = &mut refusal.request_id {
-            echo::cut(request_id, authorization);
+        for text in std::iter::once(&mut refusal.message).chain(&mut refusal.request_id) {
+            echo::cut(text, authorization, "[authorization]");
+            dialect
+                .secrets()
+                .for_each(|secret| echo::cut(text, secret, "[secret]"));
         }
     }
     failure

@@ -12,6 +12,7 @@ use crate::engine::signer::Signer;
 use crate::engine::source::{FileSource, Source};
 use crate::engine::transport::Timeouts;
 use crate::protocol::Api;
+use crate::protocol::dialect::{Dialect, SliceSizes};
 use crate::protocol::signature::{self, Scope};
 use crate::upload::error::Error;
 use crate::upload::options::DEFAULT_CONNECTIONS;
@@ -48,6 +49,7 @@ pub(super) struct Settings {
     timeouts: Timeouts,
     ca_pem: Option<Vec<u8>>,
     checkpoint_dir: Option<PathBuf>,
+    pub(super) dialect: Dialect,
 }
 
 impl Handle for cos_slice_client {
@@ -70,6 +72,7 @@ impl cos_slice_client {
             timeouts: Timeouts::default(),
             ca_pem: None,
             checkpoint_dir: None,
+            dialect: Dialect::default(),
         };
         let state = State {
             settings,
@@ -91,10 +94,7 @@ impl cos_slice_client {
         apply: impl FnOnce(&mut Settings, V) -> Old,
     ) -> Result<(), Error> {
         let mut state = self.lock();
-        if state.engine.is_some() {
-            let text = format!("client: {setting} can't be set once an upload was run; make another client");
-            return Err(Error::new(Status::Busy, text));
-        }
+        state.check_open(setting)?;
         let value = state.failures.note(setting, value)?;
         let old = apply(&mut state.settings, value);
         drop(state);
@@ -114,6 +114,26 @@ impl cos_slice_client {
         })
     }
 
+    /// Takes a part of a setting that has several. One that is refused is at fault for good: another one does not mend it.
+    pub(super) fn add(
+        &self,
+        setting: &'static str,
+        add: impl FnOnce(&mut Settings) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut state = self.lock();
+        state.check_open(setting)?;
+        let added = add(&mut state.settings);
+        match added {
+            Ok(()) => Ok(()),
+            Err(_) => state.failures.note(setting, added),
+        }
+    }
+
+    /// The slice sizes of now.
+    pub(super) fn slice_sizes(&self) -> SliceSizes {
+        self.lock().settings.dialect.slice_sizes.clone()
+    }
+
     /// The client of the engine; the first call makes it, and no setting can be changed from then on.
     pub(super) fn engine(&self) -> Result<engine::client::Client, Error> {
         let mut state = self.lock();
@@ -131,9 +151,20 @@ impl cos_slice_client {
     }
 }
 
+impl State {
+    fn check_open(&self, setting: &str) -> Result<(), Error> {
+        if self.engine.is_none() {
+            return Ok(());
+        }
+        let text = format!("client: {setting} can't be set once an upload was run; make another client");
+        Err(Error::new(Status::Busy, text))
+    }
+}
+
 impl Settings {
     fn config(&self) -> Result<ClientConfig, Error> {
-        let endpoint = self.endpoint.clone().ok_or_else(|| {
+        let endpoint = self.endpoint.clone().or_else(|| Endpoint::of_api(self.api));
+        let endpoint = endpoint.ok_or_else(|| {
             Error::invalid("endpoint: none was set; call cos_slice_client_set_endpoint or _set_region")
         })?;
         let signer = self.signer.clone().ok_or_else(|| {
@@ -149,6 +180,7 @@ impl Settings {
             timeouts: self.timeouts.clone(),
             ca_pem: self.ca_pem.clone(),
             checkpoint_dir: self.checkpoint_dir.clone(),
+            dialect: self.dialect.clone(),
             ..ClientConfig::new(endpoint, signer)
         })
     }
@@ -208,7 +240,11 @@ pub unsafe extern "C" fn cos_slice_client_set_endpoint(
     })
 }
 
-/// The service's own endpoint in a region, by https: "gz" is https://gz.file.myqcloud.com. Copied.
+/// The service's own endpoint in a region, by https: "gz" is https://gz.file.myqcloud.com. Copied. The regions are tj
+/// (Tianjin), bj (Beijing), sh (Shanghai), gz (Guangzhou), cd (Chengdu), hk (Hong Kong), sgp (Singapore), ca (Toronto), ger
+/// (Frankfurt). Another code is tried, and if its host can't be found the error has this list. Names of the XML API are refused;
+/// the error says which code to use. Not with COS_SLICE_API_FILES_V1, which has one address for all regions and needs
+/// neither this nor cos_slice_client_set_endpoint.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_client_set_region(
     client: *mut cos_slice_client,
@@ -345,6 +381,21 @@ pub(super) mod tests {
 
     use super::*;
     use crate::protocol::signature::SecretKey;
+
+    #[test]
+    fn files_v1_has_an_address_of_its_own_where_none_is_set() {
+        let client = cos_slice_client::new();
+        let mut state = client.lock();
+        state.settings.signer = Some(SecretKey::new("1", "id", "key").unwrap().into());
+        let missing = state.settings.config().unwrap_err();
+        assert!(missing.message.starts_with("endpoint: none was set"), "{missing}");
+        state.settings.api = Api::FilesV1;
+        let config = state.settings.config().unwrap();
+        assert_eq!(config.endpoint.to_string(), "https://web.file.myqcloud.com");
+        state.settings.endpoint = Some(Endpoint::parse("http://127.0.0.1:1").unwrap());
+        let config = state.settings.config().unwrap();
+        assert_eq!(config.endpoint.to_string(), "http://127.0.0.1:1");
+    }
 
     /// A client of an address where nobody listens, which keeps checkpoints in this folder.
     pub(in crate::ffi) fn client_of_nobody(checkpoints: &Path) -> Arc<cos_slice_client> {

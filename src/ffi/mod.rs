@@ -4,7 +4,7 @@
 //! |---|---|
 //! | What happens on NULL, on a panic, on an error? | `boundary.rs` |
 //! | How do texts and numbers cross? | `strings.rs`, `numbers.rs` |
-//! | What can be done with a client, an upload, an error? | `client.rs`; `upload.rs` and `result.rs`; `error.rs` |
+//! | What can be done with a client, an upload, an error? | `client.rs`, `dialect.rs`; `upload.rs` and `result.rs`; `error.rs` |
 //! | Who signs, and how does one sign for others? | `signer.rs` |
 //! | How is a callback held, and when is it dropped? | `progress.rs`, `user_data.rs` |
 //! | What are the versions? | `version.rs` |
@@ -15,6 +15,7 @@
 
 mod boundary;
 mod client;
+mod dialect;
 mod error;
 mod numbers;
 mod progress;

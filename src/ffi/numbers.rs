@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::protocol::Api;
+use crate::protocol::dialect::SliceSizes;
 use crate::protocol::signature::{self, Kind, Scope};
 use crate::upload::error::Error;
 use crate::upload::options::{self, ClientOptions, MAX_CONNECTIONS, MAX_TIME_LIMIT, UploadOptions};
@@ -89,10 +90,10 @@ pub(super) fn api(number: i32) -> Result<Api, Error> {
     })
 }
 
-/// A slice size; whether hashing allows it is known when the upload is run.
-pub(super) fn slice_size(bytes: i64) -> Result<u64, Error> {
+/// A slice size of those that a store takes; whether hashing allows it is known when the upload is run.
+pub(super) fn slice_size(bytes: i64, sizes: &SliceSizes) -> Result<u64, Error> {
     let size = unsigned("slice_size", bytes)?;
-    options::validate_slice_size(size).map_err(Error::invalid)?;
+    options::validate_slice_size(size, sizes).map_err(Error::invalid)?;
     Ok(size)
 }
 
@@ -107,13 +108,17 @@ pub(super) fn single_request_limit(bytes: i64) -> Result<u64, Error> {
     Ok(single_request_limit)
 }
 
-fn unsigned(setting: &str, bytes: i64) -> Result<u64, Error> {
+pub(super) fn unsigned(setting: &str, bytes: i64) -> Result<u64, Error> {
     u64::try_from(bytes).map_err(|_| Error::invalid(format!("{setting}: {bytes} is negative; give bytes")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn slice_size(bytes: i64) -> Result<u64, Error> {
+        super::slice_size(bytes, &SliceSizes::default())
+    }
 
     #[test]
     fn numbers_outside_their_range_are_refused_by_the_setting_s_name() {

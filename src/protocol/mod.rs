@@ -8,15 +8,18 @@
 pub mod api;
 pub mod clock;
 pub mod codes;
+pub mod dialect;
 pub mod digest;
 mod envelope;
 mod json;
 pub mod json_v1;
 pub mod json_v2;
 pub mod location;
+pub mod md5;
 pub mod multipart;
 pub(crate) mod numbers;
 pub mod ranges;
+pub mod regions;
 pub mod reply;
 pub mod signature;
 
@@ -30,6 +33,7 @@ use clock::Clocks;
 use codes::Class;
 use digest::{Digests, Sha1Digest};
 use location::Location;
+use md5::Md5Digest;
 use ranges::Ranges;
 
 /// The largest object that slice upload accepts, in bytes: 64 GiB (the service's migration guides).
@@ -204,7 +208,6 @@ pub struct Body {
 }
 
 /// A piece of a [`Body`].
-#[derive(Debug)]
 pub enum Segment {
     /// Bytes of the request itself.
     Text(Vec<u8>),
@@ -219,6 +222,21 @@ pub enum Segment {
     },
     /// The SHA-1 of the bytes of the source before it, in hexadecimal; taken while they are sent.
     SourceSha,
+    /// The MD5 of the same, in the same way.
+    SourceMd5,
+}
+
+/// Tells lengths and places, no bytes: a store's fields may be secret.
+impl fmt::Debug for Segment {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(out, "text of {} bytes", text.len()),
+            Self::Parts(digests) => write!(out, "parts of {digests:?}"),
+            Self::Source { offset, length } => write!(out, "source {offset} + {length}"),
+            Self::SourceSha => out.write_str("SHA-1 of the source"),
+            Self::SourceMd5 => out.write_str("MD5 of the source"),
+        }
+    }
 }
 
 impl Segment {
@@ -229,6 +247,7 @@ impl Segment {
             Self::Parts(digests) => digests.upload_parts_len(),
             Self::Source { length, .. } => *length,
             Self::SourceSha => Sha1Digest::HEX_LEN,
+            Self::SourceMd5 => Md5Digest::HEX_LEN,
         }
     }
 

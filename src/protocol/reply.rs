@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::codes::{self, Class};
 use super::envelope::Envelope;
+use super::md5::Md5Digest;
 use super::{Api, Refusal};
 
 /// The longest [`Refusal::message`], in bytes.
@@ -36,6 +37,8 @@ pub struct Head {
     pub retry_after: Option<Duration>,
     /// The `Content-Type` header; it decides nothing.
     pub content_type: Option<String>,
+    /// Of the request that it is the reply to: the MD5 that went with the source's bytes, where one did.
+    pub sent_md5: Option<Md5Digest>,
 }
 
 /// Why a reply brought no answer.
@@ -280,6 +283,23 @@ pub(super) fn refuse_contradiction(api: Api, head: &Head, envelope: &Envelope) -
         clocks: None,
         api,
         has_fixed_signature: false,
+    }
+}
+
+/// The refusal that success amounts to where what the store has of a slice is not what was sent.
+pub(super) fn refuse_damaged(api: Api, head: &Head, how: &str, envelope: &Envelope) -> Refusal {
+    let message = format!("what the store has of the slice is not what was sent: {how}");
+    Refusal {
+        api,
+        has_fixed_signature: false,
+        http_status: head.http_status,
+        code: None,
+        message: escape(message.as_bytes(), MAX_MESSAGE_BYTES),
+        request_id: request_id(head, envelope.request_id.text()),
+        class: Class::Damaged,
+        retry_after: head.retry_after,
+        ambiguous: true,
+        clocks: None,
     }
 }
 

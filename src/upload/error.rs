@@ -207,7 +207,7 @@ fn status_of_refusal(refusal: &Refusal) -> Status {
         Class::Exists => Status::ObjectExists,
         Class::Absent => Status::NotFound,
         Class::SliceSize => Status::Refused,
-        Class::Restart => Status::ContentRejected,
+        Class::Restart | Class::Damaged => Status::ContentRejected,
         // Not the service's envelope, and no error either: somebody else answers there.
         Class::Final if refusal.code.is_none() && refusal.http_status < 400 => Status::BadReply,
         Class::Final => status_of_fault(codes::fault(refusal.api, refusal.code, refusal.http_status)),

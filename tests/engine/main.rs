@@ -7,6 +7,7 @@ mod checkpoint_owner;
 mod checkpoints;
 mod clocks;
 mod connections;
+mod dialects;
 mod faults;
 mod injection;
 mod resume;

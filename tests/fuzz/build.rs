@@ -5,7 +5,7 @@ fn main() {
     println!("cargo::rerun-if-changed=../../include/cos_slice.h");
     let mut build = cc::Build::new();
     build
-        .files(["calls", "given", "sign", "take"].map(|name| format!("src/abi/{name}.c")))
+        .files(["calls", "dialect", "given", "sign", "take"].map(|name| format!("src/abi/{name}.c")))
         .include("../../include")
         .std("c11");
     // The functions of POSIX that C alone doesn't have.

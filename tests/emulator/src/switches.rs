@@ -139,6 +139,7 @@ choices! {
     ExpiredCode { New = "-59", Old = "-96" }
     OneTimeUse { Executed = "executed", Accepted = "accepted" }
     DataAfterFinish { SessionInvalid = "-290", NotFound = "-197", Success = "success" }
+    Content { Keep = "keep", Discard = "discard" }
     V1Resume { ByContent = "by_content", BySession = "by_session" }
     V1StaleSession { New = "new", SessionInvalid = "-290" }
     V1OtherContent { New = "new", OffsetReset = "-4019" }
@@ -276,6 +277,7 @@ switches! {
     data_after_finish: DataAfterFinish = DataAfterFinish::SessionInvalid, Chosen, "data with the session of a finished upload: this code, or code 0 with the addresses";
     finish_grace: Limit = Limit(Some(600)), Chosen, "seconds in which a second finish with the same session gets the same success; none: always -290";
     verify: OnOff = OnOff::On, Chosen, "finish compares the content with `sha` and every running state of `uploadparts`";
+    content: Content = Content::Keep, Chosen, "the content of uploads that begin: stored; or counted and digested, and not stored, so that a file may be larger than the disk";
     v1_resume: V1Resume = V1Resume::ByContent, Chosen, "v1 control without a session where the same sha and size are unfinished: goes on at its offset, or begins anew";
     v1_stale_session: V1StaleSession = V1StaleSession::New, Chosen, "v1 control with a session that is not, or no more, that of an unfinished upload of this sha and size: a new session and offset 0, or -290";
     v1_other_content: V1OtherContent = V1OtherContent::New, Chosen, "v1 control without a session where another sha or size is unfinished, which goes: a new session and offset 0, or -4019 once (\"offset reset, upload again\")";

@@ -402,6 +402,7 @@ fn every_switch_has_a_test_and_a_row_in_the_readme() {
         include_str!("request_switches.rs"),
         include_str!("files_v1.rs"),
         include_str!("private_store.rs"),
+        include_str!("discard.rs"),
     );
     let readme = include_str!("../README.md");
     for row in Switches::table() {

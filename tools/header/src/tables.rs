@@ -6,6 +6,7 @@ use std::time::Duration;
 use cos_slice::engine::client::MEMORY_PER_CONNECTION;
 use cos_slice::engine::transport::Timeouts;
 use cos_slice::protocol::Api;
+use cos_slice::protocol::dialect::{Dialect, TokenPlace};
 use cos_slice::protocol::signature::{DEFAULT_LIFETIME, Kind, Scope};
 use cos_slice::upload::machine::Outcome;
 use cos_slice::upload::options::{ClientOptions, DEFAULT_CONNECTIONS, MAX_CONNECTIONS, UploadOptions};
@@ -71,6 +72,13 @@ pub fn definitions() -> String {
     for scope in Scope::ALL {
         let name = format!("SIGNATURE_SCOPE_{}", scope.name().to_uppercase());
         define(&mut text, scope.meaning(), &name, &number(scope.number()));
+    }
+    section(
+        &mut text,
+        "Where the token that authorizes a request goes: cos_slice_client_set_token_place.",
+    );
+    for (name, value, meaning) in TokenPlace::ALL {
+        define(&mut text, meaning, &format!("TOKEN_{name}"), &number(value));
     }
     text.push_str(BEGIN);
     text
@@ -161,7 +169,8 @@ pub fn defaults() -> String {
         Timeouts::default(),
     );
     let retry = client.retry;
-    let rows: [(&str, String); 19] = [
+    let dialect = Dialect::default();
+    let rows: [(&str, String); 22] = [
         (
             "connections of a client",
             format!(
@@ -170,11 +179,14 @@ pub fn defaults() -> String {
             ),
         ),
         ("slice size", bytes(upload.slice_size)),
+        ("slice_sizes", dialect.slice_sizes.to_string()),
         ("hash (SHA-1 first)", on(upload.hash)),
         ("overwrite", on(upload.overwrite)),
         ("discard_unfinished", on(upload.discard_unfinished)),
         ("create_parents", on(upload.create_parents)),
         ("api", client.api.name().into()),
+        ("token_place", token_place(&dialect.token).into()),
+        ("slice_md5", on(dialect.slice_md5)),
         ("verify", on(upload.verify)),
         ("checkpoints", "off; on in the command".into()),
         (
@@ -244,12 +256,21 @@ pub fn memory() -> String {
     format!(
         "A client takes at most {} + connections x {}, the library's own code included, so {}.{} MiB with
  * the default. Add 24 bytes for each slice of the uploads under way, as much again while a checkpoint is read or written,
- * and the copies that cos_slice_upload_set_memory makes. Files are never held in memory, whatever their size.",
+ * the copies that cos_slice_upload_set_memory makes, and for each connection the form fields and headers that were added.
+ * Files are never held in memory, whatever their size.",
         bytes(MEMORY_BASE),
         bytes(connection),
         total >> 20,
         ((total % (1 << 20)) * 10) >> 20,
     )
+}
+
+fn token_place(place: &TokenPlace) -> &'static str {
+    match place {
+        TokenPlace::Header => "the Authorization header",
+        TokenPlace::HeaderAfterWord(_) => "the Authorization header, after a word",
+        TokenPlace::Query => "the query",
+    }
 }
 
 fn single(limit: u64) -> String {

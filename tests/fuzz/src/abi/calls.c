@@ -156,7 +156,7 @@ static void set_up_client(struct host *host, uint8_t call, cos_slice_client *cli
     };
     char *texts[3] = { NULL, NULL, NULL };
     int32_t status;
-    switch (call % 12) {
+    switch (call % 13) {
     case 0:
         texts[0] = take_text(host, "https://127.0.0.1:1/prefix");
         TRACE("client_set_endpoint %s", texts[0]);
@@ -196,20 +196,23 @@ static void set_up_client(struct host *host, uint8_t call, cos_slice_client *cli
         status = cos_slice_client_set_checkpoint_dir(client, texts[0]);
         break;
     case 7:
+        status = set_dialect(host, client);
+        break;
+    case 8:
         texts[0] = take_text(host, "1251668577");
         texts[1] = take_text(host, "a-planted-secret-key-that-is-no-signature");
         TRACE("client_set_authorization %s %s", texts[0], texts[1]);
         status = cos_slice_client_set_authorization(client, texts[0], texts[1]);
         break;
-    case 8:
+    case 9:
         TRACE("client_set_signer");
         status = set_signer(host, client);
         break;
-    case 9:
+    case 10:
         TRACE("client_set_signature_scope");
         status = cos_slice_client_set_signature_scope(client, (int32_t)take_number(host));
         break;
-    case 10:
+    case 11:
         TRACE("client_set_signature_lifetime_s");
         status = cos_slice_client_set_signature_lifetime_s(client, take_number(host));
         break;

@@ -69,5 +69,7 @@ void check_end(struct host *host, int32_t status, cos_slice_error *error);
 int32_t set_signer(struct host *host, cos_slice_client *client);
 /* Signs something, as an app server does. */
 void sign_something(struct host *host);
+/* Says what a private store wants otherwise; the setter's status. */
+int32_t set_dialect(struct host *host, cos_slice_client *client);
 
 #endif
