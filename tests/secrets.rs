@@ -10,7 +10,7 @@ mod signers;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -54,13 +54,17 @@ impl log::Log for Recorder {
     fn flush(&self) {}
 }
 
-/// From here on everything that is logged in this process is kept.
-fn record() {
+/// One test at a time, with a log of its own: what a server says is logged, and some of these here say secrets on purpose.
+fn alone() -> MutexGuard<'static, ()> {
     static ONCE: Once = Once::new();
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     ONCE.call_once(|| {
         log::set_logger(&Recorder).unwrap();
         log::set_max_level(log::LevelFilter::Trace);
     });
+    RECORDS.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    alone
 }
 
 /// What was logged, as it was, and again as the bytes that dumps show at the end of each record, 16 at a time.
@@ -165,7 +169,7 @@ fn assert_silent(text: &str, signatures: &[String], where_it_was: &str) {
 
 #[test]
 fn no_record_of_a_logger_at_its_finest_level_has_a_secret() {
-    record();
+    let _alone = alone();
     let stage = Stage::new();
     let mut texts = Vec::new();
     let all_dialects = dialects();
@@ -256,6 +260,7 @@ fn with_length(status: &str, headers: &str, body: &str) -> String {
 
 #[test]
 fn no_error_has_a_secret_though_the_server_says_it() {
+    let _alone = alone();
     let answers: [fn(&str, &str) -> String; 11] = [
         |_, _| {
             with_length(
@@ -333,6 +338,7 @@ fn no_error_has_a_secret_though_the_server_says_it() {
 
 #[test]
 fn no_error_has_the_proxys_password_whatever_the_proxy_says() {
+    let _alone = alone();
     let answers: [fn(&str, &str) -> String; 3] = [
         |_, _| "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n".to_owned(),
         |_, value| format!("HTTP/1.1 403 {value}\r\n\r\n"),
@@ -381,6 +387,7 @@ impl Source for Panicking {
 
 #[test]
 fn no_other_failure_and_no_type_shows_a_secret() {
+    let _alone = alone();
     let closed = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed_address = closed.local_addr().unwrap();
     drop(closed);

@@ -68,7 +68,7 @@ fn assert_silent(text: &str, signatures: &[String], where_it_was: &str) {
 
 #[test]
 fn no_record_and_no_result_has_a_string_that_others_made() {
-    record();
+    let _alone = alone();
     let stage = Stage::new();
     let mut texts = Vec::new();
     for fault in [
@@ -101,6 +101,7 @@ fn no_record_and_no_result_has_a_string_that_others_made() {
 
 #[test]
 fn no_error_has_a_string_that_others_made_though_the_server_says_it() {
+    let _alone = alone();
     let answers: [fn(&str, &str) -> String; 3] = [
         |head, _| with_length("400 Bad Request", "", head),
         |_, value| {
@@ -125,6 +126,7 @@ fn no_error_has_a_string_that_others_made_though_the_server_says_it() {
 
 #[test]
 fn no_type_and_no_checkpoint_has_a_string_that_others_made() {
+    let _alone = alone();
     let stage = Stage::new();
     let fault = r#"{"operation":"upload_slice_data","nth":2,"times":0,"action":{"status":400,"code":-5999}}"#;
     stage.emulator.add_fault(Fault::from_json(fault).unwrap());
