@@ -54,6 +54,38 @@ fn the_table_of_errors_is_the_library_s() {
 }
 
 #[test]
+fn the_table_of_the_protocol_names_functions_and_tests_that_there_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let header = include_str!("../include/cos_slice.h");
+    let mut rows = 0;
+    for row in section("The protocol, field by field").lines() {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let [_, _, _, here, held_by, _] = cells[..] else {
+            continue;
+        };
+        let Some((file, function)) = held_by.trim_matches('`').split_once("`: `") else {
+            continue;
+        };
+        rows += 1;
+        let source = fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(
+            source.contains(&format!("#[test]\nfn {function}("))
+                || source.contains(&format!("#[test]\n    fn {function}(")),
+            "{file} has no test {function}"
+        );
+        let words = here.split(|character: char| !character.is_alphanumeric() && character != '_');
+        for name in words.filter(|word| word.starts_with("cos_slice_") || word.starts_with("COS_SLICE_")) {
+            let is_whole = |rest: &str| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '_');
+            assert!(
+                header.split(name).skip(1).any(is_whole) || name.ends_with('_'),
+                "the header has no {name}"
+            );
+        }
+    }
+    assert!(rows >= 25, "{rows} rows");
+}
+
+#[test]
 fn the_defaults_are_the_header_s() {
     let header = include_str!("../include/cos_slice.h");
     let (_, rest) = header

@@ -5,25 +5,25 @@
 
 #[path = "support/planted.rs"]
 mod planted;
+#[path = "secrets/signers.rs"]
+mod signers;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use cos_emulator::{Config, Emulator, Fault};
 use cos_slice::engine::client::{Client, ClientConfig};
 use cos_slice::engine::endpoint::Endpoint;
-use cos_slice::engine::signer::{self, Sign, SignRequest, Signer};
 use cos_slice::engine::source::{Identity, MemorySource, Source};
 use cos_slice::protocol::dialect::{Dialect, TokenPlace, Word};
-use cos_slice::protocol::signature::{Kind, Scope, SecretKey};
+use cos_slice::protocol::signature::SecretKey;
 use cos_slice::upload::error::Error;
 use cos_slice::upload::failure::SourceFailure;
 use cos_slice::upload::options::RetryPolicy;
 use cos_slice::upload::status::Status;
-use zeroize::Zeroizing;
 
 const APP_ID: &str = "1251668577";
 const SECRET_ID: &str = "AKIDtest";
@@ -35,14 +35,6 @@ const BUCKET: &str = "videos";
 /// What a store's form field and its header hold.
 const FIELD: &str = "PlantedField0123456789";
 const HEADER: &str = "PlantedHeader0123456789";
-const PATH: &str = "some/path";
-
-/// The tests go one after another: what a server says back in one would be in another's log.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> std::sync::MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Everything that was logged.
 static RECORDS: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
@@ -60,6 +52,19 @@ impl log::Log for Recorder {
     }
 
     fn flush(&self) {}
+}
+
+/// One test at a time, with a log of its own: what a server says is logged, and some of these here say secrets on purpose.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONCE: Once = Once::new();
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    ONCE.call_once(|| {
+        log::set_logger(&Recorder).unwrap();
+        log::set_max_level(log::LevelFilter::Trace);
+    });
+    RECORDS.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    alone
 }
 
 /// What was logged, as it was, and again as the bytes that dumps show at the end of each record, 16 at a time.
@@ -98,55 +103,8 @@ fn key() -> SecretKey {
     SecretKey::new(APP_ID, SECRET_ID, SECRET_KEY).unwrap()
 }
 
-/// A string that is no signature of the service, as stores of other habits may have them.
-const AUTHORIZATION: &str = "PlantedAuthorization0123456789abcdef";
-
-/// A callback that signs, or gives a planted string.
-struct AppServer {
-    is_good: bool,
-}
-
-impl Sign for AppServer {
-    fn sign(&self, request: &SignRequest<'_>) -> Result<Zeroizing<String>, String> {
-        match self.is_good {
-            true => signer::sign(&key(), Scope::Path, request).map_err(|error| error.to_string()),
-            false => Ok(Zeroizing::new(AUTHORIZATION.to_owned())),
-        }
-    }
-}
-
-/// Each kind of signer, by the right key.
-fn signers() -> [Signer; 3] {
-    let request = SignRequest {
-        operation: "",
-        app_id: APP_ID,
-        bucket: BUCKET,
-        path: PATH,
-        kind: Kind::MultiEffect,
-        lifetime: Duration::from_secs(600),
-    };
-    let made = signer::sign(&key(), Scope::Path, &request).unwrap();
-    [
-        key().into(),
-        Signer::fixed(APP_ID, &made).unwrap(),
-        Signer::callback(APP_ID, Arc::new(AppServer { is_good: true })).unwrap(),
-    ]
-}
-
-/// Signers that give the planted string.
-fn planted_signers() -> [Signer; 2] {
-    [
-        Signer::fixed(APP_ID, AUTHORIZATION).unwrap(),
-        Signer::callback(APP_ID, Arc::new(AppServer { is_good: false })).unwrap(),
-    ]
-}
-
 fn config(endpoint: &str) -> ClientConfig {
-    config_of(endpoint, key())
-}
-
-fn config_of(endpoint: &str, signer: impl Into<Signer>) -> ClientConfig {
-    let mut config = ClientConfig::new(Endpoint::parse(endpoint).unwrap(), signer);
+    let mut config = ClientConfig::new(Endpoint::parse(endpoint).unwrap(), key());
     config.retry = RetryPolicy {
         first_delay: Duration::from_millis(1),
         longest_delay: Duration::from_millis(1),
@@ -178,7 +136,7 @@ fn percent_encoded(text: &str) -> String {
 
 fn upload(config: ClientConfig, source: impl Source + 'static) -> Result<String, Error> {
     let client = Client::new(config)?;
-    let upload = client.upload(BUCKET, PATH)?;
+    let upload = client.upload(BUCKET, "some/path")?;
     upload.set_source(Arc::new(source))?;
     upload.set_options(|options| {
         options.overwrite = true;
@@ -200,7 +158,7 @@ fn words(result: Result<String, Error>) -> String {
 }
 
 fn assert_silent(text: &str, signatures: &[String], where_it_was: &str) {
-    let secrets = [SECRET_KEY, PASSWORD, LOGIN, FIELD, HEADER, AUTHORIZATION];
+    let secrets = [SECRET_KEY, PASSWORD, LOGIN, FIELD, HEADER];
     planted::assert_silent(text, &secrets, signatures, where_it_was);
     let encoded: Vec<String> = signatures
         .iter()
@@ -212,8 +170,6 @@ fn assert_silent(text: &str, signatures: &[String], where_it_was: &str) {
 #[test]
 fn no_record_of_a_logger_at_its_finest_level_has_a_secret() {
     let _alone = alone();
-    log::set_logger(&Recorder).unwrap();
-    log::set_max_level(log::LevelFilter::Trace);
     let stage = Stage::new();
     let mut texts = Vec::new();
     let all_dialects = dialects();
@@ -226,35 +182,30 @@ fn no_record_of_a_logger_at_its_finest_level_has_a_secret() {
         r#"{"operation":"upload_slice_init","times":0,"action":{"status":500,"code":-195}}"#,
         r#"{"operation":"upload_slice_init","times":0,"action":{"early":{"status":403,"code":-63}}}"#,
     ] {
-        for signer in signers() {
-            stage.emulator.add_fault(Fault::from_json(fault).unwrap());
-            let mut config = config_of(&stage.emulator.endpoint(), signer);
-            config.dialect = dialects.next().unwrap();
-            texts.push(words(upload(config, three_slices())));
-            stage.emulator.clear_faults();
-        }
-        // Each signer meets each way of a store in turn.
-        dialects.next();
+        stage.emulator.add_fault(Fault::from_json(fault).unwrap());
+        let mut config = config(&stage.emulator.endpoint());
+        config.dialect = dialects.next().unwrap();
+        texts.push(words(upload(config, three_slices())));
+        stage.emulator.clear_faults();
     }
     let signatures = stage.signatures();
-    let planted = Stage::new();
-    for signer in planted_signers() {
-        for dialect in &all_dialects {
-            let mut config = config_of(&planted.emulator.endpoint(), signer.clone());
-            config.dialect = dialect.clone();
-            let error = upload(config, three_slices()).unwrap_err();
-            assert_eq!(error.server_code, Some(-97), "{error}");
-            texts.push(words(Err(error)));
-        }
-    }
-    assert!(signatures.len() >= 36, "{} requests", signatures.len());
+    assert!(signatures.len() >= 12, "{} requests", signatures.len());
     let requests = stage.emulator.requests();
-    let has = |is: fn(&cos_emulator::RequestRecord) -> bool| requests.iter().any(is);
-    assert!(has(|request| request.header("x-store") == Some(HEADER)));
-    assert!(has(|request| request.field("tenant") == Some(FIELD)));
-    assert!(has(|request| {
-        let query = request.query.as_ref();
-        query.is_some_and(|query| query.contains("sign="))
+    assert!(
+        requests
+            .iter()
+            .any(|request| request.header("x-store") == Some(HEADER))
+    );
+    assert!(
+        requests
+            .iter()
+            .any(|request| request.field("tenant") == Some(FIELD))
+    );
+    assert!(requests.iter().any(|request| {
+        request
+            .query
+            .as_ref()
+            .is_some_and(|query| query.contains("sign="))
     }));
 
     let [whole, dumped] = logged();
@@ -360,24 +311,27 @@ fn no_error_has_a_secret_though_the_server_says_it() {
         |_, value| format!("HTTP/1.1 200 OK\r\n{value}\r\n\r\n"),
     ];
     for (number, answer) in answers.into_iter().enumerate() {
-        for signer in signers().into_iter().chain(planted_signers()) {
-            for dialect in dialects() {
-                let (address, seen) = echoing(answer);
-                let mut config = config_of(&format!("http://{address}"), signer.clone());
-                config.dialect = dialect;
-                let name = format!("error {number} of {signer:?}, {:?}", config.dialect.token);
-                let result = upload(config, three_slices());
-                let error = result.expect_err("no answer of these is a success");
-                let seen = seen.lock().unwrap().clone();
-                let plain = seen.iter().map(|signature| {
-                    let plain = signature.replace("%2B", "+").replace("%2F", "/");
-                    plain.replace("%3D", "=").trim_start_matches("COS ").to_owned()
-                });
-                let signatures: Vec<_> = plain.collect();
-                let is_sent = |sent: &String| sent.len() > 100 || sent == AUTHORIZATION;
-                assert!(signatures.iter().any(is_sent), "{name}: it was sent");
-                assert_silent(&words(Err(error)), &signatures, &name);
-            }
+        for dialect in dialects() {
+            let (address, seen) = echoing(answer);
+            let mut config = config(&format!("http://{address}"));
+            config.dialect = dialect;
+            let place = config.dialect.token.clone();
+            let result = upload(config, three_slices());
+            let error = result.expect_err("no answer of these is a success");
+            let signatures = seen.lock().unwrap().clone();
+            assert!(
+                signatures.iter().any(|signature| signature.len() > 100),
+                "it was sent"
+            );
+            let plain = signatures.iter().map(|signature| {
+                let plain = signature.replace("%2B", "+").replace("%2F", "/");
+                plain.replace("%3D", "=").trim_start_matches("COS ").to_owned()
+            });
+            assert_silent(
+                &words(Err(error)),
+                &plain.collect::<Vec<_>>(),
+                &format!("error {number}, {place:?}"),
+            );
         }
     }
 }
@@ -473,48 +427,9 @@ fn no_other_failure_and_no_type_shows_a_secret() {
     assert_silent(&format!("{userinfo} {userinfo:?}"), &[], "an endpoint's error");
     let bad_key = SecretKey::new(APP_ID, SECRET_ID, &format!("{SECRET_KEY}\n")).unwrap_err();
     assert_silent(&format!("{bad_key} {bad_key:?}"), &[], "a key's error");
+    let mut config = config(&endpoint);
     for dialect in dialects() {
-        let mut config = config(&endpoint);
         config.dialect = dialect;
         assert_silent(&format!("{:?} {config:?}", key()), &[], "a type");
-    }
-    for signer in signers().into_iter().chain(planted_signers()) {
-        let shown = format!("{signer:?} {:?}", config_of(&endpoint, signer.clone()));
-        assert!(shown.contains(APP_ID), "{shown}");
-        assert_silent(&shown, &signatures, "a signer");
-    }
-    for wrong in [format!("{AUTHORIZATION}\n"), AUTHORIZATION.repeat(300)] {
-        let error = Signer::fixed(APP_ID, &wrong).unwrap_err();
-        assert_silent(&format!("{error} {error:?}"), &[], "a fixed string's error");
-    }
-}
-
-#[test]
-fn no_checkpoint_has_a_string_that_signs() {
-    let _alone = alone();
-    let stage = Stage::new();
-    stage.emulator.add_fault(
-        Fault::from_json(
-            r#"{"operation":"upload_slice_data","nth":2,"times":0,"action":{"status":400,"code":-5999}}"#,
-        )
-        .unwrap(),
-    );
-    for signer in signers() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("file");
-        std::fs::write(&file, vec![7; 3 << 20]).unwrap();
-        let mut config = config_of(&stage.emulator.endpoint(), signer);
-        config.checkpoint_dir = Some(folder.path().join("checkpoints"));
-        let upload = Client::new(config).unwrap().upload(BUCKET, PATH).unwrap();
-        upload.set_file(&file).unwrap();
-        upload.run(None).unwrap_err();
-        let mut kept = 0;
-        for entry in std::fs::read_dir(folder.path().join("checkpoints")).unwrap() {
-            let path = entry.unwrap().path();
-            let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
-            assert_silent(&text, &stage.signatures(), &path.display().to_string());
-            kept += text.len();
-        }
-        assert!(kept > 100, "{kept} bytes are kept");
     }
 }

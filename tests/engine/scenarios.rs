@@ -219,3 +219,17 @@ fn a_slice_size_of_512_kib_is_obeyed_from_init_and_from_a_list() {
         stage.assert_object_is(&file);
     }
 }
+
+#[test]
+fn what_finishing_set_off_and_the_preview_s_address_are_passed_on() {
+    let stage = Stage::new();
+    stage.fault(
+        r#"{"operation":"upload_slice_finish","action":{"replace":{"data.vid":"a-name","data.preview_url":"http://p/x"}}}"#,
+    );
+    let file = stage.file(1000, 1);
+    let object = stage.upload(&stage.client(), &file).run(None).unwrap();
+    assert_eq!(
+        (object.links.vid.as_deref(), object.links.preview_url.as_deref()),
+        (Some("a-name"), Some("http://p/x"))
+    );
+}
