@@ -47,7 +47,8 @@
  * MEMORY. A client takes at most 6 MiB + connections x 320 KiB, the library's own code included, so 8.5 MiB with
  * the default. Add 24 bytes for each slice of the uploads under way, as much again while a checkpoint is read or written,
  * the copies that cos_slice_upload_set_memory makes, and for each connection the form fields and headers that were added.
- * Files are never held in memory, whatever their size.
+ * Files are never held in memory, whatever their size. A stream that is not spooled adds (connections + 1) x slice size
+ * while it is uploaded.
  *
  * WHAT AN UPLOAD GUARANTEES. COS_SLICE_OK means that the object is there, complete, and is the source: the service said so of
  * the finish of this upload or of the content's SHA-1, and its record of the object was compared where
@@ -73,6 +74,7 @@
  *   token_place                        the Authorization header
  *   slice_md5                          off
  *   verify                             on
+ *   spooling of streams                off; up to 64 GiB in the command
  *   checkpoints                        off; on in the command
  *   one request instead of slices      empty sources only
  *   deadline of a whole upload         none
@@ -126,7 +128,7 @@
 #define COS_SLICE_ERR_FILE_READ (-101)
 /* The source changed while it was being uploaded; no mixed object was made. */
 #define COS_SLICE_ERR_SOURCE_CHANGED (-102)
-/* The system refused memory, threads or descriptors. */
+/* The system refused memory, threads, descriptors or room for a temporary file. */
 #define COS_SLICE_ERR_RESOURCES (-103)
 /* Another process, or another upload of this one, is at work with the same checkpoint. Nothing was sent. */
 #define COS_SLICE_ERR_CHECKPOINT_BUSY (-104)
@@ -402,6 +404,24 @@ typedef struct {
  * upload, and the settings of this one, answer COS_SLICE_ERR_BUSY. It must return, and must not throw.
  */
 typedef int32_t (*cos_slice_progress_fn)(const cos_slice_progress *progress, void *user_data);
+
+/**
+ * Reads from offset on into buffer, which has room for size bytes, at least 1: the number of bytes read, which may be fewer;
+ * 0 only at the end; a negative number where it failed, which ends the run with COS_SLICE_ERR_FILE_READ and is told by
+ * cos_slice_error_callback_value.
+ *
+ * It is called from several threads of the library at once, and may block; then a cancel waits for it. Inside, only cancel
+ * and getters may be called; a free is carried out when it has returned; run, start and wait of any upload, and the settings
+ * of this one, answer COS_SLICE_ERR_BUSY. It must return, and must not throw.
+ */
+typedef int64_t (*cos_slice_read_at_fn)(uint64_t offset, void *buffer, size_t size, void *user_data);
+
+/**
+ * Reads the next bytes into buffer, which has room for size bytes, at least 1; returns as a cos_slice_read_at_fn does, 0 only
+ * when nothing is to follow. It is called on threads of the library, never two calls at once. The other rules of
+ * cos_slice_read_at_fn hold.
+ */
+typedef int64_t (*cos_slice_read_fn)(void *buffer, size_t size, void *user_data);
 
 /**
  * The version of the library that is running, such as "0.1.0"; the macros COS_SLICE_VERSION_* are that of the header.
@@ -736,24 +756,6 @@ COS_SLICE_API
 void cos_slice_upload_free(cos_slice_upload *upload);
 
 /**
- * Uploads a regular file; symbolic links are followed. The path is UTF-8, and copied. The file is opened when the upload is
- * run, and must not change until it is over: a change is noticed and ends the upload with COS_SLICE_ERR_SOURCE_CHANGED.
- */
-COS_SLICE_API
-int32_t cos_slice_upload_set_file(cos_slice_upload *upload,
-                                  const char *path);
-
-/**
- * Uploads bytes in memory. They are copied during the call and the copy is kept until another source is set or the upload
- * is freed: use a file for what is large. NULL is allowed where the size is 0. COS_SLICE_ERR_RESOURCES where the
- * system has no memory for the copy.
- */
-COS_SLICE_API
-int32_t cos_slice_upload_set_memory(cos_slice_upload *upload,
-                                    const void *data,
-                                    size_t size);
-
-/**
  * Sets what is told of the progress: at the beginning, at most ten times a second, and at the end. Under
  * cos_slice_upload_run it is called on the thread that runs, under cos_slice_upload_start on the one callback thread
  * of the client; never two calls at once, and none after run or wait has told the end. NULL for callback: none.
@@ -779,7 +781,8 @@ int32_t cos_slice_upload_set_slice_size(cos_slice_upload *upload,
 /**
  * Whether to take the source's SHA-1 before it is sent: anything but 0 is on. It buys the instant upload of content that the
  * server has already, the server's own verification, and the proof on resumption that its slices are of this very
- * content; it costs one reading of the source.
+ * content; it costs one reading of the source. A stream that is not spooled can't be hashed first: for it this is off unless
+ * set, and to turn it on is an invalid argument.
  */
 COS_SLICE_API
 int32_t cos_slice_upload_set_hash(cos_slice_upload *upload,
@@ -897,6 +900,89 @@ COS_SLICE_API
 const char *cos_slice_upload_warning(const cos_slice_upload *upload);
 
 /**
+ * Uploads a regular file; symbolic links are followed. The path is UTF-8, and copied. The file is opened when the upload is
+ * run, and must not change until it is over: a change is noticed and ends the upload with COS_SLICE_ERR_SOURCE_CHANGED.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_file(cos_slice_upload *upload,
+                                  const char *path);
+
+/**
+ * Uploads bytes in memory. They are copied during the call and the copy is kept until another source is set or the upload
+ * is freed: use a file for what is large. NULL is allowed where the size is 0. COS_SLICE_ERR_RESOURCES where the
+ * system has no memory for the copy.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_memory(cos_slice_upload *upload,
+                                    const void *data,
+                                    size_t size);
+
+/**
+ * Uploads a regular file that is open for reading. The descriptor is duplicated during the call: the caller may close its own
+ * at once. Its position is neither used nor moved; cos_slice_upload_set_range chooses a part. What the file has when the
+ * upload is run counts, and must not change until it is over, as with cos_slice_upload_set_file. COS_SLICE_ERR_FILE_OPEN
+ * where it is no regular file, or not open for reading: upload what a pipe or socket gives as a stream.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_descriptor(cos_slice_upload *upload,
+                                        int32_t descriptor);
+
+/**
+ * Uploads size bytes that a function gives, at any place and any number of times. Until another source is set or the upload
+ * is freed it must give the same bytes for the same place, from run to run too.
+ *
+ * user_data is passed through. drop, which may be NULL, is called exactly once with it: when another source is set or the
+ * upload freed, or at once where this call fails; on any thread, after the last call of read_at.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_read_at(cos_slice_upload *upload,
+                                     int64_t size,
+                                     cos_slice_read_at_fn read_at,
+                                     void *user_data,
+                                     cos_slice_drop_fn drop);
+
+/**
+ * Uploads what a function reads, once and in its order: a pipe, a recording. size is the number of bytes, or -1 where it is
+ * not known. The stream goes on where it is when the upload is run again.
+ *
+ * Of known size, and without cos_slice_upload_set_spool, it is sent while it is read. Each slice is held in memory until the
+ * server has it, at most one for each connection and one more. There is no SHA-1 before it is sent (see
+ * cos_slice_upload_set_hash), and a part that the server lost after it was let go ends the run with
+ * COS_SLICE_ERR_NOT_RESTARTABLE. A stream with fewer or more bytes than size ends it with COS_SLICE_ERR_SOURCE_CHANGED.
+ * Of unknown size it must be spooled.
+ *
+ * user_data is passed through. drop, which may be NULL, is called exactly once with it: when another source is set or the
+ * upload freed, or at once where this call fails; on any thread, after the last call of read.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_stream(cos_slice_upload *upload,
+                                    int64_t size,
+                                    cos_slice_read_fn read,
+                                    void *user_data,
+                                    cos_slice_drop_fn drop);
+
+/**
+ * Has a stream written to a temporary file before it is sent, up to limit_bytes, at most 68719476736; 0 turns that off, as it
+ * is without this call. Then it may be of unknown size, is hashed like a file, and any part can be sent once more. The file
+ * is made in the directory, UTF-8 and copied, or where the system has temporary files (TMPDIR) for NULL; it has no name
+ * there, so nothing is left of it. A stream that is longer ends the run with COS_SLICE_ERR_RESOURCES, a full disk too.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_spool(cos_slice_upload *upload,
+                                   const char *directory,
+                                   int64_t limit_bytes);
+
+/**
+ * Uploads only part of a file, descriptor, memory or read_at source: length bytes from offset on are the whole object; -1 for
+ * length are all that follow. It may be set before or after the source; offset 0 and length -1 are the whole again. A part
+ * that reaches beyond the end, or one of a stream, is an invalid argument that the run reports before anything is sent.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_range(cos_slice_upload *upload,
+                                   int64_t offset,
+                                   int64_t length);
+
+/**
  * The object's address for the public, as the service told it; it may name another host than the endpoint. NULL where it
  * did not tell, and unless the last run succeeded. Borrowed: valid until the upload is run, started or freed.
  */
@@ -933,7 +1019,8 @@ COS_SLICE_API
 const char *cos_slice_upload_vid(const cos_slice_upload *upload);
 
 /**
- * The source's SHA-1 in 40 lower-case hexadecimal digits. NULL with hashing off, and unless the last run succeeded.
+ * The source's SHA-1 in 40 lower-case hexadecimal digits, also of a stream, of which it is taken while it is read. NULL with
+ * hashing off otherwise, and unless the last run succeeded.
  * Borrowed: valid until the upload is run, started or freed.
  */
 COS_SLICE_API

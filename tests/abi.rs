@@ -124,6 +124,7 @@ fn every_function_is_called_by_a_c_program() {
         "getters",
         "dialect",
         "operations",
+        "sources",
         "check",
     ];
     let called: String = sources
@@ -278,6 +279,7 @@ fn every_entry_point_goes_through_the_boundary() {
         "signer",
         "dialect",
         "upload",
+        "source",
         "result",
         "operation",
         "verbs",

@@ -8,9 +8,9 @@ use sha1::{Digest, Sha1};
 use crate::protocol::digest::{Digests, Sha1Digest};
 use crate::protocol::md5::{Md5Digest, Md5Hasher};
 use crate::protocol::{Body, Segment};
-use crate::upload::failure::{SourceFailure, SourceFault, TaskFailure};
+use crate::upload::failure::{SourceFailure, TaskFailure};
 
-use super::source::Source;
+use super::source::{self, Source};
 use super::transport::failure::Stopped;
 
 /// Reads a body to exactly its declared length. A source that ends early, fails or has changed is an error
@@ -187,30 +187,16 @@ fn read_source(
     left: u64,
     buffer: &mut [u8],
 ) -> Result<usize, SourceFailure> {
-    let count = source.read_at(offset, buffer).map_err(|error| SourceFailure {
-        kind: SourceFault::Unreadable,
-        detail: format!("reading {} at offset {offset} failed: {error}", source.name()),
-        os_errno: error.raw_os_error(),
-    })?;
+    let count = source::read(source, offset, buffer)?;
     if count as u64 == left || count == 0 {
         // The last byte doesn't leave before it is sure that all of the segment is what the upload began
         // with.
         source.verify_unchanged()?;
     }
     if count == 0 {
-        let detail = format!(
-            "{} ended at offset {offset}, before its size of {} bytes",
-            source.name(),
-            source.size()
-        );
-        return Err(SourceFailure {
-            kind: SourceFault::Changed,
-            detail,
-            os_errno: None,
-        });
+        return Err(source::ended(source, offset));
     }
-    // A source that claims more than it was given room for would break the count of all that follows.
-    Ok(count.min(buffer.len()))
+    Ok(count)
 }
 
 #[cfg(test)]
@@ -223,6 +209,7 @@ mod tests {
 
     use crate::engine::source::{FileSource, Identity, MemorySource};
     use crate::protocol::digest::Hasher;
+    use crate::upload::failure::SourceFault;
 
     use super::*;
 
@@ -365,7 +352,7 @@ mod tests {
         let TaskFailure::Source(failure) = failure(reader.read(&mut [0; 49]).unwrap_err()) else {
             panic!()
         };
-        assert!(failure.kind == SourceFault::Changed, "{}", failure.detail);
+        assert_eq!(failure.kind, SourceFault::Changed, "{}", failure.detail);
     }
 
     #[test]

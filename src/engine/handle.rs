@@ -1,5 +1,7 @@
 //! The handle of one upload: its settings, its runs, and what is remembered between them.
 
+mod content;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use crate::protocol::location::Location;
 use crate::upload::error::Error;
 use crate::upload::machine::Object;
-use crate::upload::options::{self, UploadOptions};
+use crate::upload::options::UploadOptions;
 use crate::upload::progress::Progress;
 use crate::upload::status::Status;
 use crate::upload::task::{JobId, Memory, Specification};
@@ -19,7 +21,8 @@ use super::client::{Client, name_of};
 use super::report::{Due, Listener, Pace, aborted};
 use super::shared::{Ended, Job, JobResult, Shared, State};
 use super::signing::Held;
-use super::source::{FileSource, Identity, Source};
+use super::source::{Identity, OpenFile, Source};
+use content::{Content, Whole};
 
 pub use super::report::ProgressFn;
 
@@ -34,7 +37,7 @@ pub struct Upload {
 
 struct Inner {
     options: UploadOptions,
-    source: Option<SourceSetting>,
+    content: Content,
     /// What the last run left. It is at least as new as the checkpoint, also where that could not be written, as long as
     /// nobody else has written there since.
     memory: Option<Memory>,
@@ -49,12 +52,6 @@ struct Inner {
     last: Option<Result<Object, Error>>,
     last_progress: Progress,
     warning: Option<String>,
-}
-
-#[derive(Clone)]
-enum SourceSetting {
-    Path(PathBuf),
-    Open(Arc<dyn Source>),
 }
 
 #[derive(Clone)]
@@ -75,7 +72,7 @@ impl Upload {
         };
         let inner = Inner {
             options,
-            source: None,
+            content: Content::default(),
             memory: None,
             left: None,
             remembered: None,
@@ -104,7 +101,15 @@ impl Upload {
     /// # Errors
     /// [`Status::Busy`] while the upload runs.
     pub fn set_file(&self, path: impl Into<PathBuf>) -> Result<(), Error> {
-        self.set(|inner| inner.source = Some(SourceSetting::Path(path.into())))
+        self.set(|inner| inner.content.replace(Some(Whole::Path(path.into()))))
+    }
+
+    /// Uploads a file that is open already; what it has when the upload is run counts.
+    ///
+    /// # Errors
+    /// [`Status::Busy`] while the upload runs.
+    pub fn set_open_file(&self, file: OpenFile) -> Result<(), Error> {
+        self.set(|inner| inner.content.replace(Some(Whole::Open(file))))
     }
 
     /// Uploads what the source gives.
@@ -112,7 +117,24 @@ impl Upload {
     /// # Errors
     /// [`Status::Busy`] while the upload runs.
     pub fn set_source(&self, source: Arc<dyn Source>) -> Result<(), Error> {
-        self.set(|inner| inner.source = Some(SourceSetting::Open(source)))
+        self.set(|inner| inner.content.replace(Some(Whole::Source(source))))
+    }
+
+    /// Lets go of what was set to be uploaded.
+    ///
+    /// # Errors
+    /// [`Status::Busy`] while the upload runs.
+    pub fn forget_source(&self) -> Result<(), Error> {
+        self.set(|inner| inner.content.replace(None))
+    }
+
+    /// Uploads only part of what was or will be set: the bytes from an offset on, so many of them or all that follow. `None`
+    /// for all. Of streams no part can be chosen.
+    ///
+    /// # Errors
+    /// [`Status::Busy`] while the upload runs.
+    pub fn set_range(&self, range: Option<(u64, Option<u64>)>) -> Result<(), Error> {
+        self.set(|inner| inner.content.set_range(range))
     }
 
     /// Changes the options; they are checked when the upload is run.
@@ -123,13 +145,16 @@ impl Upload {
         self.set(|inner| change(&mut inner.options))
     }
 
-    fn set(&self, change: impl FnOnce(&mut Inner)) -> Result<(), Error> {
+    /// `change` returns what it replaced, which is not to be dropped under the lock: that may call the program.
+    fn set<Old>(&self, change: impl FnOnce(&mut Inner) -> Old) -> Result<(), Error> {
         self.take_what_ended();
         let mut inner = self.lock();
         if inner.running {
             return Err(self.busy("settings can't be changed while the upload runs"));
         }
-        change(&mut inner);
+        let old = change(&mut inner);
+        drop(inner);
+        drop(old);
         Ok(())
     }
 
@@ -251,27 +276,22 @@ impl Upload {
             return Err(self.busy("an upload can't be run inside a callback"));
         }
         self.take_what_ended();
-        let (options, source, left) = {
+        let (options, content, left) = {
             let mut inner = self.lock();
             if inner.running {
                 return Err(self.busy("it is running already"));
             }
+            let api = self.client.shared().api;
             inner.options.slice_sizes = self.client.shared().dialect.slice_sizes.clone();
-            inner
-                .options
-                .validate(self.client.shared().api)
+            let checked = inner.content.check(&inner.options, api);
+            checked
+                .and_then(|()| inner.options.validate(api))
                 .map_err(|text| Error::invalid(format!("{}: {text}", self.name)))?;
-            let source = inner.source.clone().ok_or_else(|| {
-                Error::invalid(format!(
-                    "{}: source: nothing to upload was set; set a file first",
-                    self.name
-                ))
-            })?;
             (inner.running, inner.last, inner.warning) = (true, None, None);
-            (inner.options.clone(), source, inner.left.clone())
+            (inner.options.clone(), inner.content.clone(), inner.left.clone())
         };
         // Opening may block, so it happens without the lock; cancel must always get through.
-        let begun = self.open(source).and_then(|source| {
+        let begun = content.open(&self.name).and_then(|source| {
             let mut checkpoint = self.open_checkpoint()?;
             let others = checkpoint
                 .as_mut()
@@ -285,20 +305,6 @@ impl Upload {
             inner.token = CancelToken::new();
         }
         begun
-    }
-
-    fn open(&self, source: SourceSetting) -> Result<Arc<dyn Source>, Error> {
-        let source: Arc<dyn Source> = match source {
-            SourceSetting::Open(source) => source,
-            SourceSetting::Path(path) => {
-                Arc::new(FileSource::open(&path).map_err(|failure| Error::file_open(&self.name, &failure))?)
-            }
-        };
-        options::validate_size(source.size()).map_err(|text| Error {
-            status: Status::TooLarge,
-            ..Error::invalid(format!("{}: {text}", self.name))
-        })?;
-        Ok(source)
     }
 
     /// Takes the checkpoint, where there are any, so that nobody else works on the object by it.
@@ -337,7 +343,10 @@ impl Upload {
             return Err(Error::cancelled(&self.name));
         }
         let identity = source.identity();
-        let is_same = identity.is_some() && identity == inner.remembered;
+        let is_same = match &identity {
+            Some(_) => identity == inner.remembered,
+            None => inner.content.is_as_before(&*source),
+        };
         let own = match &inner.memory {
             Some(memory) if is_same => memory.clone(),
             Some(memory) => memory.for_other_content(),
@@ -445,6 +454,7 @@ impl Upload {
         (inner.running, inner.active, inner.token) = (false, None, CancelToken::new());
         (inner.memory, inner.last_progress) = (Some(ended.memory), ended.progress);
         inner.remembered = active.job.source.lasting_identity();
+        inner.content.ran();
         let result = match ended.result {
             JobResult::Upload(result) => result,
             JobResult::Call(_) => Err(Error::new(Status::Panic, "an upload ended as a call")),

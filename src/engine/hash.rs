@@ -1,10 +1,10 @@
 //! Reading a source for its digest.
 
 use crate::protocol::digest::Hasher;
-use crate::upload::failure::{SourceFailure, SourceFault, TaskFailure};
+use crate::upload::failure::TaskFailure;
 
 use super::cancel::CancelToken;
-use super::source::Source;
+use super::source::{self, Source};
 
 /// How much is read at once for hashing. Larger blocks are slower where the allocator maps them.
 pub(super) const HASH_BUFFER: usize = 64 << 10;
@@ -27,28 +27,10 @@ pub(super) fn feed(
         }
         let left = usize::try_from(end - hasher.position()).unwrap_or(usize::MAX);
         let room = left.min(buffer.len());
-        let got = source.read_at(hasher.position(), &mut buffer[..room]);
-        let got = got.map_err(|error| {
-            TaskFailure::Source(SourceFailure {
-                kind: SourceFault::Unreadable,
-                detail: format!(
-                    "reading {} at offset {} failed: {error}",
-                    source.name(),
-                    hasher.position()
-                ),
-                os_errno: error.raw_os_error(),
-            })
-        })?;
+        let offset = hasher.position();
+        let got = source::read(source, offset, &mut buffer[..room]).map_err(TaskFailure::Source)?;
         if got == 0 {
-            return Err(TaskFailure::Source(SourceFailure {
-                kind: SourceFault::Changed,
-                detail: format!(
-                    "{} ends at offset {}, before its size",
-                    source.name(),
-                    hasher.position()
-                ),
-                os_errno: None,
-            }));
+            return Err(TaskFailure::Source(source::ended(source, offset)));
         }
         hasher.update(&buffer[..got]);
     }

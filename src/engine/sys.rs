@@ -3,10 +3,10 @@
 //!
 //! This file is for Unix. Another system needs the same items over its own calls.
 
-use std::fs::{DirBuilder, File, FileType, Metadata, OpenOptions};
+use std::fs::{DirBuilder, File, FileType, Metadata, OpenOptions, remove_file};
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -255,6 +255,31 @@ pub fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+/// A descriptor of its own for what another descriptor has open; a program that this process starts does not get it.
+pub fn duplicate(descriptor: RawFd) -> io::Result<File> {
+    // SAFETY: of a number that is no open descriptor this is an error, and nothing else happens.
+    let own = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 0) };
+    if own < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call just made it, and nobody else knows of it.
+    Ok(unsafe { File::from_raw_fd(own) })
+}
+
+/// Whether a file was opened so that it can be read.
+pub fn is_readable(file: &File) -> io::Result<bool> {
+    // SAFETY: the descriptor is open for the time of the call, because it is borrowed.
+    let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) };
+    if flags < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    #[cfg(target_os = "linux")]
+    let is_name_only = flags & libc::O_PATH != 0;
+    #[cfg(not(target_os = "linux"))]
+    let is_name_only = false;
+    Ok(!is_name_only && flags & libc::O_ACCMODE != libc::O_WRONLY)
+}
+
 /// Reads at a place in a file without moving its position, so that threads can share it.
 pub fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
@@ -274,6 +299,7 @@ pub fn identity(metadata: &Metadata) -> Identity {
         size: metadata.size(),
         mtime_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
         ctime_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+        part: None,
     }
 }
 
@@ -294,6 +320,31 @@ pub fn create_private(path: &Path) -> io::Result<File> {
         .create_new(true)
         .mode(PRIVATE)
         .open(path)
+}
+
+/// Makes a file in a folder that has no name there, or soon none, for its owner alone, to be written and read. It is gone when
+/// it is closed, also where the process is killed.
+pub fn create_unnamed(folder: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(PRIVATE);
+    #[cfg(target_os = "linux")]
+    match options.clone().custom_flags(libc::O_TMPFILE).open(folder) {
+        // What systems of files that can't do this answer, and kernels that don't know it.
+        Err(error)
+            if [libc::EOPNOTSUPP, libc::EISDIR, libc::EINVAL]
+                .map(Some)
+                .contains(&error.raw_os_error()) => {}
+        result => return result,
+    }
+    create_and_unlink(&mut options, folder)
+}
+
+fn create_and_unlink(options: &mut OpenOptions, folder: &Path) -> io::Result<File> {
+    let number = getrandom::u64().map_err(io::Error::other)?;
+    let path = folder.join(format!(".cos-slice-{number:016x}"));
+    let file = options.create_new(true).open(&path)?;
+    remove_file(&path)?;
+    Ok(file)
 }
 
 /// Opens what a path names itself, for reading; doesn't block where that is a FIFO.
@@ -382,6 +433,24 @@ mod tests {
         assert!(poll(None, &waker, Instant::now()).unwrap().woken);
         waker.reset();
         assert!(!poll(None, &waker, Instant::now()).unwrap().woken);
+    }
+
+    #[test]
+    fn a_file_without_a_name_is_made_where_the_file_system_knows_no_such_thing_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).mode(PRIVATE);
+        for file in [
+            create_unnamed(folder.path()),
+            create_and_unlink(&mut options, folder.path()),
+        ] {
+            let mut file = file.unwrap();
+            file.write_all(b"kept").unwrap();
+            let mut read = [0; 8];
+            assert_eq!(read_at(&file, 1, &mut read).unwrap(), 3);
+            assert_eq!(file.metadata().unwrap().mode() & 0o777, PRIVATE);
+            assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+        }
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::protocol::dialect::Dialect;
-use crate::protocol::{Operation, OperationKind};
+use crate::protocol::{Operation, OperationKind, Request, Segment};
 use crate::upload::Next;
-use crate::upload::failure::TaskFailure;
+use crate::upload::failure::{SourceFailure, TaskFailure};
 use crate::upload::task::{Done, Task, Work};
 
 use super::cancel::lock;
@@ -138,12 +138,8 @@ impl Worker {
             }
             Work::Spool => {
                 let spooled = job.source.spool(&job.token);
-                spooled
-                    .map(|size| Done::Spooled { size })
-                    .map_err(|failure| match job.token.is_cancelled() {
-                        true => TaskFailure::Cancelled,
-                        false => TaskFailure::Source(failure),
-                    })
+                let spooled = spooled.map(|size| Done::Spooled { size });
+                spooled.map_err(|failure| source_failure(job, failure))
             }
             Work::Digest => Ok(Done::Digest(job.source.digest())),
             Work::Save(memory) => {
@@ -168,6 +164,7 @@ impl Worker {
         let request = shared
             .api
             .encode(operation, &job.location, &shared.dialect, random_u128()?);
+        load(job, &request)?;
         let subject = Subject::of(operation, &job.location, shared.api);
         let authorization = shared.signing.authorization(&subject, &job.held)?;
         let timeouts = shared.transport.timeouts();
@@ -194,6 +191,25 @@ impl Worker {
             shared.signing.explain(failure, date)
         })?;
         Ok(Done::Answered(answer))
+    }
+}
+
+/// Has the source ready what the request sends of it: a server does not wait for a stream that takes its time.
+fn load(job: &Job, request: &Request) -> Result<(), TaskFailure> {
+    for segment in &request.body.segments {
+        if let Segment::Source { offset, length } = segment {
+            let loaded = job.source.load(*offset..offset + length, &job.token);
+            loaded.map_err(|failure| source_failure(job, failure))?;
+        }
+    }
+    Ok(())
+}
+
+/// A read that a cancel ended is no failure of the source.
+fn source_failure(job: &Job, failure: SourceFailure) -> TaskFailure {
+    match job.token.is_cancelled() {
+        true => TaskFailure::Cancelled,
+        false => TaskFailure::Source(failure),
     }
 }
 

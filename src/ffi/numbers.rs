@@ -108,6 +108,18 @@ pub(super) fn single_request_limit(bytes: i64) -> Result<u64, Error> {
     Ok(single_request_limit)
 }
 
+/// A number of bytes, or -1 for one that is not known.
+pub(super) fn size_or_unknown(setting: &str, bytes: i64) -> Result<Option<u64>, Error> {
+    match bytes {
+        -1 => Ok(None),
+        0.. => unsigned(setting, bytes).map(Some),
+        _ => Err(Error::invalid(format!(
+            "{setting}: {bytes} is negative; give bytes, or -1 for all that there are"
+        ))),
+    }
+}
+
+/// A number of bytes.
 pub(super) fn unsigned(setting: &str, bytes: i64) -> Result<u64, Error> {
     u64::try_from(bytes).map_err(|_| Error::invalid(format!("{setting}: {bytes} is negative; give bytes")))
 }

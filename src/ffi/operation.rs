@@ -13,7 +13,7 @@ use crate::upload::options::{validate_biz_attr, validate_size};
 use super::boundary::{Defect, Failures, Handle, borrow, caught, enter, into_handle, take_back, text};
 use super::client::cos_slice_client;
 use super::numbers;
-use super::upload::copy;
+use super::source::copy;
 
 /// Requests to one object or directory, one at a time, for a program that has a flow of its own. It remembers what is set, and
 /// the SHA-1 that it took, but no answer: a session goes from an answer to cos_slice_operation_set_session.

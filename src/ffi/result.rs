@@ -105,7 +105,8 @@ pub unsafe extern "C" fn cos_slice_upload_vid(upload: *const cos_slice_upload) -
     told_text!(upload, vid)
 }
 
-/// The source's SHA-1 in 40 lower-case hexadecimal digits. NULL with hashing off, and unless the last run succeeded.
+/// The source's SHA-1 in 40 lower-case hexadecimal digits, also of a stream, of which it is taken while it is read. NULL with
+/// hashing off otherwise, and unless the last run succeeded.
 /// Borrowed: valid until the upload is run, started or freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_upload_sha1(upload: *const cos_slice_upload) -> *const c_char {

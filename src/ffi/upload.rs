@@ -1,17 +1,16 @@
 //! Uploads as C sees them: settings, and the engine's upload from the first run on.
 
 use std::ffi::{CString, c_char, c_void};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::engine::handle::{ProgressFn, Upload};
-use crate::engine::source::{MemorySource, Source};
 use crate::upload::error::Error;
 use crate::upload::machine::Object;
 use crate::upload::options::{UploadOptions, validate_biz_attr};
 use crate::upload::progress::Progress;
 use crate::upload::status::Status;
+use crate::upload::task::Reading;
 
 use super::boundary::{Defect, Failures, Handle, borrow, caught, enter, into_handle, take_back, text};
 use super::client::cos_slice_client;
@@ -19,6 +18,7 @@ use super::error::cos_slice_error;
 use super::numbers;
 use super::progress::{ProgressCallback, cos_slice_progress, cos_slice_progress_fn};
 use super::result::Told;
+use super::source::{Content, Whole};
 use super::strings;
 use super::user_data::cos_slice_drop_fn;
 
@@ -67,17 +67,14 @@ impl Drop for Beginning<'_> {
 }
 
 #[derive(Default)]
-struct Settings {
+pub(super) struct Settings {
     options: UploadOptions,
     /// The default is the client's affair.
     slice_size: Option<u64>,
-    content: Option<Content>,
+    /// Where nothing was said, off for what can't be hashed before it is sent, else on.
+    hash: Option<bool>,
+    pub(super) content: Content,
     progress: Option<Arc<ProgressCallback>>,
-}
-
-enum Content {
-    File(PathBuf),
-    Memory(Arc<dyn Source>),
 }
 
 impl Handle for cos_slice_upload {
@@ -121,7 +118,7 @@ impl cos_slice_upload {
 
     /// Takes a setting, or notes why it is not acceptable, for the next run to report. `apply` returns what the setting
     /// was: dropping it may call back, which is not to happen under the lock.
-    fn set<V, Old>(
+    pub(super) fn set<V, Old>(
         &self,
         setting: &'static str,
         value: Result<V, Error>,
@@ -136,6 +133,13 @@ impl cos_slice_upload {
         drop(state);
         drop(old);
         Ok(())
+    }
+
+    /// Takes what is to be uploaded. The engine lets go of what was, too, so that its data is dropped now.
+    pub(super) fn set_content(&self, whole: Result<Whole, Error>) -> Result<(), Error> {
+        self.set("source", whole, |settings, whole| settings.content.replace(whole))?;
+        let engine = self.lock().engine.clone();
+        engine.map_or(Ok(()), |engine| engine.forget_source())
     }
 
     fn set_option<V>(
@@ -182,21 +186,24 @@ impl cos_slice_upload {
     fn prepare(&self) -> Result<(Arc<Upload>, Option<Arc<ProgressCallback>>), Error> {
         self.lock().failures.check()?;
         let engine = self.engine()?;
-        let state = self.lock();
-        let change = |current: &mut UploadOptions| {
-            let slice_size = state.settings.slice_size.unwrap_or(current.slice_size);
-            *current = UploadOptions {
-                slice_size,
-                ..state.settings.options.clone()
-            };
-        };
+        let mut state = self.lock();
+        let Settings {
+            options,
+            slice_size,
+            hash,
+            content,
+            ..
+        } = &mut state.settings;
         // Where it runs already nothing is set, and the engine itself answers that it is busy.
-        if engine.set_options(change).is_ok() {
-            match &state.settings.content {
-                Some(Content::File(path)) => engine.set_file(path)?,
-                Some(Content::Memory(source)) => engine.set_source(source.clone())?,
-                None => {}
-            }
+        if engine.set_options(|_| ()).is_ok() {
+            let reading = content.give(&engine)?;
+            engine.set_options(|current| {
+                *current = UploadOptions {
+                    slice_size: slice_size.unwrap_or(current.slice_size),
+                    hash: hash.unwrap_or(reading != Reading::Once),
+                    ..options.clone()
+                }
+            })?;
         }
         Ok((engine, state.settings.progress.clone()))
     }
@@ -269,32 +276,6 @@ impl cos_slice_upload {
     }
 }
 
-/// A copy of bytes in memory; C may do with its own what it likes.
-pub(super) fn copy(data: *const c_void, size: usize) -> Result<Vec<u8>, Error> {
-    if data.is_null() && size > 0 {
-        return Err(Error::invalid(format!(
-            "memory: the address is NULL, but the size {size}"
-        )));
-    }
-    if isize::try_from(size).is_err() {
-        return Err(Error::invalid(format!(
-            "memory: the size {size} is more than there can be"
-        )));
-    }
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(size).map_err(|_| {
-        Error::new(
-            Status::Resources,
-            format!("memory: the system has no {size} bytes for the copy; use a file"),
-        )
-    })?;
-    if size > 0 {
-        // SAFETY: not NULL, and the caller promised that so many bytes can be read.
-        bytes.extend_from_slice(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), size) });
-    }
-    Ok(bytes)
-}
-
 /// A new upload to a path of a bucket, such as "videos" and "/2026/big.mp4"; the leading slash makes no difference. The texts
 /// are copied. Owned by the caller: free it with cos_slice_upload_free, before or after the client. The client may be
 /// used by several threads at once.
@@ -331,41 +312,6 @@ pub unsafe extern "C" fn cos_slice_upload_free(upload: *mut cos_slice_upload) {
             upload.abandon();
         }
     });
-}
-
-/// Uploads a regular file; symbolic links are followed. The path is UTF-8, and copied. The file is opened when the upload is
-/// run, and must not change until it is over: a change is noticed and ends the upload with COS_SLICE_ERR_SOURCE_CHANGED.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cos_slice_upload_set_file(
-    upload: *mut cos_slice_upload,
-    path: *const c_char,
-) -> i32 {
-    enter!(upload).call(|upload| {
-        let path = text!("file", path).and_then(|path| match path {
-            "" => Err(Error::invalid("file: the path is empty")),
-            path => Ok(PathBuf::from(path)),
-        });
-        upload.set("source", path, |settings, path| {
-            settings.content.replace(Content::File(path))
-        })
-    })
-}
-
-/// Uploads bytes in memory. They are copied during the call and the copy is kept until another source is set or the upload
-/// is freed: use a file for what is large. NULL is allowed where the size is 0. COS_SLICE_ERR_RESOURCES where the
-/// system has no memory for the copy.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cos_slice_upload_set_memory(
-    upload: *mut cos_slice_upload,
-    data: *const c_void,
-    size: usize,
-) -> i32 {
-    enter!(upload).call(|upload| {
-        let source = copy(data, size).map(|bytes| Arc::new(MemorySource::new(bytes)));
-        upload.set("source", source, |settings, source| {
-            settings.content.replace(Content::Memory(source))
-        })
-    })
 }
 
 /// Sets what is told of the progress: at the beginning, at most ten times a second, and at the end. Under
@@ -409,10 +355,11 @@ pub unsafe extern "C" fn cos_slice_upload_set_slice_size(upload: *mut cos_slice_
 
 /// Whether to take the source's SHA-1 before it is sent: anything but 0 is on. It buys the instant upload of content that the
 /// server has already, the server's own verification, and the proof on resumption that its slices are of this very
-/// content; it costs one reading of the source.
+/// content; it costs one reading of the source. A stream that is not spooled can't be hashed first: for it this is off unless
+/// set, and to turn it on is an invalid argument.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_upload_set_hash(upload: *mut cos_slice_upload, on: i32) -> i32 {
-    enter!(upload).call(|upload| upload.set_option("hash", Ok(on != 0), |options, on| options.hash = on))
+    enter!(upload).call(|upload| upload.set("hash", Ok(on != 0), |settings, on| settings.hash = Some(on)))
 }
 
 /// Whether an object of other content at the path is replaced: anything but 0 is on. Off, it is left alone, and the upload
@@ -582,7 +529,7 @@ mod tests {
         std::fs::write(&no_folder, "").unwrap();
         let client = crate::ffi::client::tests::client_of_nobody(&no_folder);
         let upload = cos_slice_upload::new(Some(client), Ok("bucket"), Ok("path"));
-        upload.lock().settings.content = Some(Content::Memory(Arc::new(MemorySource::new(vec![1]))));
+        upload.lock().settings.content = Content::of_memory(vec![1]);
         assert_eq!(upload.run().unwrap_err().status, Status::Connect);
         assert!(!upload.warning().is_null(), "no checkpoint can be kept");
 

@@ -46,7 +46,7 @@ pub struct Error {
     pub request_id: Option<String>,
     /// The system's error number, where there is one.
     pub os_errno: Option<i32>,
-    /// What the callback that stopped the upload returned; 0 otherwise.
+    /// What the callback that stopped the upload, or could not read for it, returned; 0 otherwise.
     pub callback_value: i32,
 }
 
@@ -123,11 +123,14 @@ impl Error {
             SourceFault::Unreadable => Status::FileRead,
             SourceFault::Changed => Status::SourceChanged,
             SourceFault::Gone => Status::NotRestartable,
+            SourceFault::NoRoom => Status::Resources,
+            SourceFault::TooLarge => Status::TooLarge,
         };
         let mut message = format!("{name}: {}", failure.detail);
         push_advice(&mut message, advice(status));
         Self {
             os_errno: failure.os_errno,
+            callback_value: failure.callback_value,
             ..Self::new(status, message)
         }
     }

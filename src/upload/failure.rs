@@ -109,6 +109,10 @@ pub enum SourceFault {
     Changed,
     /// What was read of it can't be read once more, and is needed.
     Gone,
+    /// There is no room for it where it has to be kept before it is sent.
+    NoRoom,
+    /// It turned out to be larger than the service takes.
+    TooLarge,
 }
 
 /// Why the source can't be sent.
@@ -120,4 +124,31 @@ pub struct SourceFailure {
     pub detail: String,
     /// The system's error number, where there is one.
     pub os_errno: Option<i32>,
+    /// What the callback that reads it returned in place of a number of bytes; 0 otherwise.
+    pub callback_value: i32,
 }
+
+impl SourceFailure {
+    /// This is the matter, with the source's name.
+    pub fn new(kind: SourceFault, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            os_errno: None,
+            callback_value: 0,
+        }
+    }
+
+    /// The same, with the number of the system's error behind it.
+    pub fn of_system(self, os_errno: Option<i32>) -> Self {
+        Self { os_errno, ..self }
+    }
+}
+
+impl fmt::Display for SourceFailure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for SourceFailure {}

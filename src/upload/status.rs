@@ -54,7 +54,7 @@ statuses! {
     SourceChanged = -102, "ERR_SOURCE_CHANGED", true,
         "The source changed while it was being uploaded; no mixed object was made.";
     Resources = -103, "ERR_RESOURCES", true,
-        "The system refused memory, threads or descriptors.";
+        "The system refused memory, threads, descriptors or room for a temporary file.";
     CheckpointBusy = -104, "ERR_CHECKPOINT_BUSY", true,
         "Another process, or another upload of this one, is at work with the same checkpoint. Nothing was sent.";
     Signer = -105, "ERR_SIGNER", true,

@@ -54,7 +54,7 @@ static int32_t watch(const cos_slice_progress *progress, void *user_data)
     CHECK(progress->struct_size == sizeof *progress);
     CHECK(progress->acknowledged <= progress->total && progress->resumed <= progress->acknowledged);
     CHECK(progress->acknowledged >= watcher->last.acknowledged);
-    CHECK(progress->phase >= COS_SLICE_PHASE_WAITING && progress->phase <= COS_SLICE_PHASE_DONE);
+    CHECK(progress->phase >= COS_SLICE_PHASE_WAITING && progress->phase <= COS_SLICE_PHASE_SPOOLING);
     watcher->last = *progress;
     if (watcher->calls++ > 0)
         return 0;

@@ -8,6 +8,7 @@ mod planted;
 mod progress;
 mod secrets;
 mod signing;
+mod standard_input;
 mod stores;
 mod support;
 mod tls;

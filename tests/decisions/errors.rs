@@ -219,11 +219,7 @@ fn without_a_code_the_http_status_tells_what_failed() {
 #[test]
 fn a_source_that_can_not_be_read_is_not_one_that_changed() {
     let source = |kind| {
-        let failure = SourceFailure {
-            kind,
-            detail: "big.mp4: it broke".into(),
-            os_errno: Some(5),
-        };
+        let failure = SourceFailure::new(kind, "big.mp4: it broke").of_system(Some(5));
         Error::source("n", &failure)
     };
     let (unreadable, changed) = (source(SourceFault::Unreadable), source(SourceFault::Changed));

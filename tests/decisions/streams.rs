@@ -78,12 +78,10 @@ fn a_part_that_is_gone_ends_the_upload_in_words_of_its_own() {
     let mut script = script(Reading::Once, plain());
     script.begin();
     let task = script.request(Slice);
-    let gone = TaskFailure::Source(SourceFailure {
-        kind: SourceFault::Gone,
-        detail: "the stream is past offset 0".into(),
-        os_errno: None,
-    });
-    script.client.report(task, Err(gone), script.now);
+    let gone = SourceFailure::new(SourceFault::Gone, "the stream is past offset 0");
+    script
+        .client
+        .report(task, Err(TaskFailure::Source(gone)), script.now);
     assert_eq!(script.status(), Status::NotRestartable);
 }
 
@@ -123,14 +121,16 @@ fn a_source_that_turns_out_too_large_is_refused_before_any_request() {
 }
 
 #[test]
-fn a_source_that_can_not_be_spooled_is_one_that_can_not_be_read() {
-    let mut script = script(Reading::AfterSpooling, plain());
-    let task = script.task();
-    let failure = TaskFailure::Source(SourceFailure {
-        kind: SourceFault::Unreadable,
-        detail: "the disk is full".into(),
-        os_errno: Some(28),
-    });
-    script.client.report(task, Err(failure), script.now);
-    assert_eq!(script.status(), Status::FileRead);
+fn a_source_that_can_not_be_spooled_says_whether_it_can_not_be_read_or_has_no_room() {
+    for (kind, status) in [
+        (SourceFault::Unreadable, Status::FileRead),
+        (SourceFault::NoRoom, Status::Resources),
+        (SourceFault::TooLarge, Status::TooLarge),
+    ] {
+        let mut script = script(Reading::AfterSpooling, plain());
+        let task = script.task();
+        let failure = TaskFailure::Source(SourceFailure::new(kind, "it broke"));
+        script.client.report(task, Err(failure), script.now);
+        assert_eq!(script.status(), status);
+    }
 }

@@ -17,7 +17,9 @@ mod resume;
 mod scenarios;
 mod signers;
 mod signing;
+mod sources;
 mod strangers;
+mod streams;
 mod support;
 
 use std::sync::{Arc, mpsc};

@@ -6,8 +6,16 @@ fn main() {
     let mut build = cc::Build::new();
     build
         .files(
-            ["calls", "dialect", "given", "operations", "sign", "take"]
-                .map(|name| format!("src/abi/{name}.c")),
+            [
+                "calls",
+                "dialect",
+                "given",
+                "operations",
+                "sign",
+                "sources",
+                "take",
+            ]
+            .map(|name| format!("src/abi/{name}.c")),
         )
         .include("../../include")
         .std("c11");

@@ -374,11 +374,7 @@ impl<'a> World<'a> {
             Work::Sign(_) | Work::Spool | Work::Digest | Work::Save(_) | Work::Forget => false,
         };
         if reads && self.seen_to_change {
-            let failure = SourceFailure {
-                kind: SourceFault::Changed,
-                detail: "changed".into(),
-                os_errno: None,
-            };
+            let failure = SourceFailure::new(SourceFault::Changed, "changed");
             return self.later(at, None, task, Answered::Failed(TaskFailure::Source(failure)));
         }
         match &mut task.work {

@@ -53,7 +53,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct UploadArguments {
-    /// The file to upload: a regular file, or a symbolic link to one.
+    /// The file to upload: a regular file, or a symbolic link to one; - for standard input, from where it is to its end.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
     /// Where the object goes.
@@ -97,6 +97,16 @@ pub struct UploadArguments {
     /// Keeps nothing: a later run takes the SHA-1 again, and can't resume with --no-hash.
     #[arg(long, conflicts_with = "checkpoint_dir")]
     pub no_checkpoint: bool,
+    /// With - for FILE, where that is no file: how many bytes there are to come. They are sent while they are read, without a
+    /// SHA-1, and can't be gone on with by another process [default: they are written to a temporary file first].
+    #[arg(long, value_name = "SIZE", value_parser = object_size)]
+    pub size: Option<u64>,
+    /// Where that temporary file is made [default: $TMPDIR, else /tmp]. It has no name, and is gone at the end.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "size")]
+    pub spool_dir: Option<PathBuf>,
+    /// How large it may be.
+    #[arg(long, value_name = "SIZE", default_value = "64G", value_parser = object_size, conflicts_with = "size")]
+    pub spool_limit: u64,
     /// Prints one JSON object in place of the URL, also on failure.
     #[arg(long)]
     pub json: bool,
@@ -203,18 +213,24 @@ pub fn api(text: &str) -> Result<Api, String> {
     }
 }
 
+/// The size of something that becomes an object.
+fn object_size(text: &str) -> Result<u64, String> {
+    let size = bytes(text)?;
+    options::validate_size(size).map(|()| size)
+}
+
 /// A number of bytes, perhaps with a unit.
 pub fn bytes(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.strip_suffix(['k', 'K', 'm', 'M']) {
-        Some(digits) if text.ends_with(['k', 'K']) => (digits, 1 << 10),
-        Some(digits) => (digits, 1 << 20),
-        None => (text, 1),
-    };
+    let units = [("k", 10), ("K", 10), ("m", 20), ("M", 20), ("g", 30), ("G", 30)];
+    let unit = units
+        .iter()
+        .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, 1 << shift)));
+    let (digits, unit) = unit.unwrap_or((text, 1));
     let bytes = digits
         .parse::<u64>()
         .ok()
         .and_then(|number| number.checked_mul(unit));
-    bytes.ok_or_else(|| "a whole number of bytes is wanted, or one with K or M, as in 512K or 1M".to_owned())
+    bytes.ok_or_else(|| "a whole number of bytes is wanted, or one with K, M or G, as in 512K or 1M".into())
 }
 
 fn biz_attr(text: &str) -> Result<String, String> {

@@ -1,14 +1,16 @@
 //! The command `cos-slice`: uploads a file to Tencent COS by slices, and resumes.
 //!
 //! It reads the command line and the environment, shows progress and tells the result; everything else is the
-//! library's. `arguments` is the one table of options, `store` those for private stores, `settings` what the environment adds, `upload` and `status`
-//! the two subcommands, `progress` what a person sees meanwhile, `output` what scripts read.
+//! library's. `arguments` is the one table of options, `store` those for private stores, `settings` what the environment
+//! adds, `upload` and `status` the two subcommands, `source` what is uploaded, `progress` what a person sees meanwhile,
+//! `output` what scripts read.
 
 mod arguments;
 mod interrupt;
 mod output;
 mod progress;
 mod settings;
+mod source;
 mod status;
 mod store;
 mod upload;

@@ -173,6 +173,9 @@ fn template(phase: Phase) -> String {
     if is_measured(phase) {
         let numbers = "{binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} {msg}";
         format!("{name} [{{wide_bar:.cyan}}] {numbers}")
+    } else if phase == Phase::Spooling {
+        // How much there is to come is not known.
+        name.to_owned()
     } else {
         format!("{name} {{binary_total_bytes}}")
     }
@@ -227,7 +230,7 @@ mod tests {
 
     #[test]
     fn every_phase_has_a_valid_template() {
-        for phase in [Phase::Hashing, Phase::Sending, Phase::Finishing, Phase::Verifying] {
+        for &phase in Phase::ALL {
             assert!(
                 ProgressStyle::with_template(&template(phase)).is_ok(),
                 "{phase:?}"

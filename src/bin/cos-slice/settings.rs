@@ -223,11 +223,11 @@ pub fn checkpoint_dir(arguments: &UploadArguments) -> Result<Option<PathBuf>, St
 ///
 /// # Errors
 /// The library's limits, said in the command's words.
-pub fn slice_size(arguments: &UploadArguments, sizes: &SliceSizes) -> Result<u64, Error> {
-    let slice_size = arguments.slice_size.unwrap_or(sizes.default_size());
+pub fn slice_size(wanted: Option<u64>, hash: bool, sizes: &SliceSizes) -> Result<u64, Error> {
+    let slice_size = wanted.unwrap_or(sizes.default_size());
     options::validate_slice_size(slice_size, sizes)
         .map_err(|error| Error::invalid(error.replacen("slice_size", "--slice-size", 1)))?;
-    if !arguments.no_hash && slice_size > options::MAX_HASHED_SLICE_SIZE && !sizes.is_own() {
+    if hash && slice_size > options::MAX_HASHED_SLICE_SIZE && !sizes.is_own() {
         return Err(Error::invalid(
             "--slice-size: more than 1M is only possible with --no-hash; add it or ask for less",
         ));

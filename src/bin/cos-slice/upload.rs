@@ -16,6 +16,7 @@ use crate::interrupt;
 use crate::output::{self, DONE};
 use crate::progress::Display;
 use crate::settings;
+use crate::source;
 
 /// The result as JSON. A member that the service said nothing about is null.
 #[derive(Serialize)]
@@ -66,9 +67,10 @@ pub fn run(arguments: &UploadArguments) -> u8 {
 
 /// Uploads; leaves in `warning` what was noticed and did not stop it.
 fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<Object, Error> {
+    let hash = source::can_be_hashed(arguments)?;
     let mut config = settings::client_config(&arguments.service)?;
     arguments.slices.add_to(&mut config.dialect)?;
-    let slice_size = settings::slice_size(arguments, &config.dialect.slice_sizes)?;
+    let slice_size = settings::slice_size(arguments.slice_size, hash, &config.dialect.slice_sizes)?;
     config.connections = arguments.concurrency;
     match settings::checkpoint_dir(arguments) {
         Ok(folder) => config.checkpoint_dir = folder,
@@ -87,7 +89,7 @@ fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<O
     }
     let client = Client::new(config)?;
     let upload = Arc::new(client.upload(&arguments.object.bucket, &arguments.object.path)?);
-    set_options(&upload, arguments, slice_size)?;
+    set_options(&upload, arguments, slice_size, hash)?;
 
     interrupt::watch({
         let upload = upload.clone();
@@ -103,11 +105,16 @@ fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<O
     result
 }
 
-fn set_options(upload: &Upload, arguments: &UploadArguments, slice_size: u64) -> Result<(), Error> {
-    upload.set_file(&arguments.file)?;
+fn set_options(
+    upload: &Upload,
+    arguments: &UploadArguments,
+    slice_size: u64,
+    hash: bool,
+) -> Result<(), Error> {
+    source::set(upload, arguments)?;
     upload.set_options(|options| {
         options.slice_size = slice_size;
-        options.hash = !arguments.no_hash;
+        options.hash = hash;
         options.overwrite = arguments.overwrite;
         options.create_parents = arguments.create_parents;
         options.discard_unfinished = arguments.discard_unfinished;

@@ -277,6 +277,7 @@ mod tests {
                 size: 200,
                 mtime_ns: 1_700_000_000_123_456_789,
                 ctime_ns: -1,
+                part: None,
             }),
             memory: Memory {
                 digests: Some(Arc::new(digests)),
@@ -338,13 +339,14 @@ mod tests {
             bucket,
             path,
         });
-        let numbers = any::<(u64, u64, u64, i128, i128)>();
-        let source = numbers.prop_map(|(device, inode, size, mtime_ns, ctime_ns)| Identity {
+        let numbers = any::<(u64, u64, u64, i128, i128, Option<(u64, u64)>)>();
+        let source = numbers.prop_map(|(device, inode, size, mtime_ns, ctime_ns, part)| Identity {
             device,
             inode,
             size,
             mtime_ns,
             ctime_ns,
+            part,
         });
         (destination, proptest::option::of(source), memory()).prop_map(|(destination, source, memory)| {
             Contents {

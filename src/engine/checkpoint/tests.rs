@@ -26,6 +26,7 @@ fn identity(inode: u64) -> Identity {
         size: 200,
         mtime_ns: 5,
         ctime_ns: 6,
+        part: None,
     }
 }
 
@@ -103,6 +104,10 @@ fn the_next_life_is_told_all_of_the_same_content_and_only_whose_the_upload_is_of
         },
         Identity {
             ctime_ns: 7,
+            ..identity(1)
+        },
+        Identity {
+            part: Some((0, 200)),
             ..identity(1)
         },
     ] {

@@ -72,11 +72,7 @@ impl Machine {
         let digests = Arc::new(hasher.finish());
         if self.hashed_before.is_some_and(|before| before != digests.whole()) {
             let text = "the source's content is not what it was when the upload began";
-            let failure = SourceFailure {
-                kind: SourceFault::Changed,
-                detail: text.into(),
-                os_errno: None,
-            };
+            let failure = SourceFailure::new(SourceFault::Changed, text);
             return self.fail(Error::source(&self.name, &failure));
         }
         self.memory.digests = Some(digests.clone());

@@ -264,9 +264,9 @@ impl Machine {
             TaskFailure::Refused(refusal) => self.control_refused(refusal, context),
             TaskFailure::Network(failure) => self.control_unanswered(failure, context),
             TaskFailure::Source(_)
-            | TaskFailure::Signer(_)
             | TaskFailure::Argument(_)
             | TaskFailure::Resources(_)
+            | TaskFailure::Signer(_)
             | TaskFailure::Defect(_)
             | TaskFailure::Cancelled => self.fail_without_request(failure),
         }

@@ -75,6 +75,7 @@ fn contents(input: &mut Input<'_>) -> Contents {
         size: input.number(),
         mtime_ns: i128::from(input.number()) << 32,
         ctime_ns: -i128::from(input.number()),
+        part: (flags & 16 != 0).then(|| (input.number(), input.number())),
     });
     let began = (flags & 2 != 0).then(|| Begun {
         session: session.into(),

@@ -55,7 +55,8 @@ fn every_function_of_the_c_interface_is_among_the_calls() {
         include_str!("../src/abi/calls.c"),
         include_str!("../src/abi/dialect.c"),
         include_str!("../src/abi/operations.c"),
-        include_str!("../src/abi/sign.c")
+        include_str!("../src/abi/sign.c"),
+        include_str!("../src/abi/sources.c")
     );
     let exported = include_str!("../../../abi/exports.txt");
     let is_called = |name: &&str| {

@@ -75,6 +75,7 @@ fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
         "signer",
         "dialect",
         "upload",
+        "source",
         "result",
         "operation",
         "verbs",

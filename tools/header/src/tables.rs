@@ -180,7 +180,7 @@ pub fn defaults() -> String {
     );
     let retry = client.retry;
     let dialect = Dialect::default();
-    let rows: [(&str, String); 22] = [
+    let rows: [(&str, String); 23] = [
         (
             "connections of a client",
             format!(
@@ -198,6 +198,7 @@ pub fn defaults() -> String {
         ("token_place", token_place(&dialect.token).into()),
         ("slice_md5", on(dialect.slice_md5)),
         ("verify", on(upload.verify)),
+        ("spooling of streams", "off; up to 64 GiB in the command".into()),
         ("checkpoints", "off; on in the command".into()),
         (
             "one request instead of slices",
@@ -267,7 +268,8 @@ pub fn memory() -> String {
         "A client takes at most {} + connections x {}, the library's own code included, so {}.{} MiB with
  * the default. Add 24 bytes for each slice of the uploads under way, as much again while a checkpoint is read or written,
  * the copies that cos_slice_upload_set_memory makes, and for each connection the form fields and headers that were added.
- * Files are never held in memory, whatever their size.",
+ * Files are never held in memory, whatever their size. A stream that is not spooled adds (connections + 1) x slice size
+ * while it is uploaded.",
         bytes(MEMORY_BASE),
         bytes(connection),
         total >> 20,

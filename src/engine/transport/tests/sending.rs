@@ -350,7 +350,7 @@ fn a_file_truncated_or_grown_while_it_is_sent_ends_the_exchange_as_changed() {
         let Err(TaskFailure::Source(failure)) = result else {
             panic!("{result:?}")
         };
-        assert!(failure.kind == SourceFault::Changed, "{failure:?}");
+        assert_eq!(failure.kind, SourceFault::Changed, "{failure:?}");
     }
 }
 

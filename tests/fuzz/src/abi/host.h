@@ -54,6 +54,9 @@ int64_t take_deadline(struct host *host);
 /* A file's path within the folder, so that the input names nothing else on this machine; NULL for NULL. The caller frees it. */
 char *take_path(struct host *host, const char *usual);
 
+/* Says what is uploaded; in sources.c. */
+int32_t set_source(struct host *host, cos_slice_upload *upload);
+
 /* Says what a private store wants otherwise; the setter's status. */
 int32_t set_dialect(struct host *host, cos_slice_client *client);
 /* A user_data from malloc is given away … */

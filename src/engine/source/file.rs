@@ -1,129 +1,32 @@
-//! Where the bytes of an upload come from.
+//! Files as sources.
 
 use std::fs::{File, Metadata};
-use std::io;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::io::{self, Seek};
+use std::os::fd::RawFd;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
-
-use crate::protocol::digest::Sha1Digest;
+use super::{Identity, Source};
+use crate::engine::sys::{self, FileKind};
 use crate::upload::failure::{SourceFailure, SourceFault};
-use crate::upload::task::Reading;
-
-use super::cancel::CancelToken;
-use super::sys::{self, FileKind};
-
-/// Bytes to be uploaded. Unless it says otherwise they can be read at any place, any number of times and from several
-/// threads, and their number is known.
-pub trait Source: Send + Sync {
-    /// How many bytes there are; of no meaning before it is spooled, where it has to be.
-    fn size(&self) -> u64;
-
-    /// Reads bytes from `offset` on into the buffer; may read fewer than fit. 0 means that the source ends
-    /// there.
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
-
-    /// Whether the source still is what it was when it was opened.
-    fn verify_unchanged(&self) -> Result<(), SourceFailure>;
-
-    /// What tells this content from any that the source had before; `None` where nothing does.
-    fn identity(&self) -> Option<Identity>;
-
-    /// The same where it also tells what was read so far, and is read from now on, from any content that the source may
-    /// have later: what it is remembered by.
-    fn lasting_identity(&self) -> Option<Identity> {
-        self.identity()
-    }
-
-    /// How it can be read.
-    fn reading(&self) -> Reading {
-        Reading::AtWill
-    }
-
-    /// Whether reading it may take as long as somebody else likes.
-    fn may_block(&self) -> bool {
-        false
-    }
-
-    /// Reads it to its end, into a place where it can be read at will; its size then. Called where that is how it can be
-    /// read, before anything else, and again after a failure. Returns soon after the token was cancelled.
-    ///
-    /// # Errors
-    /// Why it can't be read or kept.
-    fn spool(&self, token: &CancelToken) -> Result<u64, SourceFailure> {
-        let _ = token;
-        Ok(self.size())
-    }
-
-    /// The SHA-1 of all of it, where that was taken while it was read from beginning to end.
-    fn digest(&self) -> Option<Sha1Digest> {
-        None
-    }
-
-    /// What is kept of it for another attempt, where it can be read only once.
-    fn buffered(&self) -> Vec<Range<u64>> {
-        Vec::new()
-    }
-
-    /// Nobody will read these bytes again.
-    fn release(&self, range: Range<u64>) {
-        let _ = range;
-    }
-
-    /// What error texts call the source.
-    fn name(&self) -> String {
-        "the source".to_owned()
-    }
-}
-
-/// A file as the system tells it from others, and this content of it from others. Content is never changed
-/// without one of these changing, save within one tick of the file system's clock or by setting that clock
-/// back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Identity {
-    /// The file system's device number.
-    pub device: u64,
-    /// The file's number on it.
-    pub inode: u64,
-    /// In bytes.
-    pub size: u64,
-    /// When the content was last modified, in nanoseconds since 1970.
-    pub mtime_ns: i128,
-    /// When content or properties were last changed, in nanoseconds since 1970.
-    pub ctime_ns: i128,
-}
-
-/// More than a tick of the clock by which file systems note changes: 10 ms at most where the kernel keeps it, and a virtual
-/// machine may be late with it.
-pub const CLOCK_TICK: Duration = Duration::from_millis(100);
-/// The same for file systems that note whole seconds, of which the coarsest notes every other one.
-const COARSE_TICK: Duration = Duration::from_millis(2100);
-
-impl Identity {
-    /// Whether any change after this moment shows, because it falls into a later tick than the last one did.
-    fn shows_changes_after(&self, moment: SystemTime) -> bool {
-        let moment = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let nanoseconds = |duration: Duration| i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX);
-        self.ctime_ns.saturating_add(nanoseconds(self.tick())) <= nanoseconds(moment)
-    }
-
-    fn tick(&self) -> Duration {
-        let whole_seconds = self.ctime_ns % 1_000_000_000 == 0;
-        if whole_seconds { COARSE_TICK } else { CLOCK_TICK }
-    }
-}
 
 /// A regular file, read by position, so that any number of connections share the one descriptor.
 #[derive(Debug)]
 pub struct FileSource {
-    file: File,
-    path: PathBuf,
+    file: Arc<File>,
+    /// What error texts call it.
+    name: String,
     opened: Identity,
     first_read: OnceLock<SystemTime>,
+}
+
+/// A regular file that the program has open, by a descriptor of our own: the program may close its own at once. Its position
+/// is neither used nor moved.
+#[derive(Clone, Debug)]
+pub struct OpenFile {
+    file: Arc<File>,
+    name: String,
 }
 
 impl FileSource {
@@ -132,42 +35,85 @@ impl FileSource {
     /// # Errors
     /// The file can't be opened, or is a directory, a FIFO, a device or a socket.
     pub fn open(path: &Path) -> Result<Self, SourceFailure> {
-        let fail = |doing: &str, error: io::Error| SourceFailure {
-            kind: SourceFault::Unreadable,
-            detail: format!("{doing} {path:?} failed: {error}"),
-            os_errno: error.raw_os_error(),
-        };
+        let name = format!("{path:?}");
         // Looked at before it is opened: opening a device can have effects. And looked at once more when it
         // is open, since the path may name something else by then.
-        let metadata = std::fs::metadata(path).map_err(|error| fail("looking at", error))?;
-        require_regular(path, &metadata)?;
-        let file = sys::open(path).map_err(|error| fail("opening", error))?;
-        let metadata = file.metadata().map_err(|error| fail("looking at", error))?;
-        require_regular(path, &metadata)?;
+        let metadata = std::fs::metadata(path).map_err(|error| cannot("looking at", &name, &error))?;
+        require_regular(&name, &metadata)?;
+        let file = sys::open(path).map_err(|error| cannot("opening", &name, &error))?;
+        Self::of(&OpenFile {
+            file: Arc::new(file),
+            name,
+        })
+    }
+
+    /// The content that an open file has now.
+    ///
+    /// # Errors
+    /// It can't be looked at, or is no regular file.
+    pub fn of(open: &OpenFile) -> Result<Self, SourceFailure> {
+        let metadata = open.metadata()?;
+        require_regular(&open.name, &metadata)?;
         Ok(Self {
-            file,
-            path: path.to_owned(),
+            file: open.file.clone(),
+            name: open.name.clone(),
             opened: sys::identity(&metadata),
             first_read: OnceLock::new(),
         })
     }
 }
 
-fn require_regular(path: &Path, metadata: &Metadata) -> Result<(), SourceFailure> {
+impl OpenFile {
+    /// Duplicates a descriptor of a regular file that is open for reading.
+    ///
+    /// # Errors
+    /// It is none, or the system has no more descriptors.
+    pub fn duplicate(descriptor: RawFd) -> Result<Self, SourceFailure> {
+        let name = format!("descriptor {descriptor}");
+        let fail = |error| cannot("duplicating", &name, &error);
+        let file = Arc::new(sys::duplicate(descriptor).map_err(fail)?);
+        let is_readable = sys::is_readable(&file).map_err(fail)?;
+        let open = Self { file, name };
+        require_regular(&open.name, &open.metadata()?)?;
+        if !is_readable {
+            let text = format!("{} is not open for reading", open.name);
+            return Err(SourceFailure::new(SourceFault::Unreadable, text));
+        }
+        Ok(open)
+    }
+
+    /// Where the program is in it, in bytes from its beginning.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn position(&self) -> Result<u64, SourceFailure> {
+        let position = (&*self.file).stream_position();
+        position.map_err(|error| cannot("looking at", &self.name, &error))
+    }
+
+    fn metadata(&self) -> Result<Metadata, SourceFailure> {
+        let metadata = self.file.metadata();
+        metadata.map_err(|error| cannot("looking at", &self.name, &error))
+    }
+}
+
+fn cannot(doing: &str, name: &str, error: &io::Error) -> SourceFailure {
+    let text = format!("{doing} {name} failed: {error}");
+    SourceFailure::new(SourceFault::Unreadable, text).of_system(error.raw_os_error())
+}
+
+fn require_regular(name: &str, metadata: &Metadata) -> Result<(), SourceFailure> {
     let what = match FileKind::from(metadata.file_type()) {
         FileKind::Regular => return Ok(()),
         FileKind::Directory => "a directory; only files can be uploaded, one by one",
         FileKind::Fifo => {
-            "a FIFO, whose size is not known; upload it as a stream, or write it to a file first"
+            "a pipe (FIFO), whose size is not known; upload it as a stream, or write it to a file first"
         }
-        FileKind::Socket => "a socket; only regular files can be uploaded",
-        FileKind::Device => "a device; only regular files can be uploaded",
+        FileKind::Socket => "a socket, whose size is not known; upload what it gives as a stream",
+        FileKind::Device => "a device, whose size is not known; upload what it gives as a stream",
     };
-    Err(SourceFailure {
-        kind: SourceFault::Unreadable,
-        detail: format!("{path:?} is {what}"),
-        os_errno: None,
-    })
+    let text = format!("{name} is {what}");
+    Err(SourceFailure::new(SourceFault::Unreadable, text))
 }
 
 impl Source for FileSource {
@@ -187,11 +133,8 @@ impl Source for FileSource {
     /// looked up again: where another file took it over by rename, the open one is still whole, the one that
     /// the upload began with.
     fn verify_unchanged(&self) -> Result<(), SourceFailure> {
-        let metadata = self.file.metadata().map_err(|error| SourceFailure {
-            kind: SourceFault::Unreadable,
-            detail: format!("looking at {:?} failed: {error}", self.path),
-            os_errno: error.raw_os_error(),
-        })?;
+        let metadata = self.file.metadata();
+        let metadata = metadata.map_err(|error| cannot("looking at", &self.name, &error))?;
         let (then, now) = (&self.opened, sys::identity(&metadata));
         let how = if now.size != then.size {
             format!("its size was {} bytes and is {}", then.size, now.size)
@@ -200,12 +143,8 @@ impl Source for FileSource {
         } else {
             return Ok(());
         };
-        let detail = format!("{:?} changed while it was being uploaded: {how}", self.path);
-        Err(SourceFailure {
-            kind: SourceFault::Changed,
-            detail,
-            os_errno: None,
-        })
+        let text = format!("{} changed while it was being uploaded: {how}", self.name);
+        Err(SourceFailure::new(SourceFault::Changed, text))
     }
 
     fn identity(&self) -> Option<Identity> {
@@ -221,52 +160,18 @@ impl Source for FileSource {
     }
 
     fn name(&self) -> String {
-        format!("{:?}", self.path)
-    }
-}
-
-/// Bytes in memory. They can't change while the source exists.
-#[derive(Clone)]
-pub struct MemorySource(Arc<[u8]>);
-
-impl MemorySource {
-    /// A source of these bytes.
-    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
-        Self(bytes.into())
-    }
-}
-
-impl Source for MemorySource {
-    fn size(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
-        let rest = &self.0[start..];
-        let count = rest.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&rest[..count]);
-        Ok(count)
-    }
-
-    fn verify_unchanged(&self) -> Result<(), SourceFailure> {
-        Ok(())
-    }
-
-    fn identity(&self) -> Option<Identity> {
-        None
-    }
-
-    fn name(&self) -> String {
-        "the memory given".to_owned()
+        self.name.clone()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs::{self, OpenOptions};
+    use std::io::SeekFrom;
+    use std::os::fd::AsRawFd;
     use std::os::unix::fs::{PermissionsExt, symlink};
-    use std::os::unix::net::UnixListener;
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::path::PathBuf;
     use std::process::Command;
     use std::time::SystemTime;
 
@@ -315,7 +220,7 @@ mod tests {
         ] {
             let failure = FileSource::open(path).unwrap_err();
             assert!(failure.detail.contains(kind), "{}", failure.detail);
-            assert!(failure.kind != SourceFault::Changed);
+            assert_eq!(failure.kind, SourceFault::Unreadable);
         }
     }
 
@@ -411,27 +316,6 @@ mod tests {
     }
 
     #[test]
-    fn a_change_shows_where_it_falls_into_a_later_tick() {
-        let changed_at = |ctime_ns| Identity {
-            device: 1,
-            inode: 1,
-            size: 1,
-            mtime_ns: 0,
-            ctime_ns,
-        };
-        let fine = changed_at(1_000_000_004);
-        let at = |ns| UNIX_EPOCH + Duration::from_nanos(ns);
-        assert!(!fine.shows_changes_after(at(1_000_000_004)));
-        assert!(!fine.shows_changes_after(at(1_100_000_003)));
-        assert!(fine.shows_changes_after(at(1_100_000_004)));
-        assert!(!fine.shows_changes_after(at(0)), "a clock that was set back");
-        let coarse = changed_at(2_000_000_000);
-        assert!(!coarse.shows_changes_after(at(4_099_999_999)));
-        assert!(coarse.shows_changes_after(at(4_100_000_000)));
-        assert!(!changed_at(i128::MAX).shows_changes_after(at(u64::MAX)));
-    }
-
-    #[test]
     fn what_a_file_is_remembered_by_goes_by_its_first_reading() {
         let (_folder, path) = folder_with_file(b"0123456789");
         let young = FileSource::open(&path).unwrap();
@@ -449,15 +333,62 @@ mod tests {
         assert_eq!(old.lasting_identity(), old.identity());
     }
 
+    fn descriptor(file: &impl AsRawFd) -> Result<FileSource, SourceFailure> {
+        FileSource::of(&OpenFile::duplicate(file.as_raw_fd())?)
+    }
+
     #[test]
-    fn memory_is_a_source_without_identity() {
-        let source = MemorySource::new(*b"abcdef");
-        let mut buffer = [0; 4];
+    fn a_descriptor_is_read_by_place_after_it_was_closed_and_its_position_stays() {
+        let (_folder, path) = folder_with_file(b"0123456789");
+        let mut file = File::open(&path).unwrap();
+        file.seek(SeekFrom::Start(7)).unwrap();
+        let source = descriptor(&file).unwrap();
+        let mut buffer = [0; 10];
         assert_eq!(
-            (source.read_at(4, &mut buffer).unwrap(), &buffer[..2]),
-            (2, &b"ef"[..])
+            (source.read_at(0, &mut buffer).unwrap(), &buffer),
+            (10, b"0123456789")
         );
-        assert_eq!(source.read_at(u64::MAX, &mut buffer).unwrap(), 0);
-        assert_eq!((source.size(), source.identity()), (6, None));
+        assert_eq!(file.stream_position().unwrap(), 7);
+        drop(file);
+        assert_eq!(source.read_at(4, &mut buffer).unwrap(), 6);
+        assert_eq!(
+            source.identity(),
+            FileSource::open(&path).unwrap().identity(),
+            "as by its path"
+        );
+    }
+
+    #[test]
+    fn what_a_descriptor_has_when_it_is_looked_at_counts() {
+        let (_folder, path) = folder_with_file(b"0123456789");
+        let open = OpenFile::duplicate(File::open(&path).unwrap().as_raw_fd()).unwrap();
+        fs::write(&path, b"012345").unwrap();
+        let source = FileSource::of(&open).unwrap();
+        assert_eq!(source.size(), 6);
+        source.verify_unchanged().unwrap();
+        touch(&path);
+        assert_eq!(source.verify_unchanged().unwrap_err().kind, SourceFault::Changed);
+    }
+
+    #[test]
+    fn a_descriptor_that_is_no_readable_regular_file_is_refused_with_its_kind() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, _writer) = rustix::pipe::pipe().unwrap();
+        let (socket, _other) = UnixStream::pair().unwrap();
+        let directory = File::open(folder.path()).unwrap();
+        let device = File::open("/dev/null").unwrap();
+        let write_only = File::create(folder.path().join("file")).unwrap();
+        for (refused, said) in [
+            (descriptor(&pipe), "as a stream"),
+            (descriptor(&socket), "as a stream"),
+            (descriptor(&device), "as a stream"),
+            (descriptor(&directory), "a directory"),
+            (descriptor(&write_only), "not open for reading"),
+        ] {
+            let failure = refused.err().unwrap();
+            assert!(failure.detail.contains(said), "{failure}");
+        }
+        let closed = OpenFile::duplicate(i32::MAX).unwrap_err();
+        assert_eq!(closed.os_errno, Some(libc::EBADF), "{closed}");
     }
 }
