@@ -203,11 +203,15 @@ impl Worker {
 
     fn request(&mut self, shared: &Shared, job: &Job, operation: &Operation) -> Result<Done, TaskFailure> {
         let request = shared.api.encode(operation, &job.location, random_u128()?);
+        let file_id = match operation {
+            Operation::CreateDirectory(level) => job.location.file_id_of(&job.location.directory(*level)),
+            _ => job.location.file_id(),
+        };
         let authorization = signature::sign(
             &shared.secret_key,
             job.location.bucket(),
             request.signature,
-            &job.location.file_id(),
+            &file_id,
             shared.signing_clock.now(),
             SIGNATURE_LIFETIME,
             random_u32()?,
