@@ -40,8 +40,9 @@ kill: build ## KILLS=n times kill -9 while uploading, into tests/ledger/kill.jso
 cancel: ## cancels uploads in every state, 1,000 times each, and adds how long they took to tests/ledger/cancel.json
 	$(CARGO) run --locked --release --package cos-slice-cancel -- --ledger tests/ledger/cancel.json
 
-figures: ## bring the tables of docs/testing.md up to date with tests/ledger
+figures: ## bring the tables of docs up to date: with tests/ledger, and with the emulator's switches
 	$(CARGO) run --locked --quiet --package cos-slice-ledger -- page docs/testing.md tests/ledger
+	$(CARGO) run --locked --quiet --package cos-emulator --example page -- docs/emulator.md
 
 header: ## regenerate include/cos_slice.h
 	$(CARGO) run --locked --package cos-slice-header

@@ -6,8 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cos_slice::protocol::MAX_SINGLE_REQUEST_SIZE;
+use cos_slice::protocol::dialect::{
+    MAX_ADDED_BYTES, MAX_ADDITIONS, MAX_NAME, MAX_SLICE_SIZE, MAX_SLICE_SIZES, MIN_SLICE_SIZE,
+    SERVICE_SLICE_SIZES,
+};
 use cos_slice::protocol::location::MAX_PATH_BYTES;
+use cos_slice::protocol::{MAX_SINGLE_REQUEST_SIZE, regions};
 use cos_slice::upload::options::{self, MAX_CONNECTIONS};
 use cos_slice::upload::status::Status;
 
@@ -112,7 +116,16 @@ fn the_header_declares_what_the_library_exports() {
 
 #[test]
 fn every_function_is_called_by_a_c_program() {
-    let sources = ["misuse", "callbacks", "threads", "getters", "check"];
+    let sources = [
+        "misuse",
+        "callbacks",
+        "signers",
+        "threads",
+        "getters",
+        "dialect",
+        "operations",
+        "check",
+    ];
     let called: String = sources
         .iter()
         .map(|name| read(&format!("tests/capi/{name}.c")))
@@ -151,7 +164,7 @@ fn the_header_defines_each_status() {
 #[test]
 fn the_header_states_the_ranges_that_the_library_checks() {
     let header = read("include/cos_slice.h").replace("\n * ", " ");
-    let [smallest, small, large, largest] = options::SLICE_SIZES;
+    let [smallest, small, large, largest] = SERVICE_SLICE_SIZES;
     assert_eq!(small, options::MAX_HASHED_SLICE_SIZE);
     for stated in [
         format!("at most: 1 to {MAX_CONNECTIONS}."),
@@ -162,6 +175,13 @@ fn the_header_states_the_ranges_that_the_library_checks() {
         format!("With hashing on, {smallest} or {small}; with hashing off {large} and {largest} too"),
         format!("at most {} bytes; copied", options::MAX_BIZ_ATTR),
         format!("0 to {MAX_SINGLE_REQUEST_SIZE};"),
+        format!(
+            "1 to {MAX_SLICE_SIZES} of them, each a multiple of 64 within {MIN_SLICE_SIZE} to {MAX_SLICE_SIZE}"
+        ),
+        format!("The name has 1 to {MAX_NAME} visible ASCII"),
+        format!("At most {MAX_ADDITIONS} fields, with {MAX_ADDED_BYTES} bytes for all"),
+        format!("At most {MAX_ADDITIONS} headers, with {MAX_ADDED_BYTES} bytes for all"),
+        format!("The regions are {}.", regions::List),
         format!("The path must have 1 to {MAX_PATH_BYTES} bytes"),
     ] {
         assert!(
@@ -241,9 +261,29 @@ fn every_entry_point_goes_through_the_boundary() {
         "cos_slice_abi_version",
         "cos_slice_features",
     ];
-    let guards = ["enter!(", "of!(", "told_text!(", "told_number!(", "caught("];
+    let guards = [
+        "enter!(",
+        "of!(",
+        "told_text!(",
+        "told_number!(",
+        "alone!(",
+        "verb!(",
+        "caught(",
+    ];
     let mut checked = BTreeSet::new();
-    for file in ["version", "progress", "client", "upload", "result", "error"] {
+    for file in [
+        "version",
+        "progress",
+        "client",
+        "signer",
+        "dialect",
+        "upload",
+        "result",
+        "operation",
+        "verbs",
+        "answer",
+        "error",
+    ] {
         let source = read(&format!("src/ffi/{file}.rs"));
         for entry in source.split("#[unsafe(no_mangle)]").skip(1) {
             let name = &entry[entry.find("cos_slice_").expect("a name")..];

@@ -5,10 +5,12 @@
 
 #[path = "support/planted.rs"]
 mod planted;
+#[path = "secrets/signers.rs"]
+mod signers;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use cos_emulator::{Config, Emulator, Fault};
 use cos_slice::engine::client::{Client, ClientConfig};
 use cos_slice::engine::endpoint::Endpoint;
 use cos_slice::engine::source::{Identity, MemorySource, Source};
+use cos_slice::protocol::dialect::{Dialect, TokenPlace, Word};
 use cos_slice::protocol::signature::SecretKey;
 use cos_slice::upload::error::Error;
 use cos_slice::upload::failure::SourceFailure;
@@ -29,6 +32,9 @@ const PASSWORD: &str = "PlantedPassword0123456789";
 /// The beginning of `user:` and the password in Base64.
 const LOGIN: &str = "dXNlcjpQbGFudGVk";
 const BUCKET: &str = "videos";
+/// What a store's form field and its header hold.
+const FIELD: &str = "PlantedField0123456789";
+const HEADER: &str = "PlantedHeader0123456789";
 
 /// Everything that was logged.
 static RECORDS: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
@@ -46,6 +52,19 @@ impl log::Log for Recorder {
     }
 
     fn flush(&self) {}
+}
+
+/// One test at a time, with a log of its own: what a server says is logged, and some of these here say secrets on purpose.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONCE: Once = Once::new();
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    ONCE.call_once(|| {
+        log::set_logger(&Recorder).unwrap();
+        log::set_max_level(log::LevelFilter::Trace);
+    });
+    RECORDS.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    alone
 }
 
 /// What was logged, as it was, and again as the bytes that dumps show at the end of each record, 16 at a time.
@@ -97,6 +116,24 @@ fn config(endpoint: &str) -> ClientConfig {
     config
 }
 
+/// The dialects of stores that put the token anywhere, each with a field and a header of its own.
+fn dialects() -> Vec<Dialect> {
+    let word = TokenPlace::HeaderAfterWord(Word::new("COS").unwrap());
+    let dialects = [TokenPlace::Header, word, TokenPlace::Query].map(|token| {
+        let mut dialect = Dialect::default();
+        dialect.add_form_field("tenant", FIELD).unwrap();
+        dialect.add_header("X-Store", HEADER).unwrap();
+        dialect.slice_md5 = true;
+        dialect.token = token;
+        dialect
+    });
+    dialects.into()
+}
+
+fn percent_encoded(text: &str) -> String {
+    text.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")
+}
+
 fn upload(config: ClientConfig, source: impl Source + 'static) -> Result<String, Error> {
     let client = Client::new(config)?;
     let upload = client.upload(BUCKET, "some/path")?;
@@ -121,15 +158,22 @@ fn words(result: Result<String, Error>) -> String {
 }
 
 fn assert_silent(text: &str, signatures: &[String], where_it_was: &str) {
-    planted::assert_silent(text, &[SECRET_KEY, PASSWORD, LOGIN], signatures, where_it_was);
+    let secrets = [SECRET_KEY, PASSWORD, LOGIN, FIELD, HEADER];
+    planted::assert_silent(text, &secrets, signatures, where_it_was);
+    let encoded: Vec<String> = signatures
+        .iter()
+        .map(|signature| percent_encoded(signature))
+        .collect();
+    planted::assert_silent(text, &[], &encoded, where_it_was);
 }
 
 #[test]
 fn no_record_of_a_logger_at_its_finest_level_has_a_secret() {
-    log::set_logger(&Recorder).unwrap();
-    log::set_max_level(log::LevelFilter::Trace);
+    let _alone = alone();
     let stage = Stage::new();
     let mut texts = Vec::new();
+    let all_dialects = dialects();
+    let mut dialects = all_dialects.iter().cycle().cloned();
     for fault in [
         r#"{"operation":"stat","action":{"delay_ms":1}}"#,
         r#"{"operation":"upload_slice_data","action":{"reset":"during_body"}}"#,
@@ -139,11 +183,30 @@ fn no_record_of_a_logger_at_its_finest_level_has_a_secret() {
         r#"{"operation":"upload_slice_init","times":0,"action":{"early":{"status":403,"code":-63}}}"#,
     ] {
         stage.emulator.add_fault(Fault::from_json(fault).unwrap());
-        texts.push(words(upload(config(&stage.emulator.endpoint()), three_slices())));
+        let mut config = config(&stage.emulator.endpoint());
+        config.dialect = dialects.next().unwrap();
+        texts.push(words(upload(config, three_slices())));
         stage.emulator.clear_faults();
     }
     let signatures = stage.signatures();
     assert!(signatures.len() >= 12, "{} requests", signatures.len());
+    let requests = stage.emulator.requests();
+    assert!(
+        requests
+            .iter()
+            .any(|request| request.header("x-store") == Some(HEADER))
+    );
+    assert!(
+        requests
+            .iter()
+            .any(|request| request.field("tenant") == Some(FIELD))
+    );
+    assert!(requests.iter().any(|request| {
+        request
+            .query
+            .as_ref()
+            .is_some_and(|query| query.contains("sign="))
+    }));
 
     let [whole, dumped] = logged();
     assert!(
@@ -158,7 +221,7 @@ fn no_record_of_a_logger_at_its_finest_level_has_a_secret() {
     }
 }
 
-/// A server that answers each request with a part of that request, and what it was sent as `Authorization`.
+/// A server that answers each request with a part of that request, and what it was sent as `Authorization`, or as `sign`.
 fn echoing(answer: fn(head: &str, authorization: &str) -> String) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -174,10 +237,10 @@ fn echoing(answer: fn(head: &str, authorization: &str) -> String) -> (SocketAddr
                 head.push(byte[0]);
             }
             let head = String::from_utf8_lossy(&head);
-            let authorization = head
-                .lines()
-                .find_map(|line| line.split_once("uthorization: "))
-                .map_or("", |(_, value)| value);
+            let line = |what: &str| head.lines().find_map(|line| line.split_once(what));
+            let header = line("uthorization: ").map(|(_, value)| value);
+            let query = line("sign=").and_then(|(_, rest)| rest.split_once(' '));
+            let authorization = header.or(query.map(|(value, _)| value)).unwrap_or_default();
             seen_there.lock().unwrap().push(authorization.to_owned());
             let _ = stream.write_all(answer(&head, authorization).as_bytes());
             // What is still being sent is read, or it would be a reset.
@@ -197,7 +260,22 @@ fn with_length(status: &str, headers: &str, body: &str) -> String {
 
 #[test]
 fn no_error_has_a_secret_though_the_server_says_it() {
-    let answers: [fn(&str, &str) -> String; 9] = [
+    let _alone = alone();
+    let answers: [fn(&str, &str) -> String; 11] = [
+        |_, _| {
+            with_length(
+                "400 Bad Request",
+                "",
+                &format!(r#"{{"code":-1,"message":"tenant {FIELD}"}}"#),
+            )
+        },
+        |_, _| {
+            with_length(
+                "502 Bad Gateway",
+                &format!("x-cos-request-id: {HEADER}\r\n"),
+                HEADER,
+            )
+        },
         |head, _| head.to_owned(),
         |head, _| with_length("400 Bad Request", "", head),
         |head, _| {
@@ -233,20 +311,34 @@ fn no_error_has_a_secret_though_the_server_says_it() {
         |_, value| format!("HTTP/1.1 200 OK\r\n{value}\r\n\r\n"),
     ];
     for (number, answer) in answers.into_iter().enumerate() {
-        let (address, seen) = echoing(answer);
-        let result = upload(config(&format!("http://{address}")), three_slices());
-        let error = result.expect_err("no answer of these is a success");
-        let signatures = seen.lock().unwrap().clone();
-        assert!(
-            signatures.iter().any(|signature| signature.len() > 100),
-            "it was sent"
-        );
-        assert_silent(&words(Err(error)), &signatures, &format!("error {number}"));
+        for dialect in dialects() {
+            let (address, seen) = echoing(answer);
+            let mut config = config(&format!("http://{address}"));
+            config.dialect = dialect;
+            let place = config.dialect.token.clone();
+            let result = upload(config, three_slices());
+            let error = result.expect_err("no answer of these is a success");
+            let signatures = seen.lock().unwrap().clone();
+            assert!(
+                signatures.iter().any(|signature| signature.len() > 100),
+                "it was sent"
+            );
+            let plain = signatures.iter().map(|signature| {
+                let plain = signature.replace("%2B", "+").replace("%2F", "/");
+                plain.replace("%3D", "=").trim_start_matches("COS ").to_owned()
+            });
+            assert_silent(
+                &words(Err(error)),
+                &plain.collect::<Vec<_>>(),
+                &format!("error {number}, {place:?}"),
+            );
+        }
     }
 }
 
 #[test]
 fn no_error_has_the_proxys_password_whatever_the_proxy_says() {
+    let _alone = alone();
     let answers: [fn(&str, &str) -> String; 3] = [
         |_, _| "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n".to_owned(),
         |_, value| format!("HTTP/1.1 403 {value}\r\n\r\n"),
@@ -295,6 +387,7 @@ impl Source for Panicking {
 
 #[test]
 fn no_other_failure_and_no_type_shows_a_secret() {
+    let _alone = alone();
     let closed = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed_address = closed.local_addr().unwrap();
     drop(closed);
@@ -334,5 +427,9 @@ fn no_other_failure_and_no_type_shows_a_secret() {
     assert_silent(&format!("{userinfo} {userinfo:?}"), &[], "an endpoint's error");
     let bad_key = SecretKey::new(APP_ID, SECRET_ID, &format!("{SECRET_KEY}\n")).unwrap_err();
     assert_silent(&format!("{bad_key} {bad_key:?}"), &[], "a key's error");
-    assert_silent(&format!("{:?} {:?}", key(), config(&endpoint)), &[], "a type");
+    let mut config = config(&endpoint);
+    for dialect in dialects() {
+        config.dialect = dialect;
+        assert_silent(&format!("{:?} {config:?}", key()), &[], "a type");
+    }
 }

@@ -6,6 +6,7 @@ use std::slice;
 use sha1::{Digest, Sha1};
 
 use crate::protocol::digest::{Digests, Sha1Digest};
+use crate::protocol::md5::{Md5Digest, Md5Hasher};
 use crate::protocol::{Body, Segment};
 use crate::upload::failure::{SourceFailure, SourceFault, TaskFailure};
 
@@ -22,6 +23,9 @@ pub struct BodyReader<'a> {
     current: Piece<'a>,
     /// The SHA-1 of the source's bytes so far, where the body has it further on.
     sha: Option<Sha1>,
+    /// The same by MD5.
+    md5: Option<Md5Hasher>,
+    sent_md5: Option<Md5Digest>,
 }
 
 /// What is left of a segment. It holds what is not known without effort, so that no length is computed twice.
@@ -50,43 +54,51 @@ impl Piece<'_> {
     }
 }
 
-impl<'a> Piece<'a> {
-    /// The whole of a segment, with the SHA-1 of the source's bytes before it.
-    fn of(segment: &'a Segment, sha: Option<&Sha1>) -> Self {
-        let left = segment.len();
-        match segment {
-            Segment::Text(text) => Self::Text(text),
-            Segment::Parts(digests) => Self::Parts {
-                digests,
-                next: 0,
-                pending: Vec::new(),
-                left,
-            },
-            Segment::Source { offset, .. } => Self::Source {
-                offset: *offset,
-                left,
-            },
-            Segment::SourceSha => {
-                let sha = sha.cloned().unwrap_or_default().finalize();
-                Self::Digest(Sha1Digest::from_bytes(sha.into()).to_string().into_bytes())
-            }
-        }
-    }
-}
-
 impl<'a> BodyReader<'a> {
     /// A reader of the whole body.
     pub fn new(body: &'a Body, source: &'a dyn Source, abandoned: &'a dyn Fn() -> bool) -> Self {
-        let wants_sha = body
-            .segments
-            .iter()
-            .any(|segment| matches!(segment, Segment::SourceSha));
+        let wants = |is: fn(&Segment) -> bool| body.segments.iter().any(is);
         Self {
             source,
             abandoned,
             segments: body.segments.iter(),
             current: Piece::Text(&[]),
-            sha: wants_sha.then(Sha1::new),
+            sha: wants(|segment| matches!(segment, Segment::SourceSha)).then(Sha1::new),
+            md5: wants(|segment| matches!(segment, Segment::SourceMd5)).then(Md5Hasher::default),
+            sent_md5: None,
+        }
+    }
+
+    /// The MD5 that was sent behind the source's bytes; `None` where none was.
+    pub fn sent_md5(&self) -> Option<Md5Digest> {
+        self.sent_md5
+    }
+
+    /// The whole of a segment.
+    fn piece(&mut self, segment: &'a Segment) -> Piece<'a> {
+        let left = segment.len();
+        match segment {
+            Segment::Text(text) => Piece::Text(text),
+            Segment::Parts(digests) => Piece::Parts {
+                digests,
+                next: 0,
+                pending: Vec::new(),
+                left,
+            },
+            Segment::Source { offset, .. } => Piece::Source {
+                offset: *offset,
+                left,
+            },
+            Segment::SourceSha => {
+                let sha = self.sha.clone().unwrap_or_default().finalize();
+                Piece::Digest(Sha1Digest::from_bytes(sha.into()).to_string().into_bytes())
+            }
+            Segment::SourceMd5 => {
+                let md5 = self.md5.clone().unwrap_or_default().finish();
+                // Of a body that nobody reads any more the digest is not that of the bytes.
+                self.sent_md5 = Some(md5).filter(|_| !(self.abandoned)());
+                Piece::Digest(md5.to_string().into_bytes())
+            }
         }
     }
 
@@ -134,6 +146,9 @@ impl<'a> BodyReader<'a> {
                 if let Some(sha) = &mut self.sha {
                     sha.update(&buffer[..count]);
                 }
+                if let Some(md5) = &mut self.md5 {
+                    md5.update(&buffer[..count]);
+                }
                 *offset += count as u64;
                 *left -= count as u64;
                 Ok(count)
@@ -154,7 +169,7 @@ impl Read for BodyReader<'_> {
         while filled < buffer.len() {
             if self.current.left() == 0 {
                 match self.segments.next() {
-                    Some(segment) => self.current = Piece::of(segment, self.sha.as_ref()),
+                    Some(segment) => self.current = self.piece(segment),
                     None => break,
                 }
                 continue;
@@ -261,15 +276,18 @@ mod tests {
                 Segment::Parts(digests),
                 text(""),
                 Segment::Source { offset: offset as u64, length: (content.len() - offset) as u64 },
-                text("sha "),
+                Segment::SourceMd5,
+                text(" "),
                 Segment::SourceSha,
                 text("tail"),
             ]};
-            let sha = digests_of(&content[offset..], 64).whole().to_string();
+            let sent = &content[offset..];
+            let mut md5 = Md5Hasher::default();
+            md5.update(sent);
+            let md5 = md5.finish();
             let mut expected = format!("head{parts}").into_bytes();
-            expected.extend_from_slice(&content[offset..]);
-            expected.extend_from_slice(format!("sha {sha}").as_bytes());
-            expected.extend_from_slice(b"tail");
+            expected.extend_from_slice(sent);
+            expected.extend_from_slice(format!("{md5} {}tail", digests_of(sent, 64).whole()).as_bytes());
 
             let source = Slow(MemorySource::new(content), step, AtomicUsize::new(0));
             let keep = || false;
@@ -284,6 +302,7 @@ mod tests {
             }
             prop_assert_eq!(read.len() as u64, body.len());
             prop_assert_eq!(read, expected);
+            prop_assert_eq!(reader.sent_md5(), Some(md5));
         }
     }
 
@@ -359,14 +378,19 @@ mod tests {
                     offset: 0,
                     length: 1000,
                 },
+                Segment::SourceMd5,
                 text("tail"),
             ],
         };
         let abandoned = || true;
         let mut read = Vec::new();
-        BodyReader::new(&body, &source, &abandoned)
-            .read_to_end(&mut read)
-            .unwrap();
+        let mut reader = BodyReader::new(&body, &source, &abandoned);
+        reader.read_to_end(&mut read).unwrap();
+        assert_eq!(
+            reader.sent_md5(),
+            None,
+            "nobody is told a digest of bytes that were not read"
+        );
         assert_eq!((read.len() as u64, source.2.into_inner()), (body.len(), 0));
     }
 }

@@ -2,22 +2,24 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, PoisonError};
+use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
+use crate::protocol::dialect::Dialect;
 use crate::protocol::location::Location;
-use crate::protocol::signature::SecretKey;
-use crate::protocol::{Answer, Api, Operation};
-use crate::upload::call::CallOptions;
+use crate::protocol::signature::{self, Scope};
+use crate::protocol::{Answer, Api};
 use crate::upload::error::Error;
 use crate::upload::options::{self, ClientOptions, RetryPolicy};
 use crate::upload::status::Status;
 
-use super::cancel::CancelToken;
 use super::endpoint::Endpoint;
 use super::handle::Upload;
-use super::shared::{Job, JobResult, Shared};
-use super::source::MemorySource;
+use super::operation::Call;
+use super::shared::Shared;
+use super::signer::Signer;
+use super::signing::Signing;
 use super::transport::{SharedTransport, Timeouts, TransportConfig};
 
 pub use super::worker::MEMORY_PER_CONNECTION;
@@ -28,9 +30,16 @@ pub struct ClientConfig {
     /// Where the service is.
     pub endpoint: Endpoint,
     /// Who signs.
-    pub secret_key: SecretKey,
+    pub signer: Signer,
+    /// What the signatures of a secret key are good for.
+    pub signature_scope: Scope,
+    /// How long a secret key's signatures are good for, and how long a callback's are asked to be: 1 second to
+    /// [`signature::MAX_LIFETIME`].
+    pub signature_lifetime: Duration,
     /// What the service is spoken to in.
     pub api: Api,
+    /// What the store wants otherwise than the service.
+    pub dialect: Dialect,
     /// Requests in flight at once, and worker threads; 1 to [`options::MAX_CONNECTIONS`].
     pub connections: u32,
     /// How failed requests are repeated.
@@ -47,12 +56,15 @@ pub struct ClientConfig {
 }
 
 impl ClientConfig {
-    /// The defaults for an endpoint and a key.
-    pub fn new(endpoint: Endpoint, secret_key: SecretKey) -> Self {
+    /// The defaults for an endpoint and who signs, such as a [`SecretKey`](signature::SecretKey).
+    pub fn new(endpoint: Endpoint, signer: impl Into<Signer>) -> Self {
         Self {
             endpoint,
-            secret_key,
+            signer: signer.into(),
+            signature_scope: Scope::default(),
+            signature_lifetime: signature::DEFAULT_LIFETIME,
             api: Api::default(),
+            dialect: Dialect::default(),
             connections: options::DEFAULT_CONNECTIONS,
             retry: RetryPolicy::default(),
             timeouts: Timeouts::default(),
@@ -68,7 +80,8 @@ impl fmt::Debug for ClientConfig {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("ClientConfig")
             .field("endpoint", &self.endpoint)
-            .field("secret_key", &self.secret_key)
+            .field("signer", &self.signer)
+            .field("dialect", &self.dialect)
             .field("connections", &self.connections)
             .field("timeouts", &self.timeouts)
             .finish_non_exhaustive()
@@ -117,15 +130,22 @@ impl Client {
     /// # Errors
     /// [`Status::InvalidArgument`] for a setting that is not acceptable.
     pub fn new(config: ClientConfig) -> Result<Self, Error> {
+        let signing = Signing::new(config.signer, config.signature_scope, config.signature_lifetime)?;
         let hashers = thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
         let options = ClientOptions {
             connections: config.connections,
             hashers: u32::try_from(hashers).unwrap_or(u32::MAX),
             api: config.api,
-            asks_signer: false,
+            asks_signer: signing.asks(),
             retry: config.retry,
         };
         options.validate().map_err(Error::invalid)?;
+        if let (Some(region), Some(_)) = (config.endpoint.given_region(), Endpoint::of_api(config.api)) {
+            return Err(Error::invalid(format!(
+                "region: {} has one address for all regions; set no region (\"{region}\")",
+                config.api.name()
+            )));
+        }
         let checkpoint_dir = config.checkpoint_dir.map(std::path::absolute).transpose();
         let checkpoint_dir =
             checkpoint_dir.map_err(|error| Error::invalid(format!("checkpoint_dir: {error}")))?;
@@ -139,7 +159,7 @@ impl Client {
         })
         .map_err(Error::invalid)?;
         let seed = getrandom::u64().map_err(|error| Error::new(Status::Resources, error.to_string()))?;
-        let shared = Shared::new(transport, config.secret_key, options, seed);
+        let shared = Shared::new(transport, signing, config.dialect, options, seed);
         Ok(Self {
             owner: Arc::new(Owner {
                 shared,
@@ -156,15 +176,23 @@ impl Client {
         Ok(Upload::new(self.clone(), self.location(bucket, path)?))
     }
 
+    /// Requests to a bucket and a path, one at a time, for programs that have a flow of their own.
+    ///
+    /// # Errors
+    /// [`Status::InvalidArgument`] where the bucket or the path is not acceptable.
+    pub fn call(&self, bucket: &str, path: &str) -> Result<Call, Error> {
+        Ok(Call::new(self.clone(), self.location(bucket, path)?))
+    }
+
     /// Asks what the service has at a path: list first, where there is one, then stat. Blocks.
     ///
     /// # Errors
     /// As of any request.
     pub fn inspect(&self, bucket: &str, path: &str) -> Result<Inspection, Error> {
-        let location = self.location(bucket, path)?;
+        let call = self.call(bucket, path)?;
         let listed = match self.shared().api.rules().server_names_offset {
             true => Answer::Absent,
-            false => self.call(&location, Operation::List)?,
+            false => call.list()?,
         };
         match listed {
             Answer::Unfinished(unfinished) => {
@@ -176,7 +204,7 @@ impl Client {
                     slices: Some(slices),
                 })
             }
-            _ => match self.call(&location, Operation::Stat)? {
+            _ => match call.stat()? {
                 Answer::Status(status) if status.received.is_some_and(|received| received < status.size) => {
                     Ok(Inspection::Unfinished {
                         size: status.size,
@@ -194,33 +222,8 @@ impl Client {
     }
 
     fn location(&self, bucket: &str, path: &str) -> Result<Location, Error> {
-        Location::new(self.shared().secret_key.app_id(), bucket, path)
+        Location::new(self.shared().signing.app_id(), bucket, path)
             .map_err(|error| Error::invalid(error.to_string()))
-    }
-
-    fn call(&self, location: &Location, operation: Operation) -> Result<Answer, Error> {
-        let job = Arc::new(Job {
-            location: location.clone(),
-            source: Arc::new(MemorySource::new(Vec::new())),
-            token: CancelToken::new(),
-            checkpoint: None,
-            changed: Condvar::new(),
-        });
-        let shared = self.shared();
-        let name = name_of(location);
-        let id = shared.begin(&job, |core, _| {
-            core.begin_call(name, operation, CallOptions::default())
-        })?;
-        let mut state = shared.lock();
-        loop {
-            if let Some(ended) = state.ended.remove(&id) {
-                return match ended.result {
-                    JobResult::Call(result) => result,
-                    JobResult::Upload(_) => Err(Error::new(Status::Panic, "a call ended as an upload")),
-                };
-            }
-            state = job.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
     }
 
     /// The service's address, with what it is spoken to in: sessions of one protocol mean nothing in another.

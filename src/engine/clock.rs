@@ -26,6 +26,11 @@ impl SigningClock {
         *lock(&self.followed) = Some((server, Instant::now()));
     }
 
+    /// Whether it goes by the server's clock.
+    pub(super) fn follows(&self) -> bool {
+        lock(&self.followed).is_some()
+    }
+
     fn at(&self, machine: u64, moment: Instant) -> u64 {
         match *lock(&self.followed) {
             None => machine,
@@ -52,6 +57,7 @@ mod tests {
     fn until_it_is_corrected_it_is_the_machines_clock() {
         let clock = SigningClock::default();
         assert_eq!(clock.at(1000, Instant::now()), 1000);
+        assert!(!clock.follows());
         let before = unix_seconds();
         let now = clock.now();
         assert!((before..=unix_seconds()).contains(&now));
@@ -61,6 +67,7 @@ mod tests {
     fn once_corrected_it_goes_on_by_itself_however_the_machines_clock_jumps() {
         let clock = SigningClock::default();
         clock.follow(5000);
+        assert!(clock.follows());
         let later = Instant::now() + Duration::from_secs(100);
         for machine in [0, 1000, 5000, u64::MAX] {
             let now = clock.at(machine, later);

@@ -1,18 +1,32 @@
 //! Secrets that a server says back.
 
+use percent_encoding::utf8_percent_encode;
+
+use crate::protocol::location::ENCODED;
+
 /// As much of a secret as is never the same by chance, in bytes.
 const TELLING: usize = 12;
 
-/// Ends a text where it begins to repeat a secret of ASCII characters: error pages quote a request's headers, and an error's
-/// text is shown to people. Only letters and digits are sure to be quoted as they are, so what comes before the first longer
-/// run of them may be left where other characters were quoted in another form.
-pub(super) fn cut(text: &mut String, secret: &str) {
+/// Ends a text, with `mark`, where it begins to repeat a secret, as it is or percent-encoded: error pages quote a
+/// request's first line and its headers, and an error's text is shown to people. Only letters and digits are sure to be
+/// quoted as they are, so what comes before the first longer run of them may be left where other characters were quoted
+/// in yet another form.
+pub(super) fn cut(text: &mut String, secret: &str, mark: &str) {
+    let encoded = utf8_percent_encode(secret, ENCODED).to_string();
+    let first = [secret, &encoded]
+        .into_iter()
+        .filter_map(|form| first_piece(text, form));
+    if let Some(position) = first.min() {
+        text.truncate(position);
+        text.push_str(mark);
+    }
+}
+
+/// Where a text first has a telling piece of a secret.
+fn first_piece(text: &str, secret: &str) -> Option<usize> {
     let pieces = secret.as_bytes().windows(TELLING);
     let pieces = pieces.filter_map(|piece| std::str::from_utf8(piece).ok());
-    if let Some(position) = pieces.filter_map(|piece| text.find(piece)).min() {
-        text.truncate(position);
-        text.push_str("[authorization]");
-    }
+    pieces.filter_map(|piece| text.find(piece)).min()
 }
 
 #[cfg(test)]
@@ -23,7 +37,7 @@ mod tests {
 
     fn cut_out_of(text: &str) -> String {
         let mut text = text.to_owned();
-        cut(&mut text, SECRET);
+        cut(&mut text, SECRET, "[authorization]");
         text
     }
 
@@ -41,10 +55,18 @@ mod tests {
     }
 
     #[test]
+    fn a_percent_encoded_secret_is_found_where_it_begins() {
+        assert_eq!(
+            cut_out_of("no page at /a?sign=uusZlBV%2FpHf800YuKI%2BK5zvw75hPTEw refused"),
+            "no page at /a?sign=[authorization]"
+        );
+    }
+
+    #[test]
     fn another_form_of_its_punctuation_does_not_hide_the_rest() {
         assert_eq!(
-            cut_out_of("header uusZlBV%2FpHf800YuKI%2BK5zvw75hPTEw refused"),
-            "header uusZlBV%2FpHf800YuKI%2B[authorization]"
+            cut_out_of("header uusZlBV&#47;pHf800YuKI&#43;K5zvw75hPTEw refused"),
+            "header uusZlBV&#47;pHf800YuKI&#43;[authorization]"
         );
     }
 
@@ -54,7 +76,7 @@ mod tests {
             assert_eq!(cut_out_of(text), text);
         }
         let mut text = "text".to_owned();
-        cut(&mut text, "short");
+        cut(&mut text, "short", "[secret]");
         assert_eq!(text, "text");
     }
 }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::protocol::Api;
+use crate::protocol::regions::{self, Named, Region};
+
 /// The longest address, in bytes.
 const MAX_LENGTH: usize = 2048;
 
@@ -15,6 +18,15 @@ pub struct Endpoint {
     port: u16,
     /// Empty, or from its first `/` on and without a last one.
     prefix: String,
+    /// Where it was given as a region.
+    region: Option<GivenRegion>,
+}
+
+/// The code of a region that an address was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct GivenRegion {
+    code: String,
+    is_known: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,20 +56,12 @@ impl Scheme {
 pub struct EndpointError {
     /// The argument that is wrong: `endpoint` or `region`.
     pub argument: &'static str,
-    reason: &'static str,
+    reason: String,
 }
 
 impl fmt::Display for EndpointError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let example = match self.argument {
-            "region" => "gz",
-            _ => "https://gz.file.myqcloud.com",
-        };
-        write!(
-            out,
-            "the {} {}; it should look like \"{example}\"",
-            self.argument, self.reason
-        )
+        write!(out, "the {} {}", self.argument, self.reason)
     }
 }
 
@@ -68,19 +72,24 @@ impl Endpoint {
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
         parse(text).map_err(|reason| EndpointError {
             argument: "endpoint",
-            reason,
+            reason: format!("{reason}; it should look like \"https://gz.file.myqcloud.com\""),
         })
     }
 
     /// The service's own address in a region, by https: `gz` is `https://gz.file.myqcloud.com` (the request
-    /// pages).
+    /// pages). A code that is not in [`regions::REGIONS`] may be of a region that is not known here; whether there is one
+    /// shows when its host is looked up.
+    ///
+    /// # Errors
+    /// It is no code, or one of the names that the XML API has for regions; then the text says which code to use.
     pub fn region(region: &str) -> Result<Self, EndpointError> {
-        let fail = |reason| {
+        let refuse = |reason| {
             Err(EndpointError {
                 argument: "region",
                 reason,
             })
         };
+        let fail = |reason| refuse(format!("{reason}; it should look like \"gz\""));
         if region.is_empty() || region.len() > 63 {
             return fail("must have 1 to 63 characters");
         }
@@ -93,13 +102,59 @@ impl Endpoint {
         if region.starts_with('-') || region.ends_with('-') {
             return fail("may not begin or end with \"-\"");
         }
-        let host = format!("{region}.file.myqcloud.com");
+        let is_known = match regions::named(region) {
+            Named::Known(_) => true,
+            Named::Unknown => false,
+            Named::ByXmlName(Region { code, place, .. }) => {
+                return refuse(format!(
+                    "\"{region}\" is the XML API's name of {place}; its code, to be set here, is \"{code}\""
+                ));
+            }
+            Named::OtherXmlName => {
+                return refuse(format!(
+                    "\"{region}\" is a name of the XML API; regions opened later than these have no endpoint of the JSON API: {}",
+                    regions::List
+                ));
+            }
+        };
+        let code = region.to_owned();
         Ok(Self {
+            region: Some(GivenRegion { code, is_known }),
+            ..Self::of_service(regions::host(region))
+        })
+    }
+
+    /// The service's own address for a protocol, by https, where there is one for all regions.
+    pub fn of_api(api: Api) -> Option<Self> {
+        match api {
+            Api::FilesV1 => Some(Self::of_service(regions::V1_HOST.to_owned())),
+            Api::FilesV2 => None,
+        }
+    }
+
+    fn of_service(host: String) -> Self {
+        Self {
             scheme: Scheme::Https,
             host,
             port: Scheme::Https.default_port(),
             prefix: String::new(),
-        })
+            region: None,
+        }
+    }
+
+    /// The code of the region that it was made of; `None` for any other address.
+    pub fn given_region(&self) -> Option<&str> {
+        self.region.as_ref().map(|region| region.code.as_str())
+    }
+
+    /// What is to be said where the host can't be found.
+    pub fn hint_to_host(&self) -> Option<String> {
+        let region = self.region.as_ref().filter(|region| !region.is_known)?;
+        Some(format!(
+            "\"{}\" is none of the known regions: {}",
+            region.code,
+            regions::List
+        ))
     }
 
     /// Whether requests go by TLS.
@@ -181,6 +236,7 @@ fn parse(text: &str) -> Result<Endpoint, &'static str> {
         host: parse_host(host)?,
         port,
         prefix: parse_prefix(path)?,
+        region: None,
     })
 }
 
@@ -265,111 +321,4 @@ fn parse_prefix(path: &str) -> Result<String, &'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_read_and_written_in_one_form() {
-        for (text, written) in [
-            ("http://127.0.0.1:9000", "http://127.0.0.1:9000"),
-            ("http://127.0.0.1:9000/", "http://127.0.0.1:9000"),
-            ("HTTPS://GZ.Example.COM", "https://gz.example.com"),
-            ("https://example.com:443/a/b/", "https://example.com/a/b"),
-            ("http://example.com:443", "http://example.com:443"),
-            ("http://[::1]:80/x%2Fy", "http://[::1]/x%2Fy"),
-            ("http://[0:0::1]", "http://[::1]"),
-            ("http://under_score.example:1", "http://under_score.example:1"),
-        ] {
-            let endpoint = Endpoint::parse(text).unwrap();
-            assert_eq!(endpoint.to_string(), written);
-            assert_eq!(
-                Endpoint::parse(written).unwrap(),
-                endpoint,
-                "{written} reads back as itself"
-            );
-        }
-    }
-
-    #[test]
-    fn the_parts_are_there() {
-        let endpoint = Endpoint::parse("https://[2001:db8::5]/store").unwrap();
-        assert!(endpoint.is_https());
-        assert_eq!((endpoint.host(), endpoint.port()), ("2001:db8::5", 443));
-        assert_eq!(endpoint.authority(), "[2001:db8::5]:443");
-        assert_eq!(
-            endpoint.uri("/files/v2/1/b/f?op=stat"),
-            "https://[2001:db8::5]/store/files/v2/1/b/f?op=stat"
-        );
-        assert!(!Endpoint::parse("http://a").unwrap().is_https());
-    }
-
-    #[test]
-    fn what_is_no_address_is_refused_by_name_and_with_an_example() {
-        for (text, reason) in [
-            ("", "is empty"),
-            (&format!("http://a/{}", "b".repeat(3000)), "longer than"),
-            ("example.com", "must begin with"),
-            ("ftp://example.com", "must begin with"),
-            ("https://", "has no host"),
-            ("https:///path", "has no host"),
-            ("https://:80", "has no host"),
-            ("https://user:secret@example.com", "user name"),
-            ("https://example.com?x=1", "query"),
-            ("https://example.com/#top", "fragment"),
-            ("https://exa mple.com", "space"),
-            ("https://example.com\r\nHost: x", "control"),
-            ("https://b\u{fc}cher.example", "outside ASCII"),
-            ("https://example.com:", "port"),
-            ("https://example.com:0", "port"),
-            ("https://example.com:65536", "port"),
-            ("https://example.com:+80", "port"),
-            ("https://example.com:80:81", "brackets"),
-            ("https://::1", "brackets"),
-            ("https://[::1", "\"]\""),
-            ("https://[::1]80", "after"),
-            ("https://[example.com]", "IPv6"),
-            ("https://[fe80::1%25eth0]", "IPv6"),
-            ("https://300.1.1.1", "IPv4"),
-            ("https://127.1", "IPv4"),
-            ("https://example..com", "not a name"),
-            ("https://example.com.", "not a name"),
-            ("https://example!.com", "not a name"),
-            ("https://example.com/a//b", "segment"),
-            ("https://example.com/../b", "segment"),
-            ("https://example.com/a%2", "percent-encoded"),
-            ("https://example.com/<a>", "percent-encoded"),
-        ] {
-            let error = Endpoint::parse(text).unwrap_err();
-            assert_eq!(error.argument, "endpoint");
-            let said = error.to_string();
-            assert!(
-                said.contains(reason) && said.contains("https://gz.file.myqcloud.com"),
-                "{text}: {said}"
-            );
-            assert!(!said.contains("secret"), "{said}");
-        }
-    }
-
-    #[test]
-    fn a_region_is_the_first_label_of_the_service_s_name() {
-        assert_eq!(
-            Endpoint::region("gz").unwrap().to_string(),
-            "https://gz.file.myqcloud.com"
-        );
-        for region in [
-            "",
-            "GZ",
-            "gz.evil",
-            "gz/",
-            "-gz",
-            "gz-",
-            "g z",
-            "gz@",
-            &"a".repeat(64),
-        ] {
-            let error = Endpoint::region(region).unwrap_err();
-            assert_eq!(error.argument, "region");
-            assert!(error.to_string().contains("\"gz\""), "{error}");
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::protocol::location::Location;
 use crate::upload::error::Error;
-use crate::upload::failure::SourceFailure;
 use crate::upload::machine::Object;
 use crate::upload::options::{self, UploadOptions};
 use crate::upload::progress::Progress;
@@ -19,6 +18,7 @@ use super::checkpoint::{Checkpoint, Destination, InUse, Version};
 use super::client::{Client, name_of};
 use super::report::{Due, Listener, Pace, aborted};
 use super::shared::{Ended, Job, JobResult, Shared, State};
+use super::signing::Held;
 use super::source::{FileSource, Identity, Source};
 
 pub use super::report::ProgressFn;
@@ -69,8 +69,12 @@ struct Active {
 
 impl Upload {
     pub(super) fn new(client: Client, location: Location) -> Self {
+        let options = UploadOptions {
+            slice_size: client.shared().dialect.slice_sizes.default_size(),
+            ..UploadOptions::default()
+        };
         let inner = Inner {
-            options: UploadOptions::default(),
+            options,
             source: None,
             memory: None,
             left: None,
@@ -252,6 +256,7 @@ impl Upload {
             if inner.running {
                 return Err(self.busy("it is running already"));
             }
+            inner.options.slice_sizes = self.client.shared().dialect.slice_sizes.clone();
             inner
                 .options
                 .validate(self.client.shared().api)
@@ -286,7 +291,7 @@ impl Upload {
         let source: Arc<dyn Source> = match source {
             SourceSetting::Open(source) => source,
             SourceSetting::Path(path) => {
-                Arc::new(FileSource::open(&path).map_err(|failure| self.file_error(&failure))?)
+                Arc::new(FileSource::open(&path).map_err(|failure| Error::file_open(&self.name, &failure))?)
             }
         };
         options::validate_size(source.size()).map_err(|text| Error {
@@ -294,14 +299,6 @@ impl Upload {
             ..Error::invalid(format!("{}: {text}", self.name))
         })?;
         Ok(source)
-    }
-
-    fn file_error(&self, failure: &SourceFailure) -> Error {
-        let text = format!("{}: {}", self.name, failure.detail);
-        Error {
-            os_errno: failure.os_errno,
-            ..Error::new(Status::FileOpen, text)
-        }
     }
 
     /// Takes the checkpoint, where there are any, so that nobody else works on the object by it.
@@ -370,6 +367,7 @@ impl Upload {
             source,
             token,
             checkpoint: checkpoint.map(|checkpoint| Arc::new(Mutex::new(checkpoint))),
+            held: Held::default(),
             changed: Condvar::new(),
         });
         let shared = self.client.shared();

@@ -2,13 +2,13 @@
 //!
 //! | question | file |
 //! |---|---|
-//! | What can a program call? | [`client`], [`handle`] |
+//! | What can a program call? | [`client`], [`handle`]; [`operation`] for one request at a time |
 //! | What does a worker do with a task? | `worker.rs` |
 //! | What do all threads share, and who wakes whom? | `shared.rs` |
 //! | Who calls the progress callback, and when? | `report.rs` |
 //! | How does a request get over the wire? | [`transport`], `socket.rs`, `resolver.rs`, `body.rs`; the first two alone know ureq |
 //! | Who is inside a callback? | `callback.rs` |
-//! | By what clock are requests signed? | `clock.rs` |
+//! | Who signs requests, and by what clock? | [`signer`]; `signing.rs`, `clock.rs` |
 //! | How is cancel delivered? | [`cancel`] |
 //! | What is left to the next process, and when is it believed? | [`checkpoint`] |
 //! | Where do the bytes come from? | [`source`] |
@@ -40,9 +40,13 @@ mod clock;
 mod echo;
 pub mod endpoint;
 pub mod handle;
+mod hash;
+pub mod operation;
 mod report;
 mod resolver;
 mod shared;
+pub mod signer;
+mod signing;
 mod socket;
 pub mod source;
 #[allow(unsafe_code)]

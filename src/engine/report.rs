@@ -3,7 +3,6 @@
 //! Under `run` the calling thread calls, under `start` the client's one callback thread. Either way through a
 //! [`Pace`], with no lock held.
 
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -94,20 +93,9 @@ enum Step {
     Wait,
 }
 
-thread_local! {
-    /// The client whose callback thread this is.
-    static DELIVERS_FOR: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
-}
-
-/// Whether the calling thread is the callback thread of this client. (Asking the standard library for the current thread
-/// would leave a record of each thread of the program that ever frees a client.)
-pub(super) fn delivers_for(shared: &Arc<Shared>) -> bool {
-    DELIVERS_FOR.get() == Arc::as_ptr(shared)
-}
-
 /// The life of the callback thread.
 pub(super) fn deliver(shared: &Arc<Shared>) {
-    DELIVERS_FOR.set(Arc::as_ptr(shared));
+    shared.serve_here();
     let mut state = shared.lock();
     while !state.shutdown {
         match next(&mut state, shared.now()) {

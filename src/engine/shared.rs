@@ -1,13 +1,14 @@
 //! What the workers, the callers and the callback thread of a client share: the state machine behind a lock, and what has
 //! become of its jobs.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::protocol::dialect::Dialect;
 use crate::protocol::location::Location;
-use crate::protocol::signature::SecretKey;
 use crate::protocol::{Answer, Api};
 use crate::upload::Client as Core;
 use crate::upload::error::Error;
@@ -17,19 +18,26 @@ use crate::upload::progress::Progress;
 use crate::upload::status::Status;
 use crate::upload::task::{JobId, Memory, Reading, Specification};
 
+use super::callback::is_inside_callback;
 use super::cancel::{CancelToken, lock};
 use super::checkpoint::{Checkpoint, Version};
-use super::clock::SigningClock;
 use super::report::Listener;
+use super::signing::{Held, Signing};
 use super::source::Source;
 use super::transport::SharedTransport;
 use super::{report, sys, worker};
 
+thread_local! {
+    /// The client that a thread works or calls back for. (Asking the standard library for the current thread would leave a
+    /// record of each thread of the program that ever frees a client.)
+    static SERVES: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
+}
+
 /// What workers, callers and the callback thread share.
 pub(super) struct Shared {
     pub(super) transport: Arc<SharedTransport>,
-    pub(super) secret_key: SecretKey,
-    pub(super) signing_clock: SigningClock,
+    pub(super) signing: Signing,
+    pub(super) dialect: Dialect,
     pub(super) api: Api,
     started: Instant,
     workers_wanted: u32,
@@ -67,6 +75,8 @@ pub(super) struct Job {
     pub(super) token: CancelToken,
     /// Where checkpoints are on; to be had by no other upload while this one has it.
     pub(super) checkpoint: Option<Arc<Mutex<Checkpoint>>>,
+    /// The strings that were asked for to sign its requests.
+    pub(super) held: Held,
     /// Whoever waits for this job: its progress changed, or it is over.
     pub(super) changed: Condvar,
 }
@@ -167,14 +177,15 @@ impl State {
 impl Shared {
     pub(super) fn new(
         transport: SharedTransport,
-        secret_key: SecretKey,
+        signing: Signing,
+        dialect: Dialect,
         options: ClientOptions,
         seed: u64,
     ) -> Arc<Self> {
         Arc::new(Self {
             transport: Arc::new(transport),
-            secret_key,
-            signing_clock: SigningClock::default(),
+            signing,
+            dialect,
             api: options.api,
             started: Instant::now(),
             workers_wanted: options.connections,
@@ -407,6 +418,11 @@ impl Shared {
         state
     }
 
+    /// The calling thread is one of this client's.
+    pub(super) fn serve_here(self: &Arc<Self>) {
+        SERVES.set(Arc::as_ptr(self));
+    }
+
     /// Ends the threads and waits for them; no job is left by then.
     pub(super) fn end(self: &Arc<Self>) {
         let (workers, callback_thread) = {
@@ -416,12 +432,16 @@ impl Shared {
         };
         self.work.notify_all();
         self.news.notify_all();
+        // The last handle may go inside a callback, or with what a callback held. A thread can't wait for itself then, nor for
+        // another one that is inside a callback. They all end by themselves.
+        if is_inside_callback() || SERVES.get() == Arc::as_ptr(self) {
+            return;
+        }
         for worker in workers {
             let _ = worker.join();
         }
         drop(self.close_what_is_over(self.lock()));
-        // The last handle may go inside a callback; that thread can't wait for itself, and ends right after.
-        if let Some(thread) = callback_thread.filter(|_| !report::delivers_for(self)) {
+        if let Some(thread) = callback_thread {
             let _ = thread.join();
         }
     }

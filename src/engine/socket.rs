@@ -32,7 +32,7 @@ use super::endpoint::Endpoint;
 use super::resolver::Resolver;
 use super::sys::Interest;
 use super::transport::Timeouts;
-use super::transport::failure::{Stopped, network, network_io};
+use super::transport::failure::{Stopped, network, network_io, with_hint};
 use buffers::WireBuffers;
 pub(super) use line::{Line, LineState, PendingHead};
 use proxy::Proxy;
@@ -94,12 +94,12 @@ impl Connector {
             timeouts,
         } = &*self.route;
         let slot = &self.line.slot;
-        let (host, port) = proxy
-            .as_ref()
-            .map_or((endpoint.host(), endpoint.port()), |proxy| {
-                (&*proxy.host, proxy.port)
-            });
-        let addresses = resolver.resolve(host, port, timeouts.resolve, slot)?;
+        let (host, port, hint) = match proxy {
+            Some(proxy) => (&*proxy.host, proxy.port, None),
+            None => (endpoint.host(), endpoint.port(), endpoint.hint_to_host()),
+        };
+        let addresses = resolver.resolve(host, port, timeouts.resolve, slot);
+        let addresses = addresses.map_err(|failure| with_hint(failure, hint))?;
         let mut socket = TcpSocket::connect(&addresses, timeouts.connect, slot)?;
         if let Some(proxy) = proxy {
             proxy.tunnel(&mut socket, &endpoint.authority(), timeouts.connect, slot)?;
@@ -138,7 +138,7 @@ impl HttpTransport for Connection {
         let mut amount = self.buffers.take_output(amount);
         let head = self.line.state().head.take();
         if let Some(head) = head {
-            let added = self.buffers.add_authorization(amount, &head.authorization);
+            let added = self.buffers.add_hidden(amount, &head.hidden);
             amount = added.map_err(Stopped::error)?;
             if head.has_body {
                 // It leaves with the first piece of the body, which follows at once.
@@ -147,7 +147,7 @@ impl HttpTransport for Connection {
             }
         }
         let sent = self.send(amount);
-        self.buffers.forget_authorization();
+        self.buffers.forget_hidden();
         sent.map_err(|failure| Stopped::error(failure).into())
     }
 

@@ -15,9 +15,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use ureq::config::AutoHeaderValue;
 use ureq::http::{HeaderMap, HeaderValue, header};
 use ureq::{Agent, SendBody};
-use zeroize::Zeroizing;
 
 use crate::protocol::Request;
+use crate::protocol::dialect::HiddenHead;
+use crate::protocol::md5::Md5Digest;
 use crate::protocol::reply::{Head, ReplyError, TooLong};
 use crate::upload::failure::{Cause, NetworkFailure, Phase, TaskFailure};
 
@@ -40,8 +41,8 @@ const MAX_HEAD: usize = 64 << 10;
 /// How much of a reply that was not read to its end is read for the connection's sake, and for how long.
 const MAX_DRAIN: (u64, Duration) = (64 << 10, Duration::from_secs(1));
 
-/// The longest authorization and target together, in bytes: the head of a request must fit into the output
-/// buffer and leave room there for the beginning of the body.
+/// The longest target and hidden head together, in bytes: the head of a request must fit into the output buffer and
+/// leave room there for the beginning of the body.
 const MAX_REQUEST_TEXT: usize = 32 << 10;
 
 /// The longest user agent, in bytes.
@@ -269,7 +270,7 @@ impl Transport {
     pub fn exchange<T>(
         &mut self,
         request: &Request,
-        authorization: &str,
+        hidden: HiddenHead,
         source: &dyn Source,
         limits: impl Into<AnswerLimits>,
         token: &CancelToken,
@@ -277,11 +278,11 @@ impl Transport {
     ) -> Result<T, TaskFailure> {
         self.server_date = None;
         let limits = limits.into();
-        let head = self.write_head(request, authorization)?;
+        let head = self.write_head(request, &hidden)?;
         let (agent, line) = self.agent()?;
         let _serving = line.slot.serve(token);
         let pending = PendingHead {
-            authorization: Zeroizing::new(authorization.to_owned()),
+            hidden,
             has_body: !request.body.is_empty(),
         };
         line.begin(pending, limits.time);
@@ -292,7 +293,7 @@ impl Transport {
             false => agent.run(head.map(|()| SendBody::from_reader(&mut reader))),
         };
         let result = match answered {
-            Ok(response) => self.read_answer(response, &line, limits, decode),
+            Ok(response) => self.read_answer(response, reader.sent_md5(), &line, limits, decode),
             Err(error) => Err(from_http(error)),
         };
         result.map_err(|failure| match failure {
@@ -323,21 +324,21 @@ impl Transport {
     fn write_head(
         &self,
         request: &Request,
-        authorization: &str,
+        hidden: &HiddenHead,
     ) -> Result<ureq::http::Request<()>, TaskFailure> {
-        if authorization.len() + request.target.len() > MAX_REQUEST_TEXT {
+        if hidden.len() + request.target.len() > MAX_REQUEST_TEXT {
             return Err(TaskFailure::Argument(format!(
-                "the authorization ({} bytes) and the path ({}) are longer than {MAX_REQUEST_TEXT} bytes",
-                authorization.len(),
+                "the authorization with the added headers ({} bytes) and the path ({}) are longer than {MAX_REQUEST_TEXT} bytes",
+                hidden.len(),
                 request.target.len()
             )));
         }
-        if !authorization.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        if !hidden.is_printable() {
             return Err(TaskFailure::Argument(
                 "the authorization has characters that a header can't have, a line break perhaps".into(),
             ));
         }
-        // Without the authorization: `socket.rs` adds it.
+        // Without what is hidden: `socket.rs` adds it.
         let mut head = ureq::http::Request::builder()
             .method(request.method)
             .uri(self.shared.route.endpoint.uri(&request.target));
@@ -354,6 +355,7 @@ impl Transport {
     fn read_answer<T>(
         &mut self,
         response: ureq::http::Response<ureq::Body>,
+        sent_md5: Option<Md5Digest>,
         line: &Line,
         limits: AnswerLimits,
         decode: &mut Decode<'_, T>,
@@ -366,6 +368,7 @@ impl Transport {
             request_id: text(&parts.headers, "x-cos-request-id"),
             retry_after: text(&parts.headers, header::RETRY_AFTER).and_then(|delay| parse_delay(&delay)),
             content_type: text(&parts.headers, header::CONTENT_TYPE),
+            sent_md5,
         };
         let mut reply = Capped {
             body: body.into_reader(),

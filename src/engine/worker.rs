@@ -4,25 +4,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::protocol::clock::Clocks;
-use crate::protocol::digest::Hasher;
-use crate::protocol::{Operation, OperationKind, signature};
+use crate::protocol::dialect::Dialect;
+use crate::protocol::{Operation, OperationKind};
 use crate::upload::Next;
-use crate::upload::failure::{SourceFailure, SourceFault, TaskFailure};
+use crate::upload::failure::TaskFailure;
 use crate::upload::task::{Done, Task, Work};
 
 use super::cancel::lock;
-use super::clock::{SigningClock, unix_seconds};
 use super::echo;
+use super::hash::{self, HASH_BUFFER};
 use super::shared::{Job, Shared, State};
+use super::signing::Subject;
 use super::socket::buffers;
 use super::transport::{AnswerLimits, MAX_LIST_REPLY, Transport};
-
-/// How long a signature made for one attempt is good for: long enough for a slow slice.
-const SIGNATURE_LIFETIME: Duration = Duration::from_secs(600);
-
-/// How much is read at once for hashing. Larger blocks are slower where the allocator maps them.
-const HASH_BUFFER: usize = 64 << 10;
 
 /// The most that one more connection adds to a client's memory, in bytes: the block that is hashed, the connection's output and
 /// its input at its longest, and as much again of these two for the records of TLS, beside which the stack in use is small.
@@ -30,6 +24,7 @@ pub const MEMORY_PER_CONNECTION: usize = HASH_BUFFER + 2 * (buffers::OUTPUT + bu
 
 /// The life of a worker thread.
 pub(super) fn work(shared: &Arc<Shared>) {
+    shared.serve_here();
     if catch_unwind(AssertUnwindSafe(|| serve(shared))).is_err() {
         shared.collapse();
     }
@@ -131,11 +126,16 @@ impl Worker {
     /// A defect in one task fails that task's upload and no other.
     fn perform(&mut self, shared: &Shared, job: &Job, work: &mut Work) -> Result<Done, TaskFailure> {
         let performed = catch_unwind(AssertUnwindSafe(|| match work {
-            Work::Hash { hasher, length } => self.hash(job, hasher, *length),
+            Work::Hash { hasher, length } => {
+                let buffer = &mut self.buffer;
+                hash::feed(&*job.source, &job.token, hasher, *length, buffer).map(|()| Done::Hashed)
+            }
             Work::Request(operation) => self.request(shared, job, operation),
-            Work::Sign(_) => Err(TaskFailure::Defect(
-                "no signer was set that could be asked".into(),
-            )),
+            Work::Sign(operation) => {
+                let subject = Subject::of(operation, &job.location, shared.api);
+                let good_for = shared.signing.ask(&subject, &job.held)?;
+                Ok(Done::Signed { good_for })
+            }
             Work::Spool => {
                 let spooled = job.source.spool(&job.token);
                 spooled
@@ -164,58 +164,12 @@ impl Worker {
         })
     }
 
-    fn hash(&mut self, job: &Job, hasher: &mut Hasher, length: u64) -> Result<Done, TaskFailure> {
-        let end = hasher.position() + length;
-        while hasher.position() < end {
-            if job.token.is_cancelled() {
-                return Err(TaskFailure::Cancelled);
-            }
-            let left = usize::try_from(end - hasher.position()).unwrap_or(usize::MAX);
-            let room = left.min(self.buffer.len());
-            let got = job.source.read_at(hasher.position(), &mut self.buffer[..room]);
-            let got = got.map_err(|error| {
-                TaskFailure::Source(SourceFailure {
-                    kind: SourceFault::Unreadable,
-                    detail: format!(
-                        "reading {} at offset {} failed: {error}",
-                        job.source.name(),
-                        hasher.position()
-                    ),
-                    os_errno: error.raw_os_error(),
-                })
-            })?;
-            if got == 0 {
-                return Err(TaskFailure::Source(SourceFailure {
-                    kind: SourceFault::Changed,
-                    detail: format!(
-                        "{} ends at offset {}, before its size",
-                        job.source.name(),
-                        hasher.position()
-                    ),
-                    os_errno: None,
-                }));
-            }
-            hasher.update(&self.buffer[..got]);
-        }
-        job.source.verify_unchanged().map_err(TaskFailure::Source)?;
-        Ok(Done::Hashed)
-    }
-
     fn request(&mut self, shared: &Shared, job: &Job, operation: &Operation) -> Result<Done, TaskFailure> {
-        let request = shared.api.encode(operation, &job.location, random_u128()?);
-        let file_id = match operation {
-            Operation::CreateDirectory(level) => job.location.file_id_of(&job.location.directory(*level)),
-            _ => job.location.file_id(),
-        };
-        let authorization = signature::sign(
-            &shared.secret_key,
-            job.location.bucket(),
-            request.signature,
-            &file_id,
-            shared.signing_clock.now(),
-            SIGNATURE_LIFETIME,
-            random_u32()?,
-        );
+        let request = shared
+            .api
+            .encode(operation, &job.location, &shared.dialect, random_u128()?);
+        let subject = Subject::of(operation, &job.location, shared.api);
+        let authorization = shared.signing.authorization(&subject, &job.held)?;
         let timeouts = shared.transport.timeouts();
         let limits = match operation.kind() {
             OperationKind::Finish | OperationKind::Upload => AnswerLimits::from(timeouts.finish_answer),
@@ -227,43 +181,30 @@ impl Worker {
         };
         let answer = self.transport.exchange(
             &request,
-            &authorization,
+            shared.dialect.hidden_head(&authorization),
             &*job.source,
             limits,
             &job.token,
             &mut |head, body| shared.api.decode(operation, head, body),
         );
+        let date = self.transport.server_date();
+        shared.signing.note_date(date);
         let answer = answer.map_err(|failure| {
-            let failure = without_echo(failure, &authorization);
-            with_clocks(failure, self.transport.server_date(), &shared.signing_clock)
+            let failure = without_echo(failure, &authorization, &shared.dialect);
+            shared.signing.explain(failure, date)
         })?;
         Ok(Done::Answered(answer))
     }
 }
 
-/// Looks whether a refusal comes from a wrong clock. If so, the next signature is made by the server's: the state machine
-/// repeats a request once whose signature was refused, so a key that is wrong besides makes no loop.
-fn with_clocks(failure: TaskFailure, server_date: Option<u64>, signing_clock: &SigningClock) -> TaskFailure {
-    let mut failure = failure;
-    if let (TaskFailure::Refused(refusal), Some(server)) = (&mut failure, server_date) {
-        let compared = |local| Clocks { local, server };
-        let explains = |clocks: &Clocks| clocks.explain(refusal.code, SIGNATURE_LIFETIME);
-        let machine = compared(unix_seconds());
-        // The bound is on the difference from the machine's clock: from a corrected one, each false `Date` would lead further.
-        if explains(&compared(signing_clock.now())) && machine.can_be_corrected() {
-            signing_clock.follow(server);
-        }
-        refusal.clocks = Some(machine).filter(explains);
-    }
-    failure
-}
-
-/// What the server said, without the authorization where it said that back.
-fn without_echo(mut failure: TaskFailure, authorization: &str) -> TaskFailure {
+/// What the server said, without what is secret of the request where it said that back.
+fn without_echo(mut failure: TaskFailure, authorization: &str, dialect: &Dialect) -> TaskFailure {
     if let TaskFailure::Refused(refusal) = &mut failure {
-        echo::cut(&mut refusal.message, authorization);
-        if let Some(request_id) = &mut refusal.request_id {
-            echo::cut(request_id, authorization);
+        for text in std::iter::once(&mut refusal.message).chain(&mut refusal.request_id) {
+            echo::cut(text, authorization, "[authorization]");
+            dialect
+                .secrets()
+                .for_each(|secret| echo::cut(text, secret, "[secret]"));
         }
     }
     failure
@@ -271,14 +212,7 @@ fn without_echo(mut failure: TaskFailure, authorization: &str) -> TaskFailure {
 
 fn random_u128() -> Result<u128, TaskFailure> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(no_randomness)?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| TaskFailure::Resources(format!("the system gives no random numbers: {error}")))?;
     Ok(u128::from_ne_bytes(bytes))
-}
-
-fn random_u32() -> Result<u32, TaskFailure> {
-    getrandom::u32().map_err(no_randomness)
-}
-
-fn no_randomness(error: getrandom::Error) -> TaskFailure {
-    TaskFailure::Resources(format!("the system gives no random numbers: {error}"))
 }

@@ -1,6 +1,6 @@
 //! What every entry point goes through: handles, NULL, panics, and the error out-parameter.
 //!
-//! Entry points use the macros at the end of this file. Their `unsafe` blocks rest on what the header demands of callers: a
+//! Entry points use the macros towards the end of this file. Their `unsafe` blocks rest on what the header demands of callers: a
 //! handle is NULL or came from its `_new` and was not freed, an out-parameter is NULL or can be written, a text is NULL or
 //! ends with NUL.
 
@@ -84,19 +84,8 @@ impl<T: Handle> Entry<T> {
             std::mem::forget(watch);
             result
         });
-        let result = result.unwrap_or_else(|| Err(defect()));
-        let status = result
-            .as_ref()
-            .map_or_else(|error| error.status, |()| Status::Ok)
-            .number();
-        if !self.out.is_null() {
-            let error = result
-                .err()
-                .map_or(std::ptr::null_mut(), cos_slice_error::into_raw);
-            // SAFETY: not NULL, so `new` was promised that it can be written. It is not read: it may be uninitialised.
-            unsafe { self.out.write(error) };
-        }
-        status
+        // SAFETY: promised to `new`.
+        unsafe { tell(result, self.out) }
     }
 
     /// A call that can't fail: what `body` says of the object, or `neutral` for NULL.
@@ -112,9 +101,46 @@ impl<T: Handle> Entry<T> {
     }
 }
 
+/// As [`Entry::call`], where there is no handle.
+///
+/// # Safety
+/// `out` is NULL or can be written.
+pub(super) unsafe fn call_alone(
+    out: *mut *mut cos_slice_error,
+    body: impl FnOnce() -> Result<(), Error>,
+) -> i32 {
+    // SAFETY: promised by the caller.
+    unsafe { tell(caught(body), out) }
+}
+
+/// The status of a call for C, and in `out` the error behind it, or NULL.
+///
+/// # Safety
+/// `out` is NULL or can be written.
+unsafe fn tell(result: Option<Result<(), Error>>, out: *mut *mut cos_slice_error) -> i32 {
+    let result = result.unwrap_or_else(|| Err(defect()));
+    let status = result
+        .as_ref()
+        .map_or_else(|error| error.status, |()| Status::Ok)
+        .number();
+    if !out.is_null() {
+        let error = result
+            .err()
+            .map_or(std::ptr::null_mut(), cos_slice_error::into_raw);
+        // SAFETY: not NULL, so it can be written. It is not read: it may be uninitialised.
+        unsafe { out.write(error) };
+    }
+    status
+}
+
 /// What `body` says, or `None` if it panicked: a panic must not unwind into C.
 pub(super) fn caught<R>(body: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(body)).ok()
+}
+
+/// What `body` says of plain data, or `neutral` where there is none; made by [`of!`].
+pub(super) fn told_of<T, R>(data: Option<&T>, neutral: R, body: impl FnOnce(&T) -> R) -> R {
+    data.and_then(|data| caught(|| body(data))).unwrap_or(neutral)
 }
 
 fn defect() -> Error {
@@ -175,6 +201,15 @@ macro_rules! enter {
     }};
 }
 
+/// How an entry point without a handle begins: `alone!(error_out, || …)`.
+macro_rules! alone {
+    ($out:expr, $body:expr) => {{
+        let (out, body) = ($out, $body);
+        // SAFETY: the caller of an entry point keeps the header's rules; see the head of boundary.rs.
+        unsafe { $crate::ffi::boundary::call_alone(out, body) }
+    }};
+}
+
 /// An argument that is a text: `text!("bucket", bucket)` gives a `Result<&str, Error>`.
 macro_rules! text {
     ($argument:literal, $pointer:expr) => {{
@@ -184,7 +219,17 @@ macro_rules! text {
     }};
 }
 
-pub(super) use {enter, text};
+/// A getter of plain data that never changes once C has it: `of!(error, neutral, |error| …)`.
+macro_rules! of {
+    ($data:expr, $neutral:expr, $body:expr) => {{
+        let data = $data;
+        // SAFETY: it is NULL or was handed to C and not freed; it never changes, so any number of references is sound.
+        let data = unsafe { data.as_ref() };
+        $crate::ffi::boundary::told_of(data, $neutral, $body)
+    }};
+}
+
+pub(super) use {alone, enter, of, text};
 
 #[cfg(test)]
 mod tests {

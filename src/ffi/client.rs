@@ -8,10 +8,12 @@ use std::time::Duration;
 use crate::engine;
 use crate::engine::client::ClientConfig;
 use crate::engine::endpoint::Endpoint;
+use crate::engine::signer::Signer;
 use crate::engine::source::{FileSource, Source};
 use crate::engine::transport::Timeouts;
 use crate::protocol::Api;
-use crate::protocol::signature::SecretKey;
+use crate::protocol::dialect::{Dialect, SliceSizes};
+use crate::protocol::signature::{self, Scope};
 use crate::upload::error::Error;
 use crate::upload::options::DEFAULT_CONNECTIONS;
 use crate::upload::status::Status;
@@ -37,14 +39,17 @@ struct State {
     engine: Option<engine::client::Client>,
 }
 
-struct Settings {
+pub(super) struct Settings {
     endpoint: Option<Endpoint>,
-    secret_key: Option<SecretKey>,
+    pub(super) signer: Option<Signer>,
+    pub(super) signature_scope: Scope,
+    pub(super) signature_lifetime: Duration,
     api: Api,
     connections: u32,
     timeouts: Timeouts,
     ca_pem: Option<Vec<u8>>,
     checkpoint_dir: Option<PathBuf>,
+    pub(super) dialect: Dialect,
 }
 
 impl Handle for cos_slice_client {
@@ -59,12 +64,15 @@ impl cos_slice_client {
     fn new() -> Self {
         let settings = Settings {
             endpoint: None,
-            secret_key: None,
+            signer: None,
+            signature_scope: Scope::default(),
+            signature_lifetime: signature::DEFAULT_LIFETIME,
             api: Api::default(),
             connections: DEFAULT_CONNECTIONS,
             timeouts: Timeouts::default(),
             ca_pem: None,
             checkpoint_dir: None,
+            dialect: Dialect::default(),
         };
         let state = State {
             settings,
@@ -77,20 +85,20 @@ impl cos_slice_client {
         }
     }
 
-    /// Takes a setting, or notes why it is not acceptable, for the uploads to report.
-    fn set<V>(
+    /// Takes a setting, or notes why it is not acceptable, for the uploads to report. `apply` may return what the setting was:
+    /// dropping it may call back, which is not to happen under the lock.
+    pub(super) fn set<V, Old>(
         &self,
         setting: &'static str,
         value: Result<V, Error>,
-        apply: impl FnOnce(&mut Settings, V),
+        apply: impl FnOnce(&mut Settings, V) -> Old,
     ) -> Result<(), Error> {
         let mut state = self.lock();
-        if state.engine.is_some() {
-            let text = format!("client: {setting} can't be set once an upload was run; make another client");
-            return Err(Error::new(Status::Busy, text));
-        }
+        state.check_open(setting)?;
         let value = state.failures.note(setting, value)?;
-        apply(&mut state.settings, value);
+        let old = apply(&mut state.settings, value);
+        drop(state);
+        drop(old);
         Ok(())
     }
 
@@ -104,6 +112,26 @@ impl cos_slice_client {
         self.set(setting, limit, |settings, limit| {
             *field(&mut settings.timeouts) = limit
         })
+    }
+
+    /// Takes a part of a setting that has several. One that is refused is at fault for good: another one does not mend it.
+    pub(super) fn add(
+        &self,
+        setting: &'static str,
+        add: impl FnOnce(&mut Settings) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut state = self.lock();
+        state.check_open(setting)?;
+        let added = add(&mut state.settings);
+        match added {
+            Ok(()) => Ok(()),
+            Err(_) => state.failures.note(setting, added),
+        }
+    }
+
+    /// The slice sizes of now.
+    pub(super) fn slice_sizes(&self) -> SliceSizes {
+        self.lock().settings.dialect.slice_sizes.clone()
     }
 
     /// The client of the engine; the first call makes it, and no setting can be changed from then on.
@@ -123,26 +151,42 @@ impl cos_slice_client {
     }
 }
 
+impl State {
+    fn check_open(&self, setting: &str) -> Result<(), Error> {
+        if self.engine.is_none() {
+            return Ok(());
+        }
+        let text = format!("client: {setting} can't be set once an upload was run; make another client");
+        Err(Error::new(Status::Busy, text))
+    }
+}
+
 impl Settings {
     fn config(&self) -> Result<ClientConfig, Error> {
-        let endpoint = self.endpoint.clone().ok_or_else(|| {
+        let endpoint = self.endpoint.clone().or_else(|| Endpoint::of_api(self.api));
+        let endpoint = endpoint.ok_or_else(|| {
             Error::invalid("endpoint: none was set; call cos_slice_client_set_endpoint or _set_region")
         })?;
-        let secret_key = self.secret_key.clone().ok_or_else(|| {
-            Error::invalid("secret_key: none was set; call cos_slice_client_set_secret_key")
+        let signer = self.signer.clone().ok_or_else(|| {
+            Error::invalid(
+                "secret_key: none was set; call cos_slice_client_set_secret_key, _set_authorization or _set_signer",
+            )
         })?;
         Ok(ClientConfig {
+            signature_scope: self.signature_scope,
+            signature_lifetime: self.signature_lifetime,
             api: self.api,
             connections: self.connections,
             timeouts: self.timeouts.clone(),
             ca_pem: self.ca_pem.clone(),
             checkpoint_dir: self.checkpoint_dir.clone(),
-            ..ClientConfig::new(endpoint, secret_key)
+            dialect: self.dialect.clone(),
+            ..ClientConfig::new(endpoint, signer)
         })
     }
 }
 
-fn invalid(error: impl std::fmt::Display) -> Error {
+pub(super) fn invalid(error: impl std::fmt::Display) -> Error {
     Error::invalid(error.to_string())
 }
 
@@ -196,7 +240,11 @@ pub unsafe extern "C" fn cos_slice_client_set_endpoint(
     })
 }
 
-/// The service's own endpoint in a region, by https: "gz" is https://gz.file.myqcloud.com. Copied.
+/// The service's own endpoint in a region, by https: "gz" is https://gz.file.myqcloud.com. Copied. The regions are tj
+/// (Tianjin), bj (Beijing), sh (Shanghai), gz (Guangzhou), cd (Chengdu), hk (Hong Kong), sgp (Singapore), ca (Toronto), ger
+/// (Frankfurt). Another code is tried, and if its host can't be found the error has this list. Names of the XML API are refused;
+/// the error says which code to use. Not with COS_SLICE_API_FILES_V1, which has one address for all regions and needs
+/// neither this nor cos_slice_client_set_endpoint.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_client_set_region(
     client: *mut cos_slice_client,
@@ -215,26 +263,6 @@ pub unsafe extern "C" fn cos_slice_client_set_region(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_client_set_api(client: *mut cos_slice_client, api: i32) -> i32 {
     enter!(client).call(|client| client.set("api", numbers::api(api), |settings, api| settings.api = api))
-}
-
-/// The account that signs requests: its app id (decimal digits), secret id and secret key. Copied; the library's copy of
-/// the secret key is overwritten when it is no longer needed, and no message ever shows it. Needed.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cos_slice_client_set_secret_key(
-    client: *mut cos_slice_client,
-    app_id: *const c_char,
-    secret_id: *const c_char,
-    secret_key: *const c_char,
-) -> i32 {
-    enter!(client).call(|client| {
-        let take = || {
-            let (app_id, secret_id) = (text!("app_id", app_id)?, text!("secret_id", secret_id)?);
-            SecretKey::new(app_id, secret_id, text!("secret_key", secret_key)?).map_err(invalid)
-        };
-        client.set("secret_key", take(), |settings, key| {
-            settings.secret_key = Some(key)
-        })
-    })
 }
 
 /// How many requests may be in flight at once, for all uploads of the client together, and so how many worker threads
@@ -352,6 +380,22 @@ pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::protocol::signature::SecretKey;
+
+    #[test]
+    fn files_v1_has_an_address_of_its_own_where_none_is_set() {
+        let client = cos_slice_client::new();
+        let mut state = client.lock();
+        state.settings.signer = Some(SecretKey::new("1", "id", "key").unwrap().into());
+        let missing = state.settings.config().unwrap_err();
+        assert!(missing.message.starts_with("endpoint: none was set"), "{missing}");
+        state.settings.api = Api::FilesV1;
+        let config = state.settings.config().unwrap();
+        assert_eq!(config.endpoint.to_string(), "https://web.file.myqcloud.com");
+        state.settings.endpoint = Some(Endpoint::parse("http://127.0.0.1:1").unwrap());
+        let config = state.settings.config().unwrap();
+        assert_eq!(config.endpoint.to_string(), "http://127.0.0.1:1");
+    }
 
     /// A client of an address where nobody listens, which keeps checkpoints in this folder.
     pub(in crate::ffi) fn client_of_nobody(checkpoints: &Path) -> Arc<cos_slice_client> {
@@ -360,7 +404,7 @@ pub(super) mod tests {
         {
             let settings = &mut client.lock().settings;
             settings.endpoint = Some(Endpoint::parse(&format!("http://{address}")).unwrap());
-            settings.secret_key = Some(SecretKey::new("1", "id", "key").unwrap());
+            settings.signer = Some(SecretKey::new("1", "id", "key").unwrap().into());
             settings.checkpoint_dir = Some(checkpoints.to_owned());
         }
         Arc::new(client)

@@ -5,7 +5,7 @@ use std::ffi::{CString, c_char};
 use crate::upload::error::Error;
 use crate::upload::status::Status;
 
-use super::boundary::caught;
+use super::boundary::{caught, of};
 use super::strings;
 
 /// Why a call failed. Plain data: it stays valid whatever becomes of the upload and the client, until it is freed.
@@ -35,21 +35,6 @@ impl cos_slice_error {
     pub(super) fn error(&self) -> &Error {
         &self.error
     }
-}
-
-/// What `body` says of an error, or `neutral` for NULL.
-fn get<R>(error: Option<&cos_slice_error>, neutral: R, body: impl FnOnce(&cos_slice_error) -> R) -> R {
-    error.and_then(|error| caught(|| body(error))).unwrap_or(neutral)
-}
-
-/// The body of a getter: `of!(error, neutral, |error| …)`.
-macro_rules! of {
-    ($error:expr, $neutral:expr, $body:expr) => {{
-        let error: *const cos_slice_error = $error;
-        // SAFETY: it is NULL or was handed to C and not freed; it never changes, so any number of references is sound.
-        let error = unsafe { error.as_ref() };
-        get(error, $neutral, $body)
-    }};
 }
 
 /// Frees an error. NULL is allowed.

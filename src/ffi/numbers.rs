@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::protocol::Api;
+use crate::protocol::dialect::SliceSizes;
+use crate::protocol::signature::{self, Kind, Scope};
 use crate::upload::error::Error;
 use crate::upload::options::{self, ClientOptions, MAX_CONNECTIONS, MAX_TIME_LIMIT, UploadOptions};
 
@@ -17,6 +19,38 @@ pub(super) fn time_limit(setting: &str, ms: i64) -> Result<Duration, Error> {
 /// A time limit for a whole upload.
 pub(super) fn deadline(ms: i64) -> Result<Duration, Error> {
     milliseconds("deadline_ms", ms, MAX_DEADLINE)
+}
+
+/// How long signatures are good for.
+pub(super) fn signature_lifetime(seconds: i64) -> Result<Duration, Error> {
+    let lifetime = u64::try_from(seconds).ok().map(Duration::from_secs);
+    let lifetime = lifetime.filter(|lifetime| signature::check_lifetime(*lifetime).is_ok());
+    lifetime.ok_or_else(|| {
+        Error::invalid(format!(
+            "signature_lifetime_s: {seconds} is not within 1 to {} seconds (90 days), which is the longest that the service takes",
+            signature::MAX_LIFETIME.as_secs()
+        ))
+    })
+}
+
+/// What signatures are good for.
+pub(super) fn signature_scope(number: i32) -> Result<Scope, Error> {
+    let found = Scope::ALL.iter().find(|scope| scope.number() == number);
+    found.copied().ok_or_else(|| {
+        Error::invalid(format!(
+            "signature_scope: {number} is none; pass one of COS_SLICE_SIGNATURE_SCOPE_*"
+        ))
+    })
+}
+
+/// Which kind of signature is wanted.
+pub(super) fn signature_kind(number: i32) -> Result<Kind, Error> {
+    let found = Kind::ALL.iter().find(|kind| kind.number() == number);
+    found.copied().ok_or_else(|| {
+        Error::invalid(format!(
+            "kind: {number} is none; pass COS_SLICE_SIGNATURE_MULTI_EFFECT or COS_SLICE_SIGNATURE_ONE_TIME"
+        ))
+    })
 }
 
 fn milliseconds(setting: &str, ms: i64, most: Duration) -> Result<Duration, Error> {
@@ -56,10 +90,10 @@ pub(super) fn api(number: i32) -> Result<Api, Error> {
     })
 }
 
-/// A slice size; whether hashing allows it is known when the upload is run.
-pub(super) fn slice_size(bytes: i64) -> Result<u64, Error> {
+/// A slice size of those that a store takes; whether hashing allows it is known when the upload is run.
+pub(super) fn slice_size(bytes: i64, sizes: &SliceSizes) -> Result<u64, Error> {
     let size = unsigned("slice_size", bytes)?;
-    options::validate_slice_size(size).map_err(Error::invalid)?;
+    options::validate_slice_size(size, sizes).map_err(Error::invalid)?;
     Ok(size)
 }
 
@@ -74,13 +108,17 @@ pub(super) fn single_request_limit(bytes: i64) -> Result<u64, Error> {
     Ok(single_request_limit)
 }
 
-fn unsigned(setting: &str, bytes: i64) -> Result<u64, Error> {
+pub(super) fn unsigned(setting: &str, bytes: i64) -> Result<u64, Error> {
     u64::try_from(bytes).map_err(|_| Error::invalid(format!("{setting}: {bytes} is negative; give bytes")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn slice_size(bytes: i64) -> Result<u64, Error> {
+        super::slice_size(bytes, &SliceSizes::default())
+    }
 
     #[test]
     fn numbers_outside_their_range_are_refused_by_the_setting_s_name() {
@@ -101,6 +139,21 @@ mod tests {
             let text = connections(count).unwrap_err().message;
             assert_eq!(text, format!("connections: {count} is not within 1 to 256"));
         }
+        for seconds in [i64::MIN, -1, 0, 7_776_001, i64::MAX] {
+            let text = signature_lifetime(seconds).unwrap_err().message;
+            assert!(
+                text.starts_with(&format!(
+                    "signature_lifetime_s: {seconds} is not within 1 to 7776000 seconds (90 days)"
+                )),
+                "{text}"
+            );
+        }
+        for number in [i32::MIN, -1, 4, i32::MAX] {
+            let text = signature_scope(number).unwrap_err().message;
+            assert!(text.starts_with(&format!("signature_scope: {number} ")), "{text}");
+            let text = signature_kind(number).unwrap_err().message;
+            assert!(text.starts_with(&format!("kind: {number} ")), "{text}");
+        }
         for bytes in [i64::MIN, -1, 0, 1, 1 << 19 | 1, 4 << 20, i64::MAX] {
             assert!(
                 slice_size(bytes).unwrap_err().message.starts_with("slice_size: "),
@@ -118,6 +171,18 @@ mod tests {
         assert_eq!(time_limit("x", 1).unwrap(), Duration::from_millis(1));
         assert_eq!(time_limit("x", 86_400_000).unwrap(), MAX_TIME_LIMIT);
         assert_eq!(deadline(31_536_000_000).unwrap(), MAX_DEADLINE);
+        for seconds in [1, 7_776_000] {
+            let lifetime = signature_lifetime(seconds).unwrap();
+            assert_eq!(lifetime.as_secs(), seconds as u64);
+        }
+        assert_eq!(
+            (signature_scope(0).unwrap(), signature_scope(3).unwrap()),
+            (Scope::Path, Scope::Unbound)
+        );
+        assert_eq!(
+            (signature_kind(0).unwrap(), signature_kind(1).unwrap()),
+            (Kind::MultiEffect, Kind::OneTime)
+        );
         assert_eq!((connections(1).unwrap(), connections(256).unwrap()), (1, 256));
         assert_eq!(
             (slice_size(1 << 19).unwrap(), slice_size(3 << 20).unwrap()),

@@ -3,9 +3,10 @@
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::engine::callback::inside_callback;
 use crate::upload::error::Error;
 use crate::upload::progress::Progress;
+
+use super::user_data::{UserData, cos_slice_drop_fn};
 
 /// How far an upload is. All counts are of the object's bytes, not of what HTTP adds. Later versions may add fields at the
 /// end, never change those that are there.
@@ -86,23 +87,13 @@ impl cos_slice_progress {
 pub type cos_slice_progress_fn =
     Option<unsafe extern "C" fn(progress: *const cos_slice_progress, user_data: *mut c_void) -> i32>;
 
-/// Releases the user_data of a callback. It must not throw.
-#[expect(non_camel_case_types, reason = "the name in the C header")]
-pub type cos_slice_drop_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
-
 /// A callback with its data. Whoever holds the last reference drops the data, so exactly once and after the last call.
 pub(super) struct ProgressCallback {
     function: cos_slice_progress_fn,
-    user_data: *mut c_void,
-    drop: cos_slice_drop_fn,
+    user_data: UserData,
     /// Set when the upload is freed: a run that is still ending makes no more calls.
     silent: AtomicBool,
 }
-
-// SAFETY: the header says that callback and drop may run on a thread of the library, so the caller's data allows it.
-unsafe impl Send for ProgressCallback {}
-// SAFETY: calls are serialised by the engine; a shared reference alone does nothing.
-unsafe impl Sync for ProgressCallback {}
 
 impl ProgressCallback {
     /// From here on `drop` is certain to be called.
@@ -113,8 +104,7 @@ impl ProgressCallback {
     ) -> Self {
         Self {
             function,
-            user_data,
-            drop,
+            user_data: UserData::new(user_data, drop),
             silent: AtomicBool::new(false),
         }
     }
@@ -135,15 +125,6 @@ impl ProgressCallback {
         };
         let progress = cos_slice_progress::from(progress);
         // SAFETY: the caller of the setter promised that the function takes its data until it is dropped.
-        unsafe { function(&progress, self.user_data) }
-    }
-}
-
-impl Drop for ProgressCallback {
-    fn drop(&mut self) {
-        let Some(drop) = self.drop else { return };
-        // It may run on a thread that everybody's callbacks wait for, so it may as little wait as a callback.
-        // SAFETY: promised by the caller of the setter; this is the only call.
-        inside_callback(|| unsafe { drop(self.user_data) });
+        unsafe { function(&progress, self.user_data.pointer) }
     }
 }

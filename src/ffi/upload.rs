@@ -17,9 +17,10 @@ use super::boundary::{Defect, Failures, Handle, borrow, caught, enter, into_hand
 use super::client::cos_slice_client;
 use super::error::cos_slice_error;
 use super::numbers;
-use super::progress::{ProgressCallback, cos_slice_drop_fn, cos_slice_progress, cos_slice_progress_fn};
+use super::progress::{ProgressCallback, cos_slice_progress, cos_slice_progress_fn};
 use super::result::Told;
 use super::strings;
+use super::user_data::cos_slice_drop_fn;
 
 /// One file, or other content, on its way to one object.
 #[expect(non_camel_case_types, reason = "the name in the C header")]
@@ -68,6 +69,8 @@ impl Drop for Beginning<'_> {
 #[derive(Default)]
 struct Settings {
     options: UploadOptions,
+    /// The default is the client's affair.
+    slice_size: Option<u64>,
     content: Option<Content>,
     progress: Option<Arc<ProgressCallback>>,
 }
@@ -180,9 +183,15 @@ impl cos_slice_upload {
         self.lock().failures.check()?;
         let engine = self.engine()?;
         let state = self.lock();
-        let options = state.settings.options.clone();
+        let change = |current: &mut UploadOptions| {
+            let slice_size = state.settings.slice_size.unwrap_or(current.slice_size);
+            *current = UploadOptions {
+                slice_size,
+                ..state.settings.options.clone()
+            };
+        };
         // Where it runs already nothing is set, and the engine itself answers that it is busy.
-        if engine.set_options(|current| *current = options).is_ok() {
+        if engine.set_options(change).is_ok() {
             match &state.settings.content {
                 Some(Content::File(path)) => engine.set_file(path)?,
                 Some(Content::Memory(source)) => engine.set_source(source.clone())?,
@@ -261,7 +270,7 @@ impl cos_slice_upload {
 }
 
 /// A copy of bytes in memory; C may do with its own what it likes.
-fn copy(data: *const c_void, size: usize) -> Result<Vec<u8>, Error> {
+pub(super) fn copy(data: *const c_void, size: usize) -> Result<Vec<u8>, Error> {
     if data.is_null() && size > 0 {
         return Err(Error::invalid(format!(
             "memory: the address is NULL, but the size {size}"
@@ -385,12 +394,15 @@ pub unsafe extern "C" fn cos_slice_upload_set_progress(
 }
 
 /// The slice size to ask for, in bytes; the server may choose another. With hashing on, 524288 or 1048576; with hashing off
-/// 2097152 and 3145728 too.
+/// 2097152 and 3145728 too. Where the client has slice sizes of its own (cos_slice_client_set_slice_sizes, to be called
+/// first), one of those.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_upload_set_slice_size(upload: *mut cos_slice_upload, bytes: i64) -> i32 {
     enter!(upload).call(|upload| {
-        upload.set_option("slice_size", numbers::slice_size(bytes), |options, size| {
-            options.slice_size = size
+        let sizes = upload.client.as_ref().map(|client| client.slice_sizes());
+        let size = numbers::slice_size(bytes, &sizes.unwrap_or_default());
+        upload.set("slice_size", size, |settings, size| {
+            settings.slice_size = Some(size)
         })
     })
 }

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use super::dialect::Dialect;
 use super::location::Location;
 use super::reply::{Head, ReplyError};
 use super::{Answer, Operation, OperationKind, Request, json_v1, json_v2};
@@ -28,6 +29,8 @@ pub struct Rules {
     pub has_finish: bool,
     /// Init must have the object's SHA-1.
     pub needs_digest: bool,
+    /// Where init has the object's SHA-1 it has the running states of its parts too.
+    pub wants_states: bool,
 }
 
 impl Api {
@@ -74,12 +77,18 @@ impl Api {
         }
     }
 
-    /// The request of an operation on an object. `boundary_nonce` is 128 random bits, fresh for each request: they keep
+    /// The request of an operation on an object, as the store wants it. `boundary_nonce` is 128 random bits, fresh for each request: they keep
     /// contents from being taken for form syntax.
-    pub fn encode(self, operation: &Operation, location: &Location, boundary_nonce: u128) -> Request {
+    pub fn encode(
+        self,
+        operation: &Operation,
+        location: &Location,
+        dialect: &Dialect,
+        boundary_nonce: u128,
+    ) -> Request {
         match self {
-            Self::FilesV2 => json_v2::encode(operation, location, boundary_nonce),
-            Self::FilesV1 => json_v1::encode(operation, location, boundary_nonce),
+            Self::FilesV2 => json_v2::encode(operation, location, dialect, boundary_nonce),
+            Self::FilesV1 => json_v1::encode(operation, location, dialect, boundary_nonce),
         }
     }
 

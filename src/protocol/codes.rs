@@ -30,6 +30,8 @@ pub enum Class {
     SliceSize,
     /// Takes the slice as stored, and verifies it by list.
     Delivered,
+    /// Sends the slice again: what the store has of it is not what was sent.
+    Damaged,
     /// Begins the upload again from nothing, once.
     Restart,
     /// Ends the upload.
@@ -149,7 +151,7 @@ const RESUME: &str = "Run the same upload again; it goes on with what the server
 const DISCARD: &str = "Finish or delete the unfinished upload at this path, or allow discarding it.";
 const REPLACE: &str = "Choose another path, or allow overwriting.";
 const ABSENT: &str = "Check the path: nothing is stored there.";
-const SLICE_SIZE: &str = "Set the slice size to 1048576 bytes.";
+const SLICE_SIZE: &str = "Set the slice size to one that the store takes; the service takes 1048576 bytes.";
 const CHANGED: &str = "Make sure that nothing changes the file during the upload, then run it again.";
 const DONE: &str = "Look at the object: the server says that it has the content already.";
 const SMALLER: &str = "The service does not take anything as large as this.";

@@ -22,9 +22,12 @@ const INITIAL: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sha1Digest([u8; 20]);
 
-/// The text is not 40 hexadecimal digits.
+/// The text has not as many hexadecimal digits as the digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParseDigestError;
+pub struct ParseDigestError {
+    name: &'static str,
+    digits: usize,
+}
 
 impl Sha1Digest {
     /// How many characters it is printed with.
@@ -57,30 +60,44 @@ impl FromStr for Sha1Digest {
     type Err = ParseDigestError;
 
     fn from_str(text: &str) -> Result<Self, ParseDigestError> {
-        let text = text.as_bytes();
-        if text.len() != 40 {
-            return Err(ParseDigestError);
-        }
-        let mut bytes = [0; 20];
-        for (byte, digits) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-            *byte = hex_digit(digits[0])? << 4 | hex_digit(digits[1])?;
-        }
-        Ok(Self(bytes))
+        parse_hex("a SHA-1", text).map(Self)
     }
 }
 
-fn hex_digit(digit: u8) -> Result<u8, ParseDigestError> {
+/// The bytes that two hexadecimal digits each, of either case, stand for.
+pub(super) fn parse_hex<const BYTES: usize>(
+    name: &'static str,
+    text: &str,
+) -> Result<[u8; BYTES], ParseDigestError> {
+    let digits = 2 * BYTES;
+    let wrong = ParseDigestError { name, digits };
+    let text = text.as_bytes();
+    if text.len() != digits {
+        return Err(wrong);
+    }
+    let mut bytes = [0; BYTES];
+    for (byte, digits) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        let (Some(high), Some(low)) = (hex_digit(digits[0]), hex_digit(digits[1])) else {
+            return Err(wrong);
+        };
+        *byte = high << 4 | low;
+    }
+    Ok(bytes)
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
     match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        b'A'..=b'F' => Ok(digit - b'A' + 10),
-        _ => Err(ParseDigestError),
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
     }
 }
 
 impl fmt::Display for ParseDigestError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("not a SHA-1: 40 hexadecimal digits are expected")
+        let Self { name, digits } = self;
+        write!(out, "not {name}: {digits} hexadecimal digits are expected")
     }
 }
 
@@ -234,6 +251,16 @@ impl Digests {
             states,
             whole,
         })
+    }
+
+    /// The digests of an object that is a single part, which has no running state before its end.
+    pub fn of_one_part(size: u64, whole: Sha1Digest) -> Self {
+        Self {
+            size,
+            granularity: size.max(1).next_multiple_of(BLOCK as u64),
+            states: Vec::new(),
+            whole,
+        }
     }
 
     /// The object's size in bytes.

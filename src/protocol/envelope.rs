@@ -16,7 +16,7 @@ use super::digest::Sha1Digest;
 use super::ranges::Ranges;
 
 /// The longest session that is believed, in bytes; the service's own have 96.
-const MAX_SESSION_BYTES: usize = 1024;
+pub const MAX_SESSION_BYTES: usize = 1024;
 
 /// What is wrong with a reply.
 pub(super) type Problem = String;
@@ -43,6 +43,7 @@ pub(super) struct Data {
     sha: Scalar,
     offset: Scalar,
     datalen: Scalar,
+    datamd5: Scalar,
     access_url: Scalar,
     source_url: Scalar,
     url: Scalar,
@@ -129,6 +130,11 @@ impl Data {
             }
             other => Err(format!("data.sha is {other}, not a text")),
         }
+    }
+
+    /// What is told as the MD5 of a slice; empty where nothing is.
+    pub fn md5(&self) -> &str {
+        self.datamd5.text().unwrap_or_default()
     }
 
     /// The listed parts of an object of this size.

@@ -4,13 +4,14 @@
 use std::io::Read;
 
 use super::codes::Class;
-use super::envelope::{Data, Problem};
+use super::dialect::Dialect;
+use super::envelope::{Data, Envelope, Problem};
 use super::location::Location;
 use super::multipart::{Boundary, Form};
 use super::reply::{self, Foreign, Head, Reply, ReplyError};
-use super::signature::Kind;
 use super::{
-    Answer, Api, Body, ObjectStatus, Operation, OperationKind, Request, Segment, SingleUpload, codes,
+    Answer, Api, Body, ObjectStatus, Operation, OperationKind, Refusal, Request, Segment, SingleUpload,
+    Slice, codes,
 };
 
 /// The request with a form, whose `op` is the operation's name.
@@ -18,16 +19,28 @@ pub(super) fn form_request(
     api: Api,
     operation: &Operation,
     location: &Location,
+    dialect: &Dialect,
     boundary: Boundary,
     fill: impl FnOnce(Form) -> Form,
 ) -> Request {
-    let form = fill(Form::new(boundary).text("op", api.operation_name(operation.kind())));
+    let form = Form::new(boundary).text("op", api.operation_name(operation.kind()));
+    // A store's own fields go before the content, so that it has read them by then.
+    let form = fill(form.additions(dialect.form_fields()));
     Request {
         method: "POST",
         target: location.target(api.prefix()),
         content_type: Some(form.content_type()),
         body: form.finish(),
-        signature: Kind::MultiEffect,
+        signature: operation.kind().signature(),
+    }
+}
+
+/// The bytes of a slice, and their MD5 where the store wants it: behind them, so that it is taken while they are sent.
+pub(super) fn content(form: Form, slice: &Slice, dialect: &Dialect) -> Form {
+    let form = form.source("filecontent", slice.offset, slice.length);
+    match dialect.slice_md5 {
+        true => form.source_md5("datamd5"),
+        false => form,
     }
 }
 
@@ -57,17 +70,12 @@ pub(super) fn stat_request(api: Api, location: &Location) -> Request {
         target: format!("{}?op={name}", location.target(api.prefix())),
         content_type: None,
         body: Body::default(),
-        signature: Kind::MultiEffect,
+        signature: OperationKind::Stat.signature(),
     }
 }
 
 pub(super) fn delete_request(api: Api, location: &Location) -> Request {
-    json_request(
-        api,
-        OperationKind::Delete,
-        location.target(api.prefix()),
-        Kind::OneTime,
-    )
+    json_request(api, OperationKind::Delete, location.target(api.prefix()))
 }
 
 pub(super) fn create_request(api: Api, location: &Location, level: u32) -> Request {
@@ -76,10 +84,10 @@ pub(super) fn create_request(api: Api, location: &Location, level: u32) -> Reque
         api.prefix(),
         location.file_id_of(&location.directory(level))
     );
-    json_request(api, OperationKind::CreateDirectory, target, Kind::MultiEffect)
+    json_request(api, OperationKind::CreateDirectory, target)
 }
 
-fn json_request(api: Api, kind: OperationKind, target: String, signature: Kind) -> Request {
+fn json_request(api: Api, kind: OperationKind, target: String) -> Request {
     let json = format!("{{\"op\":\"{}\"}}", api.operation_name(kind));
     Request {
         method: "POST",
@@ -88,7 +96,7 @@ fn json_request(api: Api, kind: OperationKind, target: String, signature: Kind) 
         body: Body {
             segments: vec![Segment::Text(json.into_bytes())],
         },
-        signature,
+        signature: kind.signature(),
     }
 }
 
@@ -130,6 +138,9 @@ pub(super) fn decode(
     if !(200..=299).contains(&head.http_status) {
         return Err(reply::refuse_contradiction(api, head, &envelope).into());
     }
+    if let Some(refusal) = damaged_slice(api, operation, head, &envelope) {
+        return Err(refusal.into());
+    }
     let request_id = envelope.request_id;
     answer(operation, envelope.data.fields).map_err(|problem| {
         let problem = format!("the reply reports success, but {problem}");
@@ -138,6 +149,18 @@ pub(super) fn decode(
             ..Foreign::of(&problem, &start)
         };
         reply::refuse_foreign(api, head, foreign).into()
+    })
+}
+
+/// The refusal that success amounts to where the store tells another MD5 of the slice than it was sent with.
+fn damaged_slice(api: Api, operation: &Operation, head: &Head, envelope: &Envelope) -> Option<Refusal> {
+    let sent = head
+        .sent_md5
+        .filter(|_| operation.kind() == OperationKind::Slice)?;
+    let stored = envelope.data.fields.md5();
+    (!stored.is_empty() && stored.parse() != Ok(sent)).then(|| {
+        let how = format!("its MD5 is \"{stored}\", that of the slice {sent}");
+        reply::refuse_damaged(api, head, &how, envelope)
     })
 }
 

@@ -8,6 +8,7 @@
 use std::io::Read;
 
 use super::api::Rules;
+use super::dialect::Dialect;
 use super::envelope::{Data, Problem};
 use super::json::{self, complete, form_request};
 use super::location::Location;
@@ -24,6 +25,7 @@ pub(super) const RULES: Rules = Rules {
     parallel: false,
     has_finish: false,
     needs_digest: true,
+    wants_states: false,
 };
 
 pub(super) fn operation_name(kind: OperationKind) -> &'static str {
@@ -35,16 +37,27 @@ pub(super) fn operation_name(kind: OperationKind) -> &'static str {
 
 /// The request of an operation on an object; `boundary_nonce` as for [`json_v2::encode`](super::json_v2::encode). A list
 /// and a finish are not known here, and are written down so that a server says so.
-pub fn encode(operation: &Operation, location: &Location, boundary_nonce: u128) -> Request {
-    encode_with_boundary(operation, location, Boundary::from_nonce(boundary_nonce))
+pub fn encode(
+    operation: &Operation,
+    location: &Location,
+    dialect: &Dialect,
+    boundary_nonce: u128,
+) -> Request {
+    let boundary = Boundary::from_nonce(boundary_nonce);
+    encode_with_boundary(operation, location, dialect, boundary)
 }
 
 /// As [`encode`], with a given boundary.
-pub fn encode_with_boundary(operation: &Operation, location: &Location, boundary: Boundary) -> Request {
+pub fn encode_with_boundary(
+    operation: &Operation,
+    location: &Location,
+    dialect: &Dialect,
+    boundary: Boundary,
+) -> Request {
     let api = Api::FilesV1;
     let fill = |form| match operation {
         Operation::Init(init) => control_form(form, init),
-        Operation::Slice(slice) => data_form(form, slice),
+        Operation::Slice(slice) => data_form(form, slice, dialect),
         Operation::Upload(upload) => json::upload_form(form, upload),
         _ => form,
     };
@@ -52,7 +65,7 @@ pub fn encode_with_boundary(operation: &Operation, location: &Location, boundary
         Operation::Stat => json::stat_request(api, location),
         Operation::Delete => json::delete_request(api, location),
         Operation::CreateDirectory(level) => json::create_request(api, location, *level),
-        _ => form_request(api, operation, location, boundary, fill),
+        _ => form_request(api, operation, location, dialect, boundary, fill),
     }
 }
 
@@ -70,11 +83,11 @@ fn control_form(form: Form, init: &Init) -> Form {
 }
 
 /// The `sha` of a request with data is that of its slice.
-fn data_form(form: Form, slice: &Slice) -> Form {
-    form.text("session", &slice.session)
-        .text("offset", &slice.offset.to_string())
-        .source("filecontent", slice.offset, slice.length)
-        .source_sha("sha")
+fn data_form(form: Form, slice: &Slice, dialect: &Dialect) -> Form {
+    let form = form
+        .text("session", &slice.session)
+        .text("offset", &slice.offset.to_string());
+    json::content(form, slice, dialect).source_sha("sha")
 }
 
 /// Reads the reply to an operation, as [`json_v2::decode`](super::json_v2::decode) does.

@@ -6,6 +6,7 @@
 use std::io::Read;
 
 use super::api::Rules;
+use super::dialect::Dialect;
 use super::envelope::{Data, Problem};
 use super::json::{self, attributes, complete, form_request};
 use super::location::Location;
@@ -24,6 +25,7 @@ pub(super) const RULES: Rules = Rules {
     parallel: true,
     has_finish: true,
     needs_digest: false,
+    wants_states: true,
 };
 
 pub(super) fn operation_name(kind: OperationKind) -> &'static str {
@@ -41,16 +43,27 @@ pub(super) fn operation_name(kind: OperationKind) -> &'static str {
 
 /// The request of an operation on an object. `boundary_nonce` is 128 random bits, fresh for each request: they
 /// keep contents from being taken for form syntax.
-pub fn encode(operation: &Operation, location: &Location, boundary_nonce: u128) -> Request {
-    encode_with_boundary(operation, location, Boundary::from_nonce(boundary_nonce))
+pub fn encode(
+    operation: &Operation,
+    location: &Location,
+    dialect: &Dialect,
+    boundary_nonce: u128,
+) -> Request {
+    let boundary = Boundary::from_nonce(boundary_nonce);
+    encode_with_boundary(operation, location, dialect, boundary)
 }
 
 /// As [`encode`], with a given boundary.
-pub fn encode_with_boundary(operation: &Operation, location: &Location, boundary: Boundary) -> Request {
+pub fn encode_with_boundary(
+    operation: &Operation,
+    location: &Location,
+    dialect: &Dialect,
+    boundary: Boundary,
+) -> Request {
     let api = Api::FilesV2;
     let fill = |form| match operation {
         Operation::Init(init) => init_form(form, init),
-        Operation::Slice(slice) => slice_form(form, slice),
+        Operation::Slice(slice) => slice_form(form, slice, dialect),
         Operation::Finish(finish) => finish_form(form, finish),
         Operation::Upload(upload) => json::upload_form(form, upload),
         Operation::List | Operation::Stat | Operation::Delete | Operation::CreateDirectory(_) => form,
@@ -59,7 +72,7 @@ pub fn encode_with_boundary(operation: &Operation, location: &Location, boundary
         Operation::Stat => json::stat_request(api, location),
         Operation::Delete => json::delete_request(api, location),
         Operation::CreateDirectory(level) => json::create_request(api, location, *level),
-        _ => form_request(api, operation, location, boundary, fill),
+        _ => form_request(api, operation, location, dialect, boundary, fill),
     }
 }
 
@@ -75,7 +88,7 @@ fn init_form(form: Form, init: &Init) -> Form {
     attributes(form, init.biz_attr.as_deref(), init.overwrite)
 }
 
-fn slice_form(form: Form, slice: &Slice) -> Form {
+fn slice_form(form: Form, slice: &Slice, dialect: &Dialect) -> Form {
     let mut form = form
         .text("session", &slice.session)
         .text("offset", &slice.offset.to_string());
@@ -83,7 +96,7 @@ fn slice_form(form: Form, slice: &Slice) -> Form {
     if let Some(sha) = slice.sha {
         form = form.text("sha", &sha.to_string());
     }
-    form.source("filecontent", slice.offset, slice.length)
+    json::content(form, slice, dialect)
 }
 
 fn finish_form(form: Form, finish: &Finish) -> Form {

@@ -8,17 +8,22 @@
 pub mod api;
 pub mod clock;
 pub mod codes;
+pub mod dialect;
 pub mod digest;
 mod envelope;
 mod json;
 pub mod json_v1;
 pub mod json_v2;
 pub mod location;
+pub mod md5;
 pub mod multipart;
+pub(crate) mod numbers;
 pub mod ranges;
+pub mod regions;
 pub mod reply;
 pub mod signature;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +32,9 @@ pub use api::{Api, Rules};
 use clock::Clocks;
 use codes::Class;
 use digest::{Digests, Sha1Digest};
+pub use envelope::MAX_SESSION_BYTES;
+use location::Location;
+use md5::Md5Digest;
 use ranges::Ranges;
 
 /// The largest object that slice upload accepts, in bytes: 64 GiB (the service's migration guides).
@@ -70,7 +78,31 @@ pub enum OperationKind {
     CreateDirectory,
 }
 
+impl OperationKind {
+    /// Which signature the operation needs.
+    pub fn signature(self) -> signature::Kind {
+        match self {
+            Self::Delete => signature::Kind::OneTime,
+            Self::Init
+            | Self::List
+            | Self::Slice
+            | Self::Finish
+            | Self::Upload
+            | Self::Stat
+            | Self::CreateDirectory => signature::Kind::MultiEffect,
+        }
+    }
+}
+
 impl Operation {
+    /// What the operation is about, unencoded: the object's path, or that of a directory above it, which ends with a slash.
+    pub fn path<'a>(&self, location: &'a Location) -> Cow<'a, str> {
+        match self {
+            Self::CreateDirectory(level) => location.directory(*level).into(),
+            _ => location.path().into(),
+        }
+    }
+
     /// Which kind of operation this is.
     pub fn kind(&self) -> OperationKind {
         match self {
@@ -177,7 +209,6 @@ pub struct Body {
 }
 
 /// A piece of a [`Body`].
-#[derive(Debug)]
 pub enum Segment {
     /// Bytes of the request itself.
     Text(Vec<u8>),
@@ -192,6 +223,21 @@ pub enum Segment {
     },
     /// The SHA-1 of the bytes of the source before it, in hexadecimal; taken while they are sent.
     SourceSha,
+    /// The MD5 of the same, in the same way.
+    SourceMd5,
+}
+
+/// Tells lengths and places, no bytes: a store's fields may be secret.
+impl fmt::Debug for Segment {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(out, "text of {} bytes", text.len()),
+            Self::Parts(digests) => write!(out, "parts of {digests:?}"),
+            Self::Source { offset, length } => write!(out, "source {offset} + {length}"),
+            Self::SourceSha => out.write_str("SHA-1 of the source"),
+            Self::SourceMd5 => out.write_str("MD5 of the source"),
+        }
+    }
 }
 
 impl Segment {
@@ -202,6 +248,7 @@ impl Segment {
             Self::Parts(digests) => digests.upload_parts_len(),
             Self::Source { length, .. } => *length,
             Self::SourceSha => Sha1Digest::HEX_LEN,
+            Self::SourceMd5 => Md5Digest::HEX_LEN,
         }
     }
 
@@ -345,6 +392,8 @@ pub struct Refusal {
     pub clocks: Option<Clocks>,
     /// What it was asked in: the generations of the API disagree about some codes.
     pub api: Api,
+    /// Whether the request went with a signature that is never made anew; whoever signed it fills it in.
+    pub has_fixed_signature: bool,
 }
 
 impl fmt::Display for Refusal {
@@ -410,6 +459,7 @@ mod tests {
             ambiguous: false,
             clocks: None,
             api: Api::FilesV2,
+            has_fixed_signature: false,
         };
         assert_eq!(
             refusal.to_string(),

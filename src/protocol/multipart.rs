@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::dialect::Addition;
 use super::digest::Digests;
 use super::{Body, Segment};
 
@@ -86,6 +87,23 @@ impl Form {
         self.end()
     }
 
+    /// Adds a field with the MD5 of the source's bytes in the fields before it.
+    pub fn source_md5(mut self, name: &'static str) -> Self {
+        self.begin(name);
+        self.push(Segment::SourceMd5);
+        self.end()
+    }
+
+    /// Adds the fields that a store wants beside the protocol's.
+    pub(super) fn additions(mut self, fields: &[Addition]) -> Self {
+        for field in fields {
+            self.begin(&field.name);
+            self.text.extend_from_slice(field.value.as_bytes());
+            self = self.end();
+        }
+        self
+    }
+
     /// Closes the form.
     pub fn finish(mut self) -> Body {
         let close = format!("--{}--\r\n", self.boundary.as_str());
@@ -96,8 +114,8 @@ impl Form {
         }
     }
 
-    /// Names are constants of this program, so that nothing foreign can reach a part's head.
-    fn begin(&mut self, name: &'static str) {
+    /// Names are constants of this program, or were checked when they were set, so that nothing foreign can reach a part's head.
+    fn begin(&mut self, name: &str) {
         let boundary = self.boundary.as_str();
         let head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
         self.text.extend_from_slice(head.as_bytes());

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::codes::{self, Class};
 use super::envelope::Envelope;
+use super::md5::Md5Digest;
 use super::{Api, Refusal};
 
 /// The longest [`Refusal::message`], in bytes.
@@ -36,6 +37,8 @@ pub struct Head {
     pub retry_after: Option<Duration>,
     /// The `Content-Type` header; it decides nothing.
     pub content_type: Option<String>,
+    /// Of the request that it is the reply to: the MD5 that went with the source's bytes, where one did.
+    pub sent_md5: Option<Md5Digest>,
 }
 
 /// Why a reply brought no answer.
@@ -227,6 +230,7 @@ pub(super) fn refuse_foreign(api: Api, head: &Head, foreign: Foreign) -> Refusal
         ambiguous: row.ambiguous,
         clocks: None,
         api,
+        has_fixed_signature: false,
     }
 }
 
@@ -249,6 +253,7 @@ pub(super) fn refuse_code(api: Api, head: &Head, code: i64, envelope: &Envelope)
         ambiguous: class == Class::Retry,
         clocks: None,
         api,
+        has_fixed_signature: false,
     }
 }
 
@@ -277,6 +282,24 @@ pub(super) fn refuse_contradiction(api: Api, head: &Head, envelope: &Envelope) -
         ambiguous: true,
         clocks: None,
         api,
+        has_fixed_signature: false,
+    }
+}
+
+/// The refusal that success amounts to where what the store has of a slice is not what was sent.
+pub(super) fn refuse_damaged(api: Api, head: &Head, how: &str, envelope: &Envelope) -> Refusal {
+    let message = format!("what the store has of the slice is not what was sent: {how}");
+    Refusal {
+        api,
+        http_status: head.http_status,
+        code: None,
+        message: escape(message.as_bytes(), MAX_MESSAGE_BYTES),
+        request_id: request_id(head, envelope.request_id.text()),
+        class: Class::Damaged,
+        retry_after: head.retry_after,
+        ambiguous: true,
+        clocks: None,
+        has_fixed_signature: false,
     }
 }
 

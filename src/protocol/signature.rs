@@ -12,16 +12,67 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use zeroize::Zeroizing;
 
+use super::numbers::numbered;
+
+pub mod token;
+
 /// The longest life of a multi-effect signature: "three months" (the signature page), taken as 90 days.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-/// The two kinds of signature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Good for any number of requests until it expires; for everything but delete.
-    MultiEffect,
-    /// Good for one request on one object; delete demands it.
-    OneTime,
+/// How long a multi-effect signature is good for unless set: long enough for a slow slice.
+pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
+
+numbered! {
+    /// The two kinds of signature.
+    #[derive(Hash, Default)]
+    pub enum Kind {
+        #[default]
+        MultiEffect = 0, "multi_effect", "Good for any number of requests until it expires; for everything but delete.";
+        OneTime = 1, "one_time", "Good for one request on one object; delete demands it.";
+    }
+}
+
+numbered! {
+    /// What a multi-effect signature is good for. A one-time signature is always for the object alone.
+    #[derive(Default)]
+    pub enum Scope {
+        #[default]
+        Path = 0, "path", "The object alone.";
+        Directory = 1, "directory", "Everything in the object's directory, and below it.";
+        Bucket = 2, "bucket", "Everything in the bucket; bound to the bucket's root.";
+        Unbound = 3, "unbound", "Everything in the bucket; bound to nothing, as old clients sign.";
+    }
+}
+
+impl Scope {
+    /// What a signature of this scope is bound to where a request asks for the object of this file id:
+    /// that, or a prefix of it that ends with a slash. The service takes prefixes for uploads (the signature page).
+    pub fn bind(self, kind: Kind, file_id: &str) -> &str {
+        let through = |slash: Option<usize>| slash.map_or(file_id, |slash| &file_id[..=slash]);
+        match (kind, self) {
+            (Kind::OneTime, _) | (_, Self::Path) => file_id,
+            (_, Self::Directory) => through(file_id.rfind('/')),
+            // After app id and bucket.
+            (_, Self::Bucket) => through(file_id.match_indices('/').nth(2).map(|(slash, _)| slash)),
+            (_, Self::Unbound) => "",
+        }
+    }
+}
+
+/// Checks how long multi-effect signatures are to be good for.
+///
+/// # Errors
+///
+/// Says what would be right where it is not 1 second to [`MAX_LIFETIME`].
+pub fn check_lifetime(lifetime: Duration) -> Result<(), String> {
+    if (Duration::from_secs(1)..=MAX_LIFETIME).contains(&lifetime) {
+        return Ok(());
+    }
+    Err(format!(
+        "signature_lifetime: {} s is not within 1 to {} seconds (90 days), which is the longest that the service takes",
+        lifetime.as_secs(),
+        MAX_LIFETIME.as_secs()
+    ))
 }
 
 /// The account's key. Debug output shows nothing but the app id; the secret is overwritten when it is dropped.
@@ -210,6 +261,38 @@ mod tests {
         assert!(fields(&signed(Kind::MultiEffect, "", 1000, 0, 1)).contains("&e=1001&t=1000&"));
         assert!(fields(&signed(Kind::MultiEffect, "", 1000, u64::MAX, 1)).contains("&e=7777000&t=1000&"));
         assert!(fields(&signed(Kind::MultiEffect, "", u64::MAX, 60, 1)).contains("&e=18446744073709551615&"));
+    }
+
+    #[test]
+    fn a_scope_is_the_object_a_prefix_up_to_a_slash_or_nothing() {
+        let bound = |file_id| {
+            Scope::ALL
+                .iter()
+                .map(move |scope| scope.bind(Kind::MultiEffect, file_id))
+        };
+        let of = |file_id| bound(file_id).collect::<Vec<_>>();
+        assert_eq!(
+            of("/1/b/a%20a/c/d.mp4"),
+            ["/1/b/a%20a/c/d.mp4", "/1/b/a%20a/c/", "/1/b/", ""]
+        );
+        assert_eq!(of("/1/b/d.mp4"), ["/1/b/d.mp4", "/1/b/", "/1/b/", ""]);
+        // A directory's own.
+        assert_eq!(of("/1/b/a/"), ["/1/b/a/", "/1/b/a/", "/1/b/", ""]);
+        for scope in Scope::ALL {
+            assert_eq!(scope.bind(Kind::OneTime, "/1/b/a/d"), "/1/b/a/d", "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn a_lifetime_is_a_second_to_ninety_days() {
+        let days = |days: u64| Duration::from_secs(days * 86_400);
+        for lifetime in [Duration::from_secs(1), DEFAULT_LIFETIME, days(90)] {
+            assert_eq!(check_lifetime(lifetime), Ok(()));
+        }
+        for lifetime in [Duration::ZERO, days(90) + Duration::from_secs(1), Duration::MAX] {
+            let problem = check_lifetime(lifetime).unwrap_err();
+            assert!(problem.contains("1 to 7776000 seconds (90 days)"), "{problem}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::protocol::codes::{self, Class};
 use crate::protocol::{Answer, Api, Operation, Refusal};
 
 use super::error::{Error, Place};
@@ -11,6 +12,9 @@ use super::machine::{Want, kind_of_network, kind_of_refusal};
 use super::retry::{Attempts, Context, Kind, Next};
 use super::status::Status;
 use super::task::{Done, Work};
+
+/// What to do where an upload would ask the server what it has.
+const ASK: &str = "One request at a time: the list, or init where there is none, tells what the server has.";
 
 /// How a call is made.
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,7 +88,23 @@ impl Call {
 
     fn refused(&mut self, refusal: &Refusal, context: &mut Context) {
         let error = Error::refused(&self.name, self.place(), refusal);
-        self.again(kind_of_refusal(refusal), refusal.retry_after, error, context);
+        match self.where_asking_helps(refusal) {
+            Some(status) => self.stop(Error { status, ..error }.with_note(ASK)),
+            None => self.again(kind_of_refusal(refusal), refusal.retry_after, error, context),
+        }
+    }
+
+    /// How a refusal ends a call after which an upload would ask what the server has.
+    fn where_asking_helps(&self, refusal: &Refusal) -> Option<Status> {
+        match (refusal.class, &self.operation) {
+            (Class::Relist, Operation::Init(_)) => Some(Status::OtherUpload),
+            (Class::Relist | Class::BadOffset | Class::Delivered, _) => Some(Status::Refused),
+            // Sent again it goes back once more.
+            (Class::Retry, Operation::Slice(_)) if refusal.code == Some(codes::OFFSET_WENT_BACK) => {
+                Some(Status::Refused)
+            }
+            _ => None,
+        }
     }
 
     fn again(

@@ -349,8 +349,8 @@ impl Client {
             answered: self.answered,
             now,
         };
-        if let Err(TaskFailure::Refused(refusal)) = &result {
-            if refusal.class == Class::Resign {
+        if let (Work::Request(operation), Err(TaskFailure::Refused(refusal))) = (&task.work, &result) {
+            if refusal.class == Class::Resign && operation.shares_signature() {
                 entry.signing.refused(task.signature);
             }
         }

@@ -89,10 +89,13 @@ impl Error {
         if let Some(clocks) = refusal.clocks {
             message.push_str(&format!("; {clocks}"));
         }
-        push_advice(
-            &mut message,
-            codes::hint(refusal.api, refusal.code, refusal.http_status),
-        );
+        let hint = match status {
+            Status::Credentials if refusal.has_fixed_signature && refusal.class == Class::Resign => {
+                FIXED_SIGNATURE
+            }
+            _ => codes::hint(refusal.api, refusal.code, refusal.http_status),
+        };
+        push_advice(&mut message, hint);
         Self {
             place,
             server_code: refusal.code,
@@ -126,6 +129,15 @@ impl Error {
         Self {
             os_errno: failure.os_errno,
             ..Self::new(status, message)
+        }
+    }
+
+    /// The source can't be opened.
+    pub fn file_open(name: &str, failure: &SourceFailure) -> Self {
+        let text = format!("{name}: {}", failure.detail);
+        Self {
+            os_errno: failure.os_errno,
+            ..Self::new(Status::FileOpen, text)
         }
     }
 
@@ -180,6 +192,10 @@ impl fmt::Display for Place {
     }
 }
 
+/// What to do where a signature that never changes was refused.
+const FIXED_SIGNATURE: &str = "The authorization string that was set has expired or was never good: set one that was made anew, \
+                               and run the upload again to resume.";
+
 fn push_advice(message: &mut String, advice: &str) {
     if !advice.is_empty() {
         if !message.ends_with('.') {
@@ -200,7 +216,7 @@ fn status_of_refusal(refusal: &Refusal) -> Status {
         Class::Exists => Status::ObjectExists,
         Class::Absent => Status::NotFound,
         Class::SliceSize => Status::Refused,
-        Class::Restart => Status::ContentRejected,
+        Class::Restart | Class::Damaged => Status::ContentRejected,
         // Not the service's envelope, and no error either: somebody else answers there.
         Class::Final if refusal.code.is_none() && refusal.http_status < 400 => Status::BadReply,
         Class::Final => status_of_fault(codes::fault(refusal.api, refusal.code, refusal.http_status)),

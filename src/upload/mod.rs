@@ -21,7 +21,6 @@ pub mod client;
 pub mod error;
 pub mod failure;
 pub mod machine;
-mod numbers;
 pub mod options;
 pub mod plan;
 pub mod progress;

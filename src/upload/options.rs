@@ -3,17 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::protocol::dialect::DEFAULT_SLICE_SIZE;
+use crate::protocol::dialect::SliceSizes;
 use crate::protocol::{Api, MAX_OBJECT_SIZE, MAX_SINGLE_REQUEST_SIZE};
 
 /// Requests in flight per client unless set; also the number of worker threads.
 pub const DEFAULT_CONNECTIONS: u32 = 8;
 /// The most connections that a client may have.
 pub const MAX_CONNECTIONS: u32 = 256;
-/// The slice size asked for unless set, in bytes.
-pub const DEFAULT_SLICE_SIZE: u64 = 1 << 20;
-/// The slice sizes that the documentation of `upload_slice_init` lists, in bytes.
-pub const SLICE_SIZES: [u64; 4] = [512 << 10, 1 << 20, 2 << 20, 3 << 20];
-/// The largest step of the running digests, in bytes, and so the largest slice size while hashing is on.
+/// The largest step of the running digests, in bytes, and so the service's largest slice size while hashing is on.
 pub const MAX_HASHED_SLICE_SIZE: u64 = 1 << 20;
 /// The longest `biz_attr`, in bytes; the service documents no limit, and this keeps requests small.
 pub const MAX_BIZ_ATTR: usize = 4096;
@@ -77,8 +75,10 @@ impl Default for ClientOptions {
 /// What holds for one upload.
 #[derive(Clone, Debug)]
 pub struct UploadOptions {
-    /// The slice size to ask for, one of [`SLICE_SIZES`], in bytes; the server's answer is obeyed.
+    /// The slice size to ask for, one of `slice_sizes`, in bytes; the server's answer is obeyed.
     pub slice_size: u64,
+    /// The slice sizes that the store takes; an upload of the engine has its client's.
+    pub slice_sizes: SliceSizes,
     /// Whether to take the SHA-1 first: instant upload, verification by the server, safe resumption.
     pub hash: bool,
     /// Whether an object of this name may be replaced.
@@ -101,6 +101,7 @@ impl Default for UploadOptions {
     fn default() -> Self {
         Self {
             slice_size: DEFAULT_SLICE_SIZE,
+            slice_sizes: SliceSizes::default(),
             hash: true,
             overwrite: false,
             discard_unfinished: false,
@@ -138,8 +139,8 @@ impl UploadOptions {
                 api.name()
             ));
         }
-        validate_slice_size(self.slice_size)?;
-        if self.hash && self.slice_size > MAX_HASHED_SLICE_SIZE {
+        validate_slice_size(self.slice_size, &self.slice_sizes)?;
+        if self.hash && self.slice_size > MAX_HASHED_SLICE_SIZE && !self.slice_sizes.is_own() {
             return Err(format!(
                 "slice_size: {} is only possible with hashing off; with it the largest is {MAX_HASHED_SLICE_SIZE}",
                 self.slice_size
@@ -163,14 +164,12 @@ impl UploadOptions {
     }
 }
 
-/// Checks a slice size against the documented values.
-pub fn validate_slice_size(bytes: u64) -> Result<(), OptionError> {
-    if SLICE_SIZES.contains(&bytes) {
+/// Checks a slice size against those that a store takes.
+pub fn validate_slice_size(bytes: u64, sizes: &SliceSizes) -> Result<(), OptionError> {
+    if sizes.contains(bytes) {
         return Ok(());
     }
-    Err(format!(
-        "slice_size: {bytes} is not one of 524288, 1048576, 2097152, 3145728"
-    ))
+    Err(format!("slice_size: {bytes} is not one of {sizes}"))
 }
 
 /// Checks a `biz_attr`.
@@ -262,6 +261,23 @@ mod tests {
                     format!("slice_size: {slice_size} is not one of 524288, 1048576, 2097152, 3145728")
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_stores_own_slice_sizes_hold_with_hashing_too() {
+        let check = |slice_size, hash| {
+            problem(UploadOptions {
+                slice_size,
+                slice_sizes: SliceSizes::own(&[4 << 20, 65_536]).unwrap(),
+                hash,
+                ..UploadOptions::default()
+            })
+        };
+        for hash in [true, false] {
+            assert_eq!((check(4 << 20, hash), check(65_536, hash)), (None, None));
+            let said = check(1 << 20, hash).unwrap();
+            assert_eq!(said, "slice_size: 1048576 is not one of 4194304, 65536");
         }
     }
 

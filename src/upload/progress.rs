@@ -1,6 +1,6 @@
 //! What an upload shows of itself while it runs.
 
-use super::numbers::numbered;
+use crate::protocol::numbers::numbered;
 
 numbered! {
     /// What an upload is busy with.

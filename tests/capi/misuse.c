@@ -29,6 +29,11 @@ static void every_function_takes_null(void)
     CHECK_STATUS(cos_slice_client_set_finish_timeout_ms(NULL, 1), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_client_set_ca_file(NULL, "ca.pem"), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_client_set_checkpoint_dir(NULL, "folder"), COS_SLICE_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(cos_slice_client_set_slice_sizes(NULL, NULL, 0), COS_SLICE_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(cos_slice_client_add_form_field(NULL, "name", "value"), COS_SLICE_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(cos_slice_client_add_header(NULL, "name", "value"), COS_SLICE_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(cos_slice_client_set_token_place(NULL, COS_SLICE_TOKEN_HEADER, NULL), COS_SLICE_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(cos_slice_client_set_slice_md5(NULL, 1), COS_SLICE_ERR_INVALID_ARGUMENT);
 
     CHECK_STATUS(cos_slice_upload_set_file(NULL, "file"), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_upload_set_memory(NULL, "abc", 3), COS_SLICE_ERR_INVALID_ARGUMENT);

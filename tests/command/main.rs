@@ -8,6 +8,8 @@ mod interruptions;
 mod planted;
 mod progress;
 mod secrets;
+mod signing;
+mod stores;
 mod support;
 mod tls;
 mod uploads;

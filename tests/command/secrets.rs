@@ -9,6 +9,10 @@ use cos_slice::protocol::signature::SecretKey;
 use crate::planted;
 use crate::support::{BUCKET, OBJECT, SECRET, Service, content, run};
 
+/// What a store's header and its form field hold.
+const HEADER: &str = "PlantedHeader0123456789";
+const FIELD: &str = "PlantedField0123456789";
+
 /// What happens to uploads; none is what it should be.
 const FAULTS: [&str; 9] = [
     r#"{"operation":"upload_slice_finish","action":{"lost_answer":true}}"#,
@@ -58,8 +62,18 @@ fn search(fault: &str) -> String {
         &["--verbose", "--deadline", "1"][..],
         &["--json", "--deadline", "1"],
         &["--quiet", "--deadline", "1", "--no-hash", "--discard-unfinished"],
+        &[
+            "--verbose",
+            "--deadline",
+            "1",
+            "--token-place=query",
+            "--slice-md5",
+        ],
     ] {
         let mut command = service.upload(&file, options);
+        command
+            .arg(format!("--header=X-Store: {HEADER}"))
+            .arg(format!("--form-field=tenant={FIELD}"));
         command.env("HOME", &home).env("XDG_STATE_HOME", &home);
         let outcome = run(&mut command);
         said += &format!("{}\n{}\n", outcome.stdout, outcome.stderr);
@@ -73,8 +87,8 @@ fn search(fault: &str) -> String {
     let key = SecretKey::new("1251668577", "AKIDtest", SECRET).unwrap();
     let signatures = planted::signatures(&service.emulator, &key, BUCKET);
     assert!(signatures.len() >= 3 && said.len() > 100, "{fault}: {said}");
-    planted::assert_silent(&said, &[SECRET], &signatures, fault);
+    planted::assert_silent(&said, &[SECRET, HEADER, FIELD], &signatures, fault);
     let files = text_below(&home);
-    planted::assert_silent(&files, &[SECRET], &signatures, "the user's files");
+    planted::assert_silent(&files, &[SECRET, HEADER, FIELD], &signatures, "the user's files");
     files
 }

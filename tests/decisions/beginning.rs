@@ -2,6 +2,7 @@
 
 use crate::script::*;
 use OperationKind::{Delete, Finish, Init, List, Stat};
+use cos_slice::protocol::dialect::SliceSizes;
 use cos_slice::protocol::digest::Sha1Digest;
 use cos_slice::protocol::{Answer, ObjectStatus, Operation, OperationKind, Stored};
 use cos_slice::upload::failure::TaskFailure;
@@ -221,6 +222,27 @@ fn another_slice_size_is_asked_for_once_where_the_server_wants_it() {
         .client
         .report(task, Err(TaskFailure::Refused(refusal(-284))), script.now);
     assert_eq!(script.status(), Status::Refused);
+}
+
+#[test]
+fn a_store_that_has_no_such_slices_is_not_asked_for_a_mebibyte() {
+    for (sizes, again) in [(&[4 << 20][..], None), (&[4 << 20, 1 << 20], Some(1 << 20))] {
+        let mut script = Script::new(UploadOptions {
+            slice_size: 4 << 20,
+            slice_sizes: SliceSizes::own(sizes).unwrap(),
+            ..plain()
+        });
+        script.refuse(Init, -284);
+        let Some(again) = again else {
+            assert_eq!(script.status(), Status::Refused);
+            continue;
+        };
+        let task = script.request(Init);
+        let Work::Request(Operation::Init(init)) = &task.work else {
+            unreachable!()
+        };
+        assert_eq!(init.slice_size, again);
+    }
 }
 
 #[test]

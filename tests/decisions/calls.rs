@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::script::*;
-use cos_slice::protocol::{Answer, Operation};
+use cos_slice::protocol::{Answer, Init, Operation, OperationKind, Slice};
 use cos_slice::upload::call::CallOptions;
 use cos_slice::upload::error::Error;
 use cos_slice::upload::failure::TaskFailure;
@@ -11,6 +11,26 @@ use cos_slice::upload::options::ClientOptions;
 use cos_slice::upload::status::Status;
 use cos_slice::upload::task::{Done, JobId, Task};
 use cos_slice::upload::{Client, Next};
+
+fn operation_of(kind: OperationKind) -> Operation {
+    match kind {
+        OperationKind::Init => Operation::Init(Init {
+            size: 10,
+            slice_size: 10,
+            digests: None,
+            biz_attr: None,
+            overwrite: false,
+            session: None,
+        }),
+        OperationKind::Slice => Operation::Slice(Slice {
+            session: "s".into(),
+            offset: 0,
+            length: 10,
+            sha: None,
+        }),
+        _ => Operation::Stat,
+    }
+}
 
 struct Call {
     client: Client,
@@ -20,8 +40,12 @@ struct Call {
 
 impl Call {
     fn begin() -> Self {
+        Self::of(Operation::Stat, CallOptions::default())
+    }
+
+    fn of(operation: Operation, options: CallOptions) -> Self {
         let mut client = Client::new(ClientOptions::default(), 7);
-        let id = client.begin_call("cos://b/p".into(), Operation::Stat, CallOptions::default());
+        let id = client.begin_call("cos://b/p".into(), operation, options);
         let now = Duration::from_secs(5);
         Self { client, id, now }
     }
@@ -121,6 +145,54 @@ fn a_call_that_is_refused_ends_with_the_refusal_where_repeating_can_not_help() {
         (Status::Credentials, Some(-61))
     );
     assert_eq!(call.error().place.attempts, 2);
+}
+
+#[test]
+fn a_call_has_as_many_attempts_as_it_may_have() {
+    for most in [1, 2] {
+        let attempts = Some(most);
+        let mut call = Call::of(
+            Operation::Stat,
+            CallOptions {
+                attempts,
+                ..CallOptions::default()
+            },
+        );
+        for _ in 0..most {
+            assert!(call.client.answer(call.id).is_none());
+            call.report(Err(lost()));
+        }
+        assert_eq!(
+            (call.error().status, call.error().place.attempts),
+            (Status::ConnectionLost, most)
+        );
+    }
+}
+
+/// An upload asks for the list and goes on; who makes requests one at a time has to do so himself.
+#[test]
+fn where_an_upload_would_ask_for_the_list_a_call_ends_and_says_so() {
+    let refused = [
+        (OperationKind::Init, -4019, Status::OtherUpload),
+        (OperationKind::Init, -4020, Status::OtherUpload),
+        (OperationKind::Slice, -5983, Status::Refused),
+        (OperationKind::Slice, -4005, Status::Refused),
+        (OperationKind::Slice, -4015, Status::Refused),
+        (OperationKind::Slice, -4024, Status::Refused),
+    ];
+    for (kind, code, status) in refused {
+        let mut call = Call::of(operation_of(kind), CallOptions::default());
+        call.report(Err(TaskFailure::Refused(refusal(code))));
+        let error = call.error();
+        assert_eq!(
+            (error.status, error.server_code, error.is_retryable()),
+            (status, Some(code), false)
+        );
+        let says = error
+            .message
+            .contains("the list, or init where there is none, tells");
+        assert_eq!(says, code != -4020, "{}", error.message);
+    }
 }
 
 #[test]

@@ -285,6 +285,7 @@ pub fn refusal(code: i64) -> Refusal {
         ambiguous: false,
         clocks: None,
         api: Api::FilesV2,
+        has_fixed_signature: false,
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::script::*;
 use OperationKind::{Finish, Init, List};
-use cos_slice::protocol::Api;
-use cos_slice::protocol::{Answer, Operation, OperationKind, Session, Stored, Unfinished};
+use cos_slice::protocol::codes::Class;
+use cos_slice::protocol::{Answer, Api, Operation, OperationKind, Refusal, Session, Stored, Unfinished};
 use cos_slice::upload::failure::TaskFailure;
 use cos_slice::upload::options::{ClientOptions, UploadOptions};
 use cos_slice::upload::status::Status;
@@ -141,6 +141,42 @@ fn an_answer_about_another_slice_does_not_count() {
         .report(task, Ok(Done::Answered(Answer::Stored(other))), script.now);
     assert_eq!(script.client.progress(script.id).unwrap().acknowledged, 0);
     assert!(script.store_all().contains(&0));
+}
+
+/// The store told another digest of the slice than it was sent with.
+fn damaged() -> TaskFailure {
+    TaskFailure::Refused(Refusal {
+        http_status: 200,
+        code: None,
+        class: Class::Damaged,
+        ambiguous: true,
+        ..refusal(-177)
+    })
+}
+
+#[test]
+fn a_damaged_slice_goes_again_and_does_not_count_before() {
+    let mut script = Script::new(plain());
+    script.begin();
+    let mut slices = script.slices();
+    let (task, slice) = slices.remove(0);
+    script.client.report(task, Err(damaged()), script.now);
+    assert_eq!(script.client.progress(script.id).unwrap().acknowledged, 0);
+    assert!(script.store_all().contains(&slice.offset));
+}
+
+#[test]
+fn slices_that_are_damaged_again_and_again_end_the_upload() {
+    let mut script = Script::new(plain());
+    script.begin();
+    for _ in 0..MOST_WAITS {
+        match script.client.next(script.now) {
+            Next::Task(task) => script.client.report(task, Err(damaged()), script.now),
+            Next::WakeAt(at) => script.now = at,
+            Next::Idle => break,
+        }
+    }
+    assert_eq!(script.status(), Status::ContentRejected);
 }
 
 #[test]

@@ -129,7 +129,9 @@ fn a_wrong_key_is_not_taken_for_a_wrong_clock_and_with_both_wrong_the_clock_is_t
     for (ahead, tells_clocks) in [(0, false), (HOUR, true), (-DAY, true)] {
         let stage = stage(ahead);
         let mut config = stage.config();
-        config.secret_key = SecretKey::new("1251668577", "AKIDtest", "not-the-key").unwrap();
+        config.signer = SecretKey::new("1251668577", "AKIDtest", "not-the-key")
+            .unwrap()
+            .into();
         let client = Client::new(config).unwrap();
         let upload = stage.upload(&client, &stage.file(MIB, 1));
         for run in 1..=2 {

@@ -95,22 +95,23 @@ fn a_server_that_always_closes_is_not_retried_in_silence_for_ever() {
 
 #[test]
 fn a_link_far_slower_than_the_limits_uploads_all_the_same() {
-    // Long beside what a busy machine lets a server wait between two reads.
-    const LIMIT: Duration = Duration::from_secs(2);
+    // Long beside the half second in which such a receiver makes room again, and what a busy machine adds to that.
+    const LIMIT: Duration = Duration::from_secs(3);
     let stage = Stage::new();
-    // A slice takes about eight seconds.
-    let speed = MIB / 8;
+    // The slice of 3 MiB takes about twelve seconds.
+    let speed = MIB / 4;
     stage.fault(&format!(
         r#"{{"operation":"upload_slice_data","times":0,"action":{{"slow_read_bytes_per_second":{speed}}}}}"#
     ));
     let mut config = stage.config();
     (config.timeouts.stall, config.timeouts.answer) = (LIMIT, LIMIT);
-    let file = stage.file(2 * MIB, 1);
+    let file = stage.file(3 * MIB, 1);
     let begun = Instant::now();
-    let object = stage
-        .upload(&Client::new(config).unwrap(), &file)
-        .run(None)
+    let upload = stage.upload(&Client::new(config).unwrap(), &file);
+    upload
+        .set_options(|options| (options.hash, options.slice_size) = (false, 3 << 20))
         .unwrap();
+    let object = upload.run(None).unwrap();
     assert!(begun.elapsed() > 3 * LIMIT, "{:?}", begun.elapsed());
     assert_eq!(object.retries, 0);
     stage.assert_object_is(&file);

@@ -7,14 +7,20 @@ mod checkpoint_owner;
 mod checkpoints;
 mod clocks;
 mod connections;
+mod dialects;
 mod faults;
 mod files_v1;
 mod files_v1_faults;
 mod files_v1_resume;
 mod injection;
+mod operations;
+mod operations_cancel;
+mod operations_v1;
 mod parents;
 mod resume;
 mod scenarios;
+mod signers;
+mod signing;
 mod strangers;
 mod support;
 
@@ -235,7 +241,9 @@ fn wrong_keys_wrong_buckets_and_closed_ports_say_what_to_do() {
     let file = stage.file(MIB, 1);
 
     let mut config = stage.config();
-    config.secret_key = SecretKey::new("1251668577", "AKIDtest", "not-the-key").unwrap();
+    config.signer = SecretKey::new("1251668577", "AKIDtest", "not-the-key")
+        .unwrap()
+        .into();
     let error = stage
         .upload(&Client::new(config).unwrap(), &file)
         .run(None)
@@ -260,7 +268,9 @@ fn wrong_keys_wrong_buckets_and_closed_ports_say_what_to_do() {
 #[test]
 fn no_debug_text_of_a_configuration_shows_a_secret() {
     let mut config = Stage::new().config();
-    config.secret_key = SecretKey::new("1251668577", "AKIDtest", "planted-key").unwrap();
+    config.signer = SecretKey::new("1251668577", "AKIDtest", "planted-key")
+        .unwrap()
+        .into();
     config.proxy = Some("http://user:planted-password@127.0.0.1:3128".into());
     let text = format!("{config:?}");
     assert!(text.contains("127.0.0.1") && !text.contains("planted"), "{text}");

@@ -18,7 +18,7 @@ fn wanting_parents() -> Stage {
 impl Stage {
     fn upload_to(&self, api: Api, path: &str, size: u64, create_parents: bool) -> Upload {
         let upload = self.client_of(api).upload(BUCKET, path).unwrap();
-        upload.set_file(&self.file(size, 1)).unwrap();
+        upload.set_file(self.file(size, 1)).unwrap();
         upload
             .set_options(|options| options.create_parents = create_parents)
             .unwrap();

@@ -29,11 +29,14 @@ impl Stage {
 
     /// The emulator at an address of this machine, where the system chooses the port.
     pub fn at(host: Ipv4Addr) -> Self {
+        Self::with(|config| config.listen = (host, 0).into())
+    }
+
+    /// An emulator with other settings.
+    pub fn with(set: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let config = Config {
-            listen: (host, 0).into(),
-            ..Config::new(folder.path().join("data"))
-        };
+        let mut config = Config::new(folder.path().join("data"));
+        set(&mut config);
         let emulator = Emulator::start(config).expect("an emulator");
         Self { emulator, folder }
     }

@@ -70,5 +70,6 @@ fn is_open(case: &Case) -> bool {
 /// that was not answered does so, connections that all break.
 fn is_about_one_request(case: &Case) -> bool {
     let asks_first = case.journey.api.rules().server_names_offset && case.point.is_slice();
-    !matches!(case.fault.once, Once::OfSession(_)) && !(case.fault.of_connection && asks_first)
+    let asks_anew = matches!(case.fault.once, Once::OfSession(_)) || (case.fault.of_connection && asks_first);
+    !asks_anew
 }

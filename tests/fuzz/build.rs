@@ -5,7 +5,10 @@ fn main() {
     println!("cargo::rerun-if-changed=../../include/cos_slice.h");
     let mut build = cc::Build::new();
     build
-        .files(["src/abi/calls.c", "src/abi/take.c"])
+        .files(
+            ["calls", "dialect", "given", "operations", "sign", "take"]
+                .map(|name| format!("src/abi/{name}.c")),
+        )
         .include("../../include")
         .std("c11");
     // The functions of POSIX that C alone doesn't have.

@@ -4,7 +4,8 @@
 //! its printed examples (with the line ends and without the indentation that they have on the wire).
 
 use cos_slice::protocol::codes::{self, Class, Fault};
-use cos_slice::protocol::json_v2::{decode, encode, encode_with_boundary};
+use cos_slice::protocol::dialect::Dialect;
+use cos_slice::protocol::json_v2::{self, decode};
 use cos_slice::protocol::location::Location;
 use cos_slice::protocol::multipart::Boundary;
 use cos_slice::protocol::reply::{Head, ReplyError};
@@ -84,6 +85,15 @@ fn assert_request_line(request: &Request, target: &str) {
             .starts_with("multipart/form-data; boundary=")
     );
     assert_eq!(request.signature, Kind::MultiEffect);
+}
+
+/// A request as the service wants it.
+fn encode(operation: &Operation, location: &Location, nonce: u128) -> Request {
+    json_v2::encode(operation, location, &Dialect::default(), nonce)
+}
+
+fn encode_with_boundary(operation: &Operation, location: &Location, boundary: Boundary) -> Request {
+    json_v2::encode_with_boundary(operation, location, &Dialect::default(), boundary)
 }
 
 fn reply(operation: &Operation, http_status: u16, json: &str) -> Result<Answer, ReplyError> {

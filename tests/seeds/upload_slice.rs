@@ -37,7 +37,7 @@ fn data() -> Operation {
 }
 
 fn v1_fields(operation: &Operation) -> Vec<(String, String)> {
-    let request = json_v1::encode(operation, &log_file(), 1);
+    let request = json_v1::encode(operation, &log_file(), &Dialect::default(), 1);
     assert_request_line(&request, "/files/v1/10055004/accesslog/testfolder/111.txt");
     let boundary = request
         .content_type
@@ -214,8 +214,8 @@ fn codes_have_the_meaning_of_their_time() {
 fn what_both_versions_have_differs_by_the_address_alone() {
     for operation in [Operation::Stat, Operation::Delete, Operation::CreateDirectory(1)] {
         let (v1, v2) = (
-            Api::FilesV1.encode(&operation, &log_file(), 1),
-            Api::FilesV2.encode(&operation, &log_file(), 1),
+            Api::FilesV1.encode(&operation, &log_file(), &Dialect::default(), 1),
+            Api::FilesV2.encode(&operation, &log_file(), &Dialect::default(), 1),
         );
         assert_eq!(v1.target, v2.target.replacen("/files/v2", "/files/v1", 1));
         assert_eq!((v1.method, v1.signature), (v2.method, v2.signature));
@@ -223,7 +223,12 @@ fn what_both_versions_have_differs_by_the_address_alone() {
     }
     assert_eq!(
         Api::FilesV1
-            .encode(&Operation::CreateDirectory(1), &log_file(), 1)
+            .encode(
+                &Operation::CreateDirectory(1),
+                &log_file(),
+                &Dialect::default(),
+                1
+            )
             .target,
         "/files/v1/10055004/accesslog/testfolder/"
     );

@@ -98,6 +98,7 @@ pub fn refusal(http_status: u16, code: i64) -> Outcome {
         ambiguous: false,
         clocks: None,
         api: Api::FilesV2,
+        has_fixed_signature: false,
     })
 }
 

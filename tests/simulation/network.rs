@@ -246,5 +246,6 @@ fn status(http_status: u16, code: Option<i64>, retry_after: Option<Duration>) ->
         ambiguous: code.is_none(),
         clocks: None,
         api: Api::FilesV2,
+        has_fixed_signature: false,
     }))
 }

@@ -1,11 +1,12 @@
 //! The bytes of a request's body, as the engine would send them.
 
 use cos_slice::protocol::digest::Hasher;
+use cos_slice::protocol::md5::Md5Hasher;
 use cos_slice::protocol::{Body, Segment};
 
 /// All bytes of the body, with `source` as the object's content.
 pub fn bytes(body: &Body, source: &[u8]) -> Vec<u8> {
-    let (mut bytes, mut sha) = (Vec::new(), Hasher::new(64));
+    let (mut bytes, mut sha, mut md5) = (Vec::new(), Hasher::new(64), Md5Hasher::default());
     for segment in &body.segments {
         let before = bytes.len();
         match segment {
@@ -18,9 +19,11 @@ pub fn bytes(body: &Body, source: &[u8]) -> Vec<u8> {
                 let offset = usize::try_from(*offset).unwrap();
                 let content = &source[offset..offset + usize::try_from(*length).unwrap()];
                 sha.update(content);
+                md5.update(content);
                 bytes.extend_from_slice(content);
             }
             Segment::SourceSha => bytes.extend(sha.clone().finish().whole().to_string().into_bytes()),
+            Segment::SourceMd5 => bytes.extend(md5.clone().finish().to_string().into_bytes()),
         }
         assert_eq!(
             (bytes.len() - before) as u64,

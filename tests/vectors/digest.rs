@@ -191,3 +191,20 @@ proptest! {
         prop_assert_eq!(covered, data.len() as u64);
     }
 }
+
+#[test]
+fn an_object_of_one_part_needs_only_its_sha1_to_be_listed() {
+    for size in [0, 1, 63, 64, 65, 1 << 20] {
+        let mut hasher = Hasher::new(1 << 20);
+        hasher.update(&vec![7; size]);
+        let taken = hasher.finish();
+        let known = Digests::of_one_part(size as u64, taken.whole());
+        assert_eq!((known.size(), known.whole()), (taken.size(), taken.whole()));
+        assert_eq!(
+            (known.part_count(), known.upload_part(0)),
+            (1, taken.upload_part(0))
+        );
+        assert_eq!(known.upload_parts_len(), taken.upload_parts_len());
+        assert!(known.granularity() >= known.size() && known.granularity() % 64 == 0);
+    }
+}

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use cos_slice::protocol::dialect::Dialect;
 use cos_slice::protocol::digest::{Digests, Hasher};
-use cos_slice::protocol::json_v2::encode;
+use cos_slice::protocol::json_v2;
 use cos_slice::protocol::location::Location;
 use cos_slice::protocol::multipart::{Boundary, Form};
 use cos_slice::protocol::signature::Kind;
@@ -17,6 +18,10 @@ const BOUNDARY: &str = "----------------------------0123456789abcdef001122334455
 
 fn location() -> Location {
     Location::new("10055004", "accesslog", "/test folder/111.txt").unwrap()
+}
+
+fn encode(operation: &Operation, location: &Location, nonce: u128) -> Request {
+    json_v2::encode(operation, location, &Dialect::default(), nonce)
 }
 
 fn digests(data: &[u8], granularity: u64) -> Arc<Digests> {

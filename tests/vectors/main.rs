@@ -1,6 +1,7 @@
 //! Bytes next to the values that they mean: what `protocol` writes and reads, without any I/O.
 
 mod codes;
+mod dialects;
 mod digest;
 mod framing;
 mod hostile;

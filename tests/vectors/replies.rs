@@ -241,6 +241,7 @@ fn a_refusal_carries_what_the_server_said() {
         request_id: Some("from the header".to_owned()),
         retry_after: Some(Duration::from_secs(7)),
         content_type: Some("text/html".to_owned()),
+        sent_md5: None,
     };
     let body =
         r#"{"message":"ERROR_PROXY\r\n\u001b[31m too \"often\"","request_id":"from the body","code":-71}"#;

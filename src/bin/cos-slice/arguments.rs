@@ -3,19 +3,24 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
-use cos_slice::protocol::Api;
+use cos_slice::protocol::signature::{self, Scope};
+use cos_slice::protocol::{Api, regions};
 use cos_slice::upload::options;
 
-const AFTER_HELP: &str = "\
+use crate::store::{SliceArguments, StoreArguments};
+
+const ENVIRONMENT: &str = "\
 Environment:
   COS_SLICE_ENDPOINT         where the service is, http://HOST:PORT or https://HOST …
-  COS_SLICE_REGION           … or its region, such as gz
+  COS_SLICE_REGION           … or its region, by its code
   COS_SLICE_API              v2, unless it says v1
   COS_SLICE_APP_ID           the account's app id
   COS_SLICE_SECRET_ID        the secret id
   COS_SLICE_SECRET_KEY       the secret key …
   COS_SLICE_SECRET_KEY_FILE  … or a file that holds it
+  COS_SLICE_AUTHORIZATION    in place of id and key: one string that was made elsewhere, for all requests
 
 Exit status:
   0    done
@@ -23,9 +28,14 @@ Exit status:
   2    the command line, the environment or a setting is not acceptable; nothing was sent
   130  interrupted; the same command resumes";
 
+/// What follows the options in all help.
+fn after_help() -> String {
+    format!("Regions: {}.\n\n{ENVIRONMENT}", regions::List)
+}
+
 /// Uploads large files to Tencent COS by slices; resumes after anything.
 #[derive(Debug, Parser)]
-#[command(name = "cos-slice", version, after_help = AFTER_HELP)]
+#[command(name = "cos-slice", version, after_help = after_help())]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
@@ -34,10 +44,10 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Uploads a file and prints its access URL; run again after a failure, it goes on where it stopped.
-    #[command(after_help = AFTER_HELP)]
+    #[command(after_help = after_help())]
     Upload(UploadArguments),
     /// Tells what is at a path: none, unfinished (slices, bytes) or complete (size, SHA-1).
-    #[command(after_help = AFTER_HELP)]
+    #[command(after_help = after_help())]
     Status(StatusArguments),
 }
 
@@ -51,9 +61,11 @@ pub struct UploadArguments {
     pub object: ObjectUrl,
     #[command(flatten)]
     pub service: ServiceArguments,
-    /// Slice size in bytes, or with K or M: 512K, 1M, 2M, 3M; more than 1M needs --no-hash.
-    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = slice_size)]
-    pub slice_size: u64,
+    /// Slice size in bytes, or with K or M: 512K, 1M, 2M, 3M; more than 1M needs --no-hash [default: 1M].
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub slice_size: Option<u64>,
+    #[command(flatten)]
+    pub slices: SliceArguments,
     /// Slices in flight at once.
     #[arg(long, value_name = "N", default_value_t = options::DEFAULT_CONNECTIONS, value_parser = connections())]
     pub concurrency: u32,
@@ -129,6 +141,14 @@ pub struct ServiceArguments {
     /// An HTTP proxy, http://HOST:PORT.
     #[arg(long, value_name = "URL")]
     pub proxy: Option<String>,
+    #[command(flatten)]
+    pub store: StoreArguments,
+    /// What the signatures made with the secret key are good for.
+    #[arg(long, value_name = "SCOPE", default_value = Scope::default().name(), value_parser = signature_scope())]
+    pub signature_scope: Scope,
+    /// Seconds that they are good for, at most 7776000 (90 days).
+    #[arg(long, value_name = "SECONDS", default_value_t = signature::DEFAULT_LIFETIME.as_secs(), value_parser = lifetime())]
+    pub signature_lifetime: u64,
 }
 
 /// `cos://bucket/path`.
@@ -164,6 +184,17 @@ fn seconds() -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(1..=options::MAX_TIME_LIMIT.as_secs())
 }
 
+fn lifetime() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=signature::MAX_LIFETIME.as_secs())
+}
+
+fn signature_scope() -> impl TypedValueParser<Value = Scope> {
+    let names = PossibleValuesParser::new(Scope::ALL.iter().map(|scope| scope.name()));
+    // The parser lets only these names through.
+    let named = |name: String| Scope::ALL.iter().copied().find(|scope| scope.name() == name);
+    names.map(move |name| named(name).unwrap_or_default())
+}
+
 pub fn api(text: &str) -> Result<Api, String> {
     match text {
         "v2" => Ok(Api::FilesV2),
@@ -172,7 +203,8 @@ pub fn api(text: &str) -> Result<Api, String> {
     }
 }
 
-fn slice_size(text: &str) -> Result<u64, String> {
+/// A number of bytes, perhaps with a unit.
+pub fn bytes(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.strip_suffix(['k', 'K', 'm', 'M']) {
         Some(digits) if text.ends_with(['k', 'K']) => (digits, 1 << 10),
         Some(digits) => (digits, 1 << 20),
@@ -182,8 +214,7 @@ fn slice_size(text: &str) -> Result<u64, String> {
         .parse::<u64>()
         .ok()
         .and_then(|number| number.checked_mul(unit));
-    let bytes = bytes.ok_or("a whole number of bytes is wanted, or one with K or M, as in 512K or 1M")?;
-    options::validate_slice_size(bytes).map(|()| bytes)
+    bytes.ok_or_else(|| "a whole number of bytes is wanted, or one with K or M, as in 512K or 1M".to_owned())
 }
 
 fn biz_attr(text: &str) -> Result<String, String> {
@@ -220,17 +251,17 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_size_is_one_that_the_service_takes() {
+    fn a_size_is_a_number_of_bytes_with_or_without_a_unit() {
         for (text, bytes) in [
             ("512K", 524_288),
             ("524288", 524_288),
             ("1m", 1_048_576),
             ("3M", 3_145_728),
         ] {
-            assert_eq!(slice_size(text), Ok(bytes));
+            assert_eq!(super::bytes(text), Ok(bytes));
         }
-        for wrong in ["", "M", "-1", "1G", "700K", "0", "1.5M", "18446744073709551615M"] {
-            assert!(slice_size(wrong).is_err(), "{wrong}");
+        for wrong in ["", "M", "-1", "1G", "1.5M", "18446744073709551615M"] {
+            assert!(super::bytes(wrong).is_err(), "{wrong}");
         }
     }
 }

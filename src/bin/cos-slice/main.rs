@@ -1,7 +1,7 @@
 //! The command `cos-slice`: uploads a file to Tencent COS by slices, and resumes.
 //!
 //! It reads the command line and the environment, shows progress and tells the result; everything else is the
-//! library's. `arguments` is the one table of options, `settings` what the environment adds, `upload` and `status`
+//! library's. `arguments` is the one table of options, `store` those for private stores, `settings` what the environment adds, `upload` and `status`
 //! the two subcommands, `progress` what a person sees meanwhile, `output` what scripts read.
 
 mod arguments;
@@ -10,6 +10,7 @@ mod output;
 mod progress;
 mod settings;
 mod status;
+mod store;
 mod upload;
 
 use std::process::ExitCode;

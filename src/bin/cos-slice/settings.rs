@@ -7,7 +7,9 @@ use std::{env, fs};
 
 use cos_slice::engine::client::ClientConfig;
 use cos_slice::engine::endpoint::Endpoint;
+use cos_slice::engine::signer::Signer;
 use cos_slice::protocol::Api;
+use cos_slice::protocol::dialect::SliceSizes;
 use cos_slice::protocol::signature::SecretKey;
 use cos_slice::upload::error::Error;
 use cos_slice::upload::options;
@@ -22,6 +24,7 @@ const APP_ID: &str = "COS_SLICE_APP_ID";
 const SECRET_ID: &str = "COS_SLICE_SECRET_ID";
 const SECRET_KEY: &str = "COS_SLICE_SECRET_KEY";
 const SECRET_KEY_FILE: &str = "COS_SLICE_SECRET_KEY_FILE";
+const AUTHORIZATION: &str = "COS_SLICE_AUTHORIZATION";
 const STATE_HOME: &str = "XDG_STATE_HOME";
 const HOME: &str = "HOME";
 
@@ -36,8 +39,11 @@ const MAX_CA_FILE: u64 = 16 << 20;
 /// Names the option or the variable that is missing or wrong, and what would be right; never its value where that
 /// is a secret.
 pub fn client_config(arguments: &ServiceArguments) -> Result<ClientConfig, Error> {
-    let mut config = ClientConfig::new(endpoint(arguments)?, secret_key()?);
-    config.api = api(arguments)?;
+    let api = api(arguments)?;
+    let mut config = ClientConfig::new(endpoint(arguments, api)?, signer()?);
+    config.api = api;
+    config.signature_scope = arguments.signature_scope;
+    config.signature_lifetime = Duration::from_secs(arguments.signature_lifetime);
     if let Some(seconds) = arguments.timeout {
         let limit = Duration::from_secs(seconds);
         config.timeouts.stall = limit;
@@ -48,6 +54,7 @@ pub fn client_config(arguments: &ServiceArguments) -> Result<ClientConfig, Error
         config.ca_pem = Some(read("--ca-file", path, MAX_CA_FILE)?);
     }
     config.proxy = proxy(arguments)?;
+    config.dialect = arguments.store.dialect()?;
     Ok(config)
 }
 
@@ -70,7 +77,7 @@ fn proxy(arguments: &ServiceArguments) -> Result<Option<String>, Error> {
     }
 }
 
-fn endpoint(arguments: &ServiceArguments) -> Result<Endpoint, Error> {
+fn endpoint(arguments: &ServiceArguments, api: Api) -> Result<Endpoint, Error> {
     let named = |name: &'static str| move |error| Error::invalid(format!("{name}: {error}"));
     if let Some(url) = &arguments.endpoint {
         return Endpoint::parse(url).map_err(named("--endpoint"));
@@ -84,10 +91,33 @@ fn endpoint(arguments: &ServiceArguments) -> Result<Endpoint, Error> {
         (Some(_), Some(_)) => Err(Error::invalid(format!(
             "{ENDPOINT} and {REGION} are both set; unset one of them"
         ))),
-        (None, None) => Err(Error::invalid(format!(
-            "it is not known where the service is; set {ENDPOINT} or {REGION}, or give --endpoint or --region"
-        ))),
+        (None, None) => Endpoint::of_api(api).ok_or_else(|| {
+            Error::invalid(format!(
+                "it is not known where the service is; set {ENDPOINT} or {REGION}, or give --endpoint or --region"
+            ))
+        }),
     }
+}
+
+/// Who signs: the string of the environment, or else its key.
+fn signer() -> Result<Signer, Error> {
+    let Some(authorization) = variable(AUTHORIZATION)?.map(Zeroizing::new) else {
+        return secret_key().map(Signer::from);
+    };
+    if let Some(key) = [SECRET_KEY, SECRET_KEY_FILE]
+        .into_iter()
+        .find(|name| path_variable(name).is_some())
+    {
+        return Err(Error::invalid(format!(
+            "{AUTHORIZATION} and {key} are both set; unset one of them"
+        )));
+    }
+    Signer::fixed(&required(APP_ID)?, &authorization).map_err(|error| {
+        match error.message.strip_prefix("authorization") {
+            Some(problem) => Error::invalid(format!("{AUTHORIZATION}{problem}")),
+            None => error,
+        }
+    })
 }
 
 fn secret_key() -> Result<SecretKey, Error> {
@@ -103,7 +133,7 @@ fn secret_key() -> Result<SecretKey, Error> {
         }
         (None, None) => {
             return Err(Error::invalid(format!(
-                "no secret key; set {SECRET_KEY}, or {SECRET_KEY_FILE} to a file"
+                "no secret key; set {SECRET_KEY}, or {SECRET_KEY_FILE} to a file, or {AUTHORIZATION} in its place"
             )));
         }
     };
@@ -189,12 +219,18 @@ pub fn checkpoint_dir(arguments: &UploadArguments) -> Result<Option<PathBuf>, St
     }
 }
 
-/// The library's slice size limit, said in the command's words.
-pub fn check_slice_size(slice_size: u64, hash: bool) -> Result<(), Error> {
-    if hash && slice_size > options::MAX_HASHED_SLICE_SIZE {
+/// The slice size to ask for: the one that was named, or else the store's default.
+///
+/// # Errors
+/// The library's limits, said in the command's words.
+pub fn slice_size(arguments: &UploadArguments, sizes: &SliceSizes) -> Result<u64, Error> {
+    let slice_size = arguments.slice_size.unwrap_or(sizes.default_size());
+    options::validate_slice_size(slice_size, sizes)
+        .map_err(|error| Error::invalid(error.replacen("slice_size", "--slice-size", 1)))?;
+    if !arguments.no_hash && slice_size > options::MAX_HASHED_SLICE_SIZE && !sizes.is_own() {
         return Err(Error::invalid(
             "--slice-size: more than 1M is only possible with --no-hash; add it or ask for less",
         ));
     }
-    Ok(())
+    Ok(slice_size)
 }

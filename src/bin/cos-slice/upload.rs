@@ -66,8 +66,9 @@ pub fn run(arguments: &UploadArguments) -> u8 {
 
 /// Uploads; leaves in `warning` what was noticed and did not stop it.
 fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<Object, Error> {
-    settings::check_slice_size(arguments.slice_size, !arguments.no_hash)?;
     let mut config = settings::client_config(&arguments.service)?;
+    arguments.slices.add_to(&mut config.dialect)?;
+    let slice_size = settings::slice_size(arguments, &config.dialect.slice_sizes)?;
     config.connections = arguments.concurrency;
     match settings::checkpoint_dir(arguments) {
         Ok(folder) => config.checkpoint_dir = folder,
@@ -81,12 +82,12 @@ fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<O
             arguments.object.path.escape_debug(),
             config.endpoint,
             arguments.concurrency,
-            BinaryBytes(arguments.slice_size),
+            BinaryBytes(slice_size),
         ));
     }
     let client = Client::new(config)?;
     let upload = Arc::new(client.upload(&arguments.object.bucket, &arguments.object.path)?);
-    set_options(&upload, arguments)?;
+    set_options(&upload, arguments, slice_size)?;
 
     interrupt::watch({
         let upload = upload.clone();
@@ -102,10 +103,10 @@ fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<O
     result
 }
 
-fn set_options(upload: &Upload, arguments: &UploadArguments) -> Result<(), Error> {
+fn set_options(upload: &Upload, arguments: &UploadArguments, slice_size: u64) -> Result<(), Error> {
     upload.set_file(&arguments.file)?;
     upload.set_options(|options| {
-        options.slice_size = arguments.slice_size;
+        options.slice_size = slice_size;
         options.hash = !arguments.no_hash;
         options.overwrite = arguments.overwrite;
         options.create_parents = arguments.create_parents;

@@ -3,6 +3,7 @@
 use ureq::unversioned::transport::Buffers;
 use zeroize::Zeroize;
 
+use crate::protocol::dialect::HiddenHead;
 use crate::upload::failure::TaskFailure;
 
 /// The output buffer, in bytes. Of 128 KiB and more glibc makes a mapping of its own, and copying files to
@@ -15,13 +16,16 @@ const INPUT: usize = 4 << 10;
 /// How far the input buffer may grow, which is as long as the head of an answer may be, in bytes.
 pub const MAX_INPUT: usize = 64 << 10;
 
+/// How a request's head ends.
+const END_OF_HEAD: &[u8] = b"\r\n\r\n";
+
 /// Buffers that take no memory before they are used.
 #[derive(Debug, Default)]
 pub struct WireBuffers {
     output: Vec<u8>,
     /// How much of the output is kept back to be sent with what follows.
     held: usize,
-    /// How much of the output, from its start on, has the authorization in it.
+    /// How much of the output, from its start on, has something secret in it.
     secret: usize,
     input: Vec<u8>,
     consumed: usize,
@@ -40,29 +44,49 @@ impl WireBuffers {
         self.held = amount;
     }
 
-    /// Adds the `Authorization` header at the end of the head that the first `amount` bytes of the output are. Gives the bytes
-    /// of both.
-    pub fn add_authorization(&mut self, amount: usize, value: &str) -> Result<usize, TaskFailure> {
-        let defect = |what: &str| Err(TaskFailure::Defect(format!("the head of the request {what}")));
-        let Some(head) = self.output[..amount].strip_suffix(b"\r\n\r\n").map(<[u8]>::len) else {
-            return defect("is not whole");
+    /// Adds what the HTTP library must not see to the head that the first `amount` bytes of the output are: to the query
+    /// in its first line, and headers at its end. Gives the bytes of all.
+    pub fn add_hidden(&mut self, amount: usize, hidden: &HiddenHead) -> Result<usize, TaskFailure> {
+        let head = &self.output[..amount];
+        let first_line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        let target_end = first_line.iter().rposition(|byte| *byte == b' ');
+        let (Some(target_end), true) = (target_end, head.ends_with(END_OF_HEAD)) else {
+            return Err(TaskFailure::Defect(
+                "the head of the request is not whole".to_owned(),
+            ));
         };
-        let parts: [&[u8]; 3] = [b"\r\nauthorization: ", value.as_bytes(), b"\r\n\r\n"];
-        let length = head + parts.iter().map(|part| part.len()).sum::<usize>();
-        let Some(mut room) = self.output.get_mut(head..length) else {
-            return defect("is longer than the output buffer");
-        };
+        let separator: &[u8] = if first_line.contains(&b'?') { b"&" } else { b"?" };
+        let mut length = amount;
+        for (name, value) in &hidden.headers {
+            let line = [b"\r\n", name.as_bytes(), b": ", value.as_bytes()];
+            length = self.insert(length - END_OF_HEAD.len(), length, &line)?;
+        }
+        if let Some(query) = &hidden.query {
+            length = self.insert(target_end, length, &[separator, query.as_bytes()])?;
+        }
+        Ok(length)
+    }
+
+    /// Makes room in the first `length` bytes of the output, and puts something secret there. Gives the bytes of all.
+    fn insert(&mut self, at: usize, length: usize, parts: &[&[u8]]) -> Result<usize, TaskFailure> {
+        let end = length + parts.iter().map(|part| part.len()).sum::<usize>();
+        if end > self.output.len() {
+            let text = "the head of the request is longer than the output buffer";
+            return Err(TaskFailure::Defect(text.to_owned()));
+        }
+        self.output.copy_within(at..length, at + end - length);
+        let mut room = &mut self.output[at..];
         for part in parts {
             let (now, later) = room.split_at_mut(part.len());
             now.copy_from_slice(part);
             room = later;
         }
-        self.secret = length;
-        Ok(length)
+        self.secret = end;
+        Ok(end)
     }
 
-    /// Overwrites the authorization, once it has been sent or never will be.
-    pub fn forget_authorization(&mut self) {
+    /// Overwrites what is secret, once it has been sent or never will be.
+    pub fn forget_hidden(&mut self) {
         self.output[..std::mem::take(&mut self.secret)].zeroize();
     }
 
@@ -74,7 +98,7 @@ impl WireBuffers {
 
 impl Drop for WireBuffers {
     fn drop(&mut self) {
-        self.forget_authorization();
+        self.forget_hidden();
     }
 }
 
@@ -126,6 +150,8 @@ impl Buffers for WireBuffers {
 
 #[cfg(test)]
 mod tests {
+    use zeroize::Zeroizing;
+
     use super::*;
 
     const HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -136,35 +162,88 @@ mod tests {
         buffers
     }
 
+    fn hidden(query: Option<&str>, headers: &[(&str, &str)]) -> HiddenHead {
+        let secret = |text: &str| Zeroizing::new(text.to_owned());
+        HiddenHead {
+            query: query.map(secret),
+            headers: headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), secret(value)))
+                .collect(),
+        }
+    }
+
+    fn authorization(value: &str) -> HiddenHead {
+        hidden(None, &[("authorization", value)])
+    }
+
     #[test]
-    fn the_authorization_becomes_the_last_header_and_is_overwritten_when_it_is_to_be_forgotten() {
+    fn headers_become_the_last_ones_and_are_overwritten_when_they_are_to_be_forgotten() {
         let mut buffers = with_head(HEAD);
-        let length = buffers.add_authorization(HEAD.len(), "secret").unwrap();
-        let whole: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\nauthorization: secret\r\n\r\n";
+        let hidden = hidden(None, &[("authorization", "secret"), ("x", "")]);
+        let length = buffers.add_hidden(HEAD.len(), &hidden).unwrap();
+        let whole: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\nauthorization: secret\r\nx: \r\n\r\n";
         assert_eq!(&buffers.output_bytes()[..length], whole);
-        buffers.forget_authorization();
+        assert_eq!(length, HEAD.len() + hidden.len(), "as long as it says");
+        buffers.forget_hidden();
         assert!(buffers.output_bytes()[..length].iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn a_query_goes_behind_the_one_that_is_there_or_begins_it() {
+        for (head, whole) in [
+            (
+                "GET /a HTTP/1.1\r\n\r\n",
+                "GET /a?sign=s HTTP/1.1\r\nb: c\r\n\r\n",
+            ),
+            (
+                "GET /a?op=stat HTTP/1.1\r\nd: ?\r\n\r\n",
+                "GET /a?op=stat&sign=s HTTP/1.1\r\nd: ?\r\nb: c\r\n\r\n",
+            ),
+        ] {
+            let mut buffers = with_head(head.as_bytes());
+            let hidden = hidden(Some("sign=s"), &[("b", "c")]);
+            let length = buffers.add_hidden(head.len(), &hidden).unwrap();
+            assert_eq!(&buffers.output_bytes()[..length], whole.as_bytes());
+            assert_eq!(length, head.len() + hidden.len(), "as long as it says");
+            buffers.forget_hidden();
+            assert!(buffers.output_bytes()[..length].iter().all(|byte| *byte == 0));
+        }
     }
 
     #[test]
     fn only_what_has_the_authorization_is_overwritten() {
         let mut buffers = with_head(HEAD);
-        let length = buffers.add_authorization(HEAD.len(), "secret").unwrap();
+        let length = buffers.add_hidden(HEAD.len(), &authorization("secret")).unwrap();
         buffers.hold_output(length);
         buffers.output()[..4].copy_from_slice(b"body");
         let amount = buffers.take_output(4);
-        buffers.forget_authorization();
+        buffers.forget_hidden();
         assert_eq!(&buffers.output_bytes()[length..amount], b"body");
         buffers.output()[..4].copy_from_slice(b"next");
-        buffers.forget_authorization();
+        buffers.forget_hidden();
         assert_eq!(&buffers.output_bytes()[..4], b"next", "once is enough");
     }
 
     #[test]
     fn a_head_that_is_not_whole_or_leaves_no_room_is_a_defect() {
-        for (head, value) in [(&HEAD[..HEAD.len() - 1], "secret"), (HEAD, &*"s".repeat(OUTPUT))] {
-            let failure = with_head(head).add_authorization(head.len(), value);
+        for (head, value) in [
+            (&HEAD[..HEAD.len() - 1], "secret"),
+            (b"\r\n\r\n", "secret"),
+            (HEAD, &*"s".repeat(OUTPUT)),
+        ] {
+            let failure = with_head(head).add_hidden(head.len(), &authorization(value));
             assert!(matches!(failure, Err(TaskFailure::Defect(text)) if !text.contains("ss")));
         }
+    }
+
+    #[test]
+    fn what_was_added_before_there_was_no_room_is_overwritten_too() {
+        let mut buffers = with_head(HEAD);
+        let hidden = hidden(None, &[("a", "secret"), ("b", &"s".repeat(OUTPUT))]);
+        assert!(buffers.add_hidden(HEAD.len(), &hidden).is_err());
+        buffers.forget_hidden();
+        let left = String::from_utf8_lossy(buffers.output_bytes()).into_owned();
+        assert!(!left.contains("secret"), "{left}");
     }
 }

@@ -5,9 +5,8 @@ use std::io;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use zeroize::Zeroizing;
-
 use crate::engine::cancel::{Slot, lock};
+use crate::protocol::dialect::HiddenHead;
 use crate::upload::failure::TaskFailure;
 
 /// What a worker's exchange and its connection tell each other. Only that worker's thread uses it; it is
@@ -42,9 +41,8 @@ pub struct LineState {
 
 /// A request's head before it is sent.
 pub struct PendingHead {
-    /// The value of its `Authorization` header, which the HTTP library never sees: it logs what it writes, and keeps copies
-    /// that nobody overwrites.
-    pub authorization: Zeroizing<String>,
+    /// The token and what else the HTTP library never sees: it logs what it writes, and keeps copies that nobody overwrites.
+    pub hidden: HiddenHead,
     /// Whether a body follows, so that both can leave together.
     pub has_body: bool,
 }

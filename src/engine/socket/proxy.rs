@@ -106,7 +106,7 @@ impl Proxy {
             _ => {
                 let mut said = reply::escape(status_line, 100);
                 if let Some(login) = &login {
-                    echo::cut(&mut said, login);
+                    echo::cut(&mut said, login, "[authorization]");
                 }
                 fail(Cause::Broken, format!("it refused the tunnel: {said}"))
             }

@@ -67,6 +67,17 @@ pub fn network_io(phase: Phase, cause: Cause, error: &io::Error) -> TaskFailure 
     })
 }
 
+/// A failure of the network, with more to say of it.
+pub fn with_hint(failure: TaskFailure, hint: Option<String>) -> TaskFailure {
+    match (failure, hint) {
+        (TaskFailure::Network(mut failure), Some(hint)) => {
+            failure.detail = format!("{}; {hint}", failure.detail);
+            TaskFailure::Network(failure)
+        }
+        (failure, _) => failure,
+    }
+}
+
 /// What the HTTP library's error means.
 pub fn from_http(error: ureq::Error) -> TaskFailure {
     use ureq::Error as E;

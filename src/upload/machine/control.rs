@@ -303,8 +303,11 @@ impl Machine {
                 self.conflict = Some(Error::refused(&self.name, self.place(), &refusal));
                 self.compare(true);
             }
-            (Goal::Init, Class::SliceSize) if self.slice_size != MAX_HASHED_SLICE_SIZE => {
-                self.slice_size = MAX_HASHED_SLICE_SIZE;
+            (Goal::Init, Class::SliceSize)
+                if self.slice_size != DEFAULT_SLICE_SIZE
+                    && self.options.slice_sizes.contains(DEFAULT_SLICE_SIZE) =>
+            {
+                self.slice_size = DEFAULT_SLICE_SIZE;
                 self.control(Goal::Init);
             }
             // Also of an object that is said to be there already: only the list tells a complete one from an

@@ -35,10 +35,10 @@ use crate::protocol::{
     Refusal, Rules, Session, SingleUpload, Slice, Stored, Unfinished,
 };
 
+use crate::protocol::numbers::numbered;
 use crate::upload::error::{Error, Place};
 use crate::upload::failure::{NetworkFailure, SourceFailure, SourceFault, TaskFailure};
-use crate::upload::numbers::numbered;
-use crate::upload::options::{MAX_HASHED_SLICE_SIZE, UploadOptions, validate_size};
+use crate::upload::options::{DEFAULT_SLICE_SIZE, MAX_HASHED_SLICE_SIZE, UploadOptions, validate_size};
 use crate::upload::plan::{MAX_SLICES, Plan};
 use crate::upload::progress::{Phase, Progress};
 use crate::upload::resume::{self, Ours, Verdict};
@@ -634,7 +634,7 @@ pub(crate) fn kind_of_network(failure: &NetworkFailure) -> Option<Kind> {
 /// How a refused request is repeated; `None` where the refusal stands, or asks for something else.
 pub(crate) fn kind_of_refusal(refusal: &Refusal) -> Option<Kind> {
     match refusal.class {
-        Class::Retry => Some(Kind::Again),
+        Class::Retry | Class::Damaged => Some(Kind::Again),
         Class::Overload => Some(Kind::Overload),
         Class::Resign => Some(Kind::Resign),
         Class::Relist

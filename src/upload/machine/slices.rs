@@ -21,6 +21,7 @@ impl Machine {
                 ambiguous: true,
                 clocks: None,
                 api: self.api,
+                has_fixed_signature: false,
             };
             return self.slice_failed(slice, TaskFailure::Refused(refusal), context);
         }
@@ -56,7 +57,7 @@ impl Machine {
             TaskFailure::Refused(refusal) => {
                 let error = Error::refused(&self.name, self.slice_place(slice), &refusal);
                 match refusal.class {
-                    Class::Retry => (Some(Kind::Again), refusal.retry_after, error),
+                    Class::Retry | Class::Damaged => (Some(Kind::Again), refusal.retry_after, error),
                     Class::Overload => (Some(Kind::Overload), refusal.retry_after, error),
                     Class::Resign => (Some(Kind::Resign), refusal.retry_after, error),
                     // Who may forget the slice must know that it is there.

@@ -221,3 +221,28 @@ impl Peeked {
         settled.then(|| operations::operation_name(op, self.has_content))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_files_v1_an_op_alone_tells_no_operation_until_content_or_the_end_has_come() {
+        let operation = |op: &str, has_content, is_whole| {
+            let peeked = Peeked {
+                op: Some(op.to_owned()),
+                has_content,
+                is_whole,
+                offset: None,
+            };
+            peeked.operation().map(str::to_owned)
+        };
+        assert_eq!(operation("upload_slice", false, false), None);
+        assert_eq!(operation("upload_slice", true, false).as_deref(), Some("v1_data"));
+        assert_eq!(
+            operation("upload_slice", false, true).as_deref(),
+            Some("v1_control")
+        );
+        assert_eq!(operation("upload", false, false).as_deref(), Some("upload"));
+    }
+}

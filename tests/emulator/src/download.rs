@@ -15,10 +15,13 @@ use hyper::{Method, Request, Response, StatusCode};
 use std::io::{self, SeekFrom};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 const PIECE: u64 = 64 * 1024;
+/// With a status that the service never gives.
+const DISCARDED: &str = "cos-emulator: the content of this object was not kept (content=discard)\n";
 
 pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Response<AnswerBody> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -29,7 +32,8 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
         );
     }
     match open(&shared, request.uri().path()).await {
-        Ok((file, length, modified)) => {
+        Ok(Found::Discarded) => plain(StatusCode::NOT_IMPLEMENTED, "text/plain", DISCARDED),
+        Ok(Found::Kept(file, length, modified)) => {
             let range = request.headers().get(RANGE).and_then(|value| value.to_str().ok());
             let mut response = send(file, length, range, request.method() == Method::HEAD).await;
             if let Ok(value) = HeaderValue::from_str(&httpdate::fmt_http_date(modified)) {
@@ -46,7 +50,14 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
     }
 }
 
-async fn open(shared: &Arc<Shared>, path: &str) -> Result<(File, u64, std::time::SystemTime), Refusal> {
+/// What lies at an address.
+enum Found {
+    /// Its file, length and time of the last change.
+    Kept(File, u64, SystemTime),
+    Discarded,
+}
+
+async fn open(shared: &Arc<Shared>, path: &str) -> Result<Found, Refusal> {
     let path = shared.config.below_path_prefix(path).unwrap_or_default();
     let encoded = path
         .strip_prefix(ACCESS_PREFIX)
@@ -71,11 +82,13 @@ async fn open(shared: &Arc<Shared>, path: &str) -> Result<(File, u64, std::time:
     };
     if let Some(file) = file {
         let metadata = file.metadata().await?;
-        return if metadata.is_file() {
-            Ok((file, metadata.len(), metadata.modified()?))
-        } else {
-            Err(absent())
-        };
+        if !metadata.is_file() {
+            return Err(absent());
+        }
+        if shared.store.is_discarded(&target.key, &metadata)? {
+            return Ok(Found::Discarded);
+        }
+        return Ok(Found::Kept(file, metadata.len(), metadata.modified()?));
     }
     if shared.store.upload(&target.key)?.is_some() {
         return Err(codes::OBJECT_INCOMPLETE.because(format!("{:?} is not complete yet", target.key.path)));

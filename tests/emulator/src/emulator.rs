@@ -109,18 +109,20 @@ impl Emulator {
     /// The bytes of a complete object; `path` is decoded, its leading slash optional.
     ///
     /// # Errors
-    /// [`io::ErrorKind::NotFound`] when there is none.
+    /// [`io::ErrorKind::NotFound`] when there is none; [`io::ErrorKind::Unsupported`] when its content was discarded.
     pub fn object(&self, bucket: &str, path: &str) -> io::Result<Vec<u8>> {
-        std::fs::read(self.object_file(bucket, path))
+        let key = object_key(bucket, path);
+        let file = self.shared.store.object_file(&key);
+        if self.shared.store.is_discarded(&key, &std::fs::metadata(&file)?)? {
+            let what = format!("the content of {path:?} was not kept (content=discard)");
+            return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+        }
+        std::fs::read(file)
     }
 
     /// The plain file in which an object is, or would be.
     pub fn object_file(&self, bucket: &str, path: &str) -> PathBuf {
-        let path = path.trim_start_matches('/').to_owned();
-        self.shared.store.object_file(&ObjectKey {
-            bucket: bucket.to_owned(),
-            path,
-        })
+        self.shared.store.object_file(&object_key(bucket, path))
     }
 
     /// The API requests so far, oldest first. A request is in the journal before its answer is sent.
@@ -170,6 +172,13 @@ impl Emulator {
             // A panic of the thread was reported when it happened.
             let _ = thread.join();
         }
+    }
+}
+
+fn object_key(bucket: &str, path: &str) -> ObjectKey {
+    ObjectKey {
+        bucket: bucket.to_owned(),
+        path: path.trim_start_matches('/').to_owned(),
     }
 }
 

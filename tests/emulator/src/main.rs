@@ -2,7 +2,6 @@
 
 use clap::Parser;
 use cos_emulator::{Config, Emulator, Switches, TlsFiles};
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// When it is ready it prints one line, `cos-emulator listening on http://ADDRESS` (with --tls, https), and
 /// serves until SIGTERM or SIGINT.
 #[derive(Parser)]
-#[command(name = "cos-emulator", version, after_long_help = switches_help())]
+#[command(name = "cos-emulator", version, after_long_help = Switches::help())]
 struct Arguments {
     /// The folder that holds everything; created if need be. Objects are plain files in DIR/objects/BUCKET/.
     #[arg(long, value_name = "DIR")]
@@ -82,18 +81,6 @@ struct Arguments {
     /// Writes one line per request to stderr.
     #[arg(long)]
     log: bool,
-}
-
-fn switches_help() -> String {
-    let mut text = String::from("Switches for --set (the first value is not always the default):\n");
-    for row in Switches::table() {
-        let _ = write!(
-            text,
-            "\n  {}={}\n      {}\n      Values: {}.\n",
-            row.name, row.default, row.text, row.values
-        );
-    }
-    text
 }
 
 fn config(arguments: Arguments) -> Result<Config, String> {

@@ -5,6 +5,7 @@
 //! last entry is an ordinary digest, that of the whole file. So a usual hasher is not enough; this one drives
 //! the block function of the `sha1` crate itself.
 
+use serde::{Deserialize, Serialize};
 use sha1::block_api::compress;
 use sha1::digest::array::Array;
 use sha1::digest::typenum::U64;
@@ -12,7 +13,8 @@ use sha1::digest::typenum::U64;
 const BLOCK: usize = 64;
 
 /// A SHA-1 in progress.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(into = "Written", try_from = "Written")]
 pub(crate) struct RunningSha1 {
     words: [u32; 5],
     /// Bytes taken so far.
@@ -21,13 +23,53 @@ pub(crate) struct RunningSha1 {
     pending: [u8; BLOCK],
 }
 
-impl RunningSha1 {
-    pub(crate) fn new() -> Self {
+/// A SHA-1 in progress, as it is written down.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    words: [u32; 5],
+    length: u64,
+    /// Hex digits.
+    pending: String,
+}
+
+impl From<RunningSha1> for Written {
+    fn from(hash: RunningSha1) -> Self {
+        Written {
+            words: hash.words,
+            length: hash.length,
+            pending: hex::encode(hash.pending),
+        }
+    }
+}
+
+impl TryFrom<Written> for RunningSha1 {
+    type Error = hex::FromHexError;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let mut pending = [0; BLOCK];
+        hex::decode_to_slice(written.pending, &mut pending)?;
+        Ok(RunningSha1 {
+            words: written.words,
+            length: written.length,
+            pending,
+        })
+    }
+}
+
+impl Default for RunningSha1 {
+    fn default() -> Self {
         RunningSha1 {
             words: [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0],
             length: 0,
             pending: [0; BLOCK],
         }
+    }
+}
+
+impl RunningSha1 {
+    /// How many bytes it has taken.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
     }
 
     fn pending_length(&self) -> usize {
@@ -91,7 +133,7 @@ fn whole_blocks(bytes: &[u8]) -> (&[[u8; BLOCK]], &[u8]) {
 
 /// The SHA-1 of `bytes` as 40 lower-case hex digits.
 pub(crate) fn sha1_hex(bytes: &[u8]) -> String {
-    let mut hash = RunningSha1::new();
+    let mut hash = RunningSha1::default();
     hash.update(bytes);
     hash.digest()
 }
@@ -102,7 +144,7 @@ mod tests {
 
     /// The `datasha` list of `data` in steps of `slice`, as a client would send it.
     fn datasha(data: &[u8], slice: usize) -> Vec<String> {
-        let mut hash = RunningSha1::new();
+        let mut hash = RunningSha1::default();
         let mut list = Vec::new();
         for piece in data.chunks(slice) {
             hash.update(piece);
@@ -164,8 +206,13 @@ mod tests {
         let data: Vec<u8> = (0..1000u32).map(|i| u8::try_from(i % 256).unwrap()).collect();
         for length in [0, 1, 54, 55, 56, 57, 63, 64, 65, 119, 120, 128, 1000] {
             for step in [1, 7, 63, 64, 65, 1000] {
-                let mut hash = RunningSha1::new();
-                data[..length].chunks(step).for_each(|piece| hash.update(piece));
+                let mut hash = RunningSha1::default();
+                for piece in data[..length].chunks(step) {
+                    hash.update(piece);
+                    // Nor on its being written down in between.
+                    let written = serde_json::to_string(&hash).unwrap();
+                    hash = serde_json::from_str(&written).unwrap();
+                }
                 let expected = hex::encode(sha1::Sha1::digest(&data[..length]));
                 assert_eq!(hash.digest(), expected, "{length} bytes in steps of {step}");
             }
@@ -174,7 +221,7 @@ mod tests {
 
     #[test]
     fn there_is_no_state_between_block_boundaries() {
-        let mut hash = RunningSha1::new();
+        let mut hash = RunningSha1::default();
         hash.update(&[0; 65]);
         assert_eq!(hash.state(), None);
     }

@@ -210,10 +210,13 @@ fn help_names_every_option_and_every_switch() {
     }
     for row in cos_emulator::Switches::table() {
         assert!(
-            help.contains(&format!("{}={}", row.name, row.default)),
+            help.contains(&format!("{}={}  ({})", row.name, row.default, row.basis)),
             "{}",
             row.name
         );
+        for choice in row.choices {
+            assert!(help.contains(choice), "{}={choice}", row.name);
+        }
     }
 }
 

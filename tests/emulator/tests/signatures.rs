@@ -60,6 +60,15 @@ fn every_order_of_the_fields_is_accepted() {
 }
 
 #[test]
+fn a_field_of_an_older_generation_is_ignored() {
+    let fixture = start();
+    let client = &fixture.client;
+    let (made, expiring, bucket) = (now(), now() + 60, support::BUCKET);
+    let tail = format!("a=1251668577&k=AKIDtest&e={expiring}&t={made}&r=1&u=0&f=&b={bucket}");
+    assert_eq!(list_with(client, &client.sign_tail(&tail)), GOOD);
+}
+
+#[test]
 fn refusals_have_their_codes() {
     let fixture = start();
     let client = &fixture.client;

@@ -1,6 +1,6 @@
 //! The C interface under calls in any order with any arguments, against an emulator in this process.
 //!
-//! The calls are made by `abi/calls.c`, through the header that users include.
+//! The calls are made by `abi/calls.c` and its neighbours, through the header that users include.
 
 use std::ffi::{CString, c_char};
 use std::fs::File;

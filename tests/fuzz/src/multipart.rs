@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use cos_emulator::parsers;
+use cos_slice::protocol::dialect::Dialect;
 use cos_slice::protocol::digest::{Digests, Hasher};
 use cos_slice::protocol::json_v2::{encode, encode_with_boundary};
 use cos_slice::protocol::location::Location;
+use cos_slice::protocol::md5::Md5Hasher;
 use cos_slice::protocol::multipart::Boundary;
 use cos_slice::protocol::{Finish, Init, Operation, Request, Segment, SingleUpload, Slice};
 
@@ -42,6 +44,11 @@ fn round_trip(kind: u8, mut input: Input<'_>) {
     let digests = Arc::new(digests(content, number));
     let sha = (flags & 1 != 0).then(|| digests.whole());
     let overwrite = flags & 2 != 0;
+    let mut dialect = Dialect::default();
+    dialect.slice_md5 = flags & 8 != 0;
+    // One that is refused is not sent.
+    let added = flags & 16 != 0 && dialect.add_form_field(&boundary, &biz_attr).is_ok();
+    let addition = added.then(|| (boundary.to_string(), biz_attr.as_bytes().to_vec()));
     let biz_attr: Option<Arc<str>> = (flags & 4 != 0).then(|| biz_attr.into());
     let session: Arc<str> = session.into();
     let mut fields = Expected::default();
@@ -75,6 +82,7 @@ fn round_trip(kind: u8, mut input: Input<'_>) {
             fields.add("offset", offset.to_string());
             fields.add_all(sha.map(|sha| ("sha", sha.to_string())));
             fields.add("filecontent", content);
+            fields.add_all(dialect.slice_md5.then(|| ("datamd5", md5(content))));
             Operation::Slice(Slice {
                 session,
                 offset,
@@ -106,10 +114,12 @@ fn round_trip(kind: u8, mut input: Input<'_>) {
             })
         }
     };
+    // Behind the name of the operation.
+    fields.0.splice(1..1, addition);
     let location = Location::new("1", "bucket", "path").expect("a good one");
     let request = match Boundary::new(&boundary) {
-        Some(boundary) => encode_with_boundary(&operation, &location, boundary),
-        None => encode(&operation, &location, nonce),
+        Some(boundary) => encode_with_boundary(&operation, &location, &dialect, boundary),
+        None => encode(&operation, &location, &dialect, nonce),
     };
     let content_type = request.content_type.as_deref().expect("a form has one");
     let (_, boundary) = content_type.split_once("boundary=").expect("and its boundary");
@@ -152,6 +162,12 @@ fn digests(content: &[u8], number: u64) -> Digests {
     hasher.finish()
 }
 
+fn md5(content: &[u8]) -> String {
+    let mut hasher = Md5Hasher::default();
+    hasher.update(content);
+    hasher.finish().to_string()
+}
+
 fn upload_parts(digests: &Digests) -> String {
     (0..digests.part_count())
         .map(|index| digests.upload_part(index))
@@ -170,6 +186,7 @@ fn sent(request: &Request, from: u64, content: &[u8]) -> Vec<u8> {
                 assert_eq!((*offset, *length), (from, content.len() as u64));
                 body.extend_from_slice(content);
             }
+            Segment::SourceMd5 => body.extend_from_slice(md5(content).as_bytes()),
             Segment::SourceSha => {
                 let mut hasher = Hasher::new(64);
                 hasher.update(content);

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use cos_slice::protocol::json_v2::decode;
+use cos_slice::protocol::md5::Md5Hasher;
 use cos_slice::protocol::reply::{Head, MAX_MESSAGE_BYTES, ReplyError};
 use cos_slice::protocol::{
     Answer, Finish, Init, Links, Operation, OperationKind, Refusal, SingleUpload, Slice,
@@ -118,6 +119,7 @@ fn head(input: &mut Input<'_>) -> Head {
         request_id: when(1),
         content_type: when(2),
         retry_after: (flags & 4 != 0).then(|| Duration::from_secs(input.number())),
+        sent_md5: (flags & 8 != 0).then(|| Md5Hasher::default().finish()),
     }
 }
 

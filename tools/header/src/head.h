@@ -5,14 +5,14 @@
  *
  * THREADS AND POINTERS. A function that takes a "const T *" may be called on the same object by several threads at
  * once; one that takes a "T *" may not, save that the handle may be cancelled and asked meanwhile. When in doubt: one
- * thread at a time, except cos_slice_upload_cancel. Different objects never disturb each other, uploads of the same
+ * thread at a time, except the cancel functions. Different objects never disturb each other, uploads of the same
  * client included. Breaking the rule gives COS_SLICE_ERR_BUSY where it is noticed.
  *
  * FORK. Handles must not be used in a process made by fork() from the one that made them, nor freed there. The child may end
  * in any way, become another program, which inherits no descriptor of the library, and make a client of its own; the
  * uploads of the parent go on.
  *
- * OWNERSHIP. What a _new function or an error parameter gives is the caller's, to be freed by the _free function of its
+ * OWNERSHIP. What a _new function, an error or an answer parameter gives is the caller's, to be freed by the _free function of its
  * type, and by nothing else. Every function takes NULL for its handle: _free does nothing, a getter answers as if nothing
  * had happened, any other function returns COS_SLICE_ERR_INVALID_ARGUMENT. A client may be freed before its uploads.
  * Texts go in as UTF-8 that ends with NUL and are copied during the call. Texts that come out are borrowed: each function
@@ -22,19 +22,26 @@
  * later versions may have more. A setter returns COS_SLICE_ERR_INVALID_ARGUMENT where the value is not acceptable; ignoring
  * that is safe, because cos_slice_upload_run and _start report the first such setting, by its name. A setting stays at
  * fault until its setter is called again with success. A setter returns COS_SLICE_ERR_BUSY, and changes nothing, where it
- * comes too late: the settings of an upload are closed while it runs, those of a client once one of its uploads was run.
+ * comes too late: the settings of an upload are closed while it runs, those of a client once it was used.
  * Booleans are int32_t: 0 is off, anything else on. Sizes and times that go in are int64_t, so that a negative one is
  * refused as what it is.
  *
+ * ONE REQUEST AT A TIME. cos_slice_operation_* are for programs that have a flow of their own: init, one slice, list, finish, stat,
+ * delete, create_directory and the upload in one request, each of which blocks and answers with a cos_slice_answer. Several
+ * processes or machines can so send slices of one file into one session, and one of them finishes. Nothing of what an upload
+ * does by itself (below) is done then: what a lost answer left behind, and whether an unfinished upload is of this content, is
+ * for the program to find out. Setters are as those of an upload, and the next request reports what was not acceptable.
+ *
  * CALLBACKS come with a user_data, which is passed through, and a drop, which is called exactly once with it when the
  * library no longer needs it, also where the setter fails. Inside a callback, cancel and getters may be called; a free is
- * carried out when the callback has returned; run, start and wait of any upload, and the settings of this one, answer
- * COS_SLICE_ERR_BUSY. No callback is made with a lock held, and none of an upload after its run or wait has returned its
- * end. A callback must return, and must not throw.
+ * carried out when the callback has returned; run, start and wait of any upload, requests of any operation, and the settings
+ * of this one, answer COS_SLICE_ERR_BUSY. No callback is made with a lock held, and none of an upload after its run or wait
+ * has returned its end. A callback must return, and must not throw.
  *
- * THREADS OF ITS OWN. A client has none before its first upload is run, then at most one for each connection, and one more
+ * THREADS OF ITS OWN. A client has none before its first upload or request, then at most one for each connection, and one more
  * for callbacks where cos_slice_upload_start is used with one. They block all signals. They end with the client and the
  * last of its uploads; a name lookup that the system will not let go may last longer, and holds nothing of the client.
+ * A signer (cos_slice_client_set_signer) is called on them, on half of them at once at most.
  * Nothing is ever written to standard output or standard error, and no signal handler is installed.
  *
  * MEMORY. {memory}

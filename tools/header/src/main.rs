@@ -67,7 +67,20 @@ fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
     config.after_includes = Some(tables::definitions());
     config.trailer = Some(tables::END.into());
     // In this order the functions stand in the header.
-    let files = ["version", "progress", "client", "upload", "result", "error"];
+    let files = [
+        "version",
+        "user_data",
+        "progress",
+        "client",
+        "signer",
+        "dialect",
+        "upload",
+        "result",
+        "operation",
+        "verbs",
+        "answer",
+        "error",
+    ];
     let builder = files
         .iter()
         .fold(cbindgen::Builder::new().with_config(config), |builder, name| {

@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use cos_slice::engine::client::MEMORY_PER_CONNECTION;
+use cos_slice::engine::operation::AnswerKind;
 use cos_slice::engine::transport::Timeouts;
 use cos_slice::protocol::Api;
+use cos_slice::protocol::dialect::{Dialect, TokenPlace};
+use cos_slice::protocol::signature::{DEFAULT_LIFETIME, Kind, Scope};
 use cos_slice::upload::machine::Outcome;
 use cos_slice::upload::options::{ClientOptions, DEFAULT_CONNECTIONS, MAX_CONNECTIONS, UploadOptions};
 use cos_slice::upload::progress::Phase;
@@ -57,6 +60,35 @@ pub fn definitions() -> String {
     for outcome in Outcome::ALL {
         let name = format!("OUTCOME_{}", outcome.name().to_uppercase());
         define(&mut text, outcome.meaning(), &name, &number(outcome.number()));
+    }
+    section(
+        &mut text,
+        "What an answer is: cos_slice_answer_kind. More may come.",
+    );
+    define(&mut text, "There is no answer.", "ANSWER_NONE", "0");
+    for kind in AnswerKind::ALL {
+        let name = format!("ANSWER_{}", kind.name().to_uppercase());
+        define(&mut text, kind.meaning(), &name, &number(kind.number()));
+    }
+    section(
+        &mut text,
+        "Where the token that authorizes a request goes: cos_slice_client_set_token_place.",
+    );
+    for (name, value, meaning) in TokenPlace::ALL {
+        define(&mut text, meaning, &format!("TOKEN_{name}"), &number(value));
+    }
+    section(&mut text, "Kinds of signatures: kind of cos_slice_sign_request.");
+    for kind in Kind::ALL {
+        let name = format!("SIGNATURE_{}", kind.name().to_uppercase());
+        define(&mut text, kind.meaning(), &name, &number(kind.number()));
+    }
+    section(
+        &mut text,
+        "What a multi-effect signature is good for: cos_slice_client_set_signature_scope, cos_slice_sign.",
+    );
+    for scope in Scope::ALL {
+        let name = format!("SIGNATURE_SCOPE_{}", scope.name().to_uppercase());
+        define(&mut text, scope.meaning(), &name, &number(scope.number()));
     }
     text.push_str(BEGIN);
     text
@@ -147,7 +179,8 @@ pub fn defaults() -> String {
         Timeouts::default(),
     );
     let retry = client.retry;
-    let rows: [(&str, String); 18] = [
+    let dialect = Dialect::default();
+    let rows: [(&str, String); 22] = [
         (
             "connections of a client",
             format!(
@@ -156,11 +189,14 @@ pub fn defaults() -> String {
             ),
         ),
         ("slice size", bytes(upload.slice_size)),
+        ("slice_sizes", dialect.slice_sizes.to_string()),
         ("hash (SHA-1 first)", on(upload.hash)),
         ("overwrite", on(upload.overwrite)),
         ("discard_unfinished", on(upload.discard_unfinished)),
         ("create_parents", on(upload.create_parents)),
         ("api", client.api.name().into()),
+        ("token_place", token_place(&dialect.token).into()),
+        ("slice_md5", on(dialect.slice_md5)),
         ("verify", on(upload.verify)),
         ("checkpoints", "off; on in the command".into()),
         (
@@ -183,6 +219,14 @@ pub fn defaults() -> String {
         ("stall: no byte moves", time(timeouts.stall)),
         ("answer after the last byte", time(timeouts.answer)),
         ("answer to the finish", time(timeouts.finish_answer)),
+        (
+            "signatures",
+            format!(
+                "for the {} alone, good for {}",
+                Scope::default().name(),
+                time(DEFAULT_LIFETIME)
+            ),
+        ),
         (
             "wait before a request is repeated",
             format!(
@@ -222,12 +266,21 @@ pub fn memory() -> String {
     format!(
         "A client takes at most {} + connections x {}, the library's own code included, so {}.{} MiB with
  * the default. Add 24 bytes for each slice of the uploads under way, as much again while a checkpoint is read or written,
- * and the copies that cos_slice_upload_set_memory makes. Files are never held in memory, whatever their size.",
+ * the copies that cos_slice_upload_set_memory makes, and for each connection the form fields and headers that were added.
+ * Files are never held in memory, whatever their size.",
         bytes(MEMORY_BASE),
         bytes(connection),
         total >> 20,
         ((total % (1 << 20)) * 10) >> 20,
     )
+}
+
+fn token_place(place: &TokenPlace) -> &'static str {
+    match place {
+        TokenPlace::Header => "the Authorization header",
+        TokenPlace::HeaderAfterWord(_) => "the Authorization header, after a word",
+        TokenPlace::Query => "the query",
+    }
 }
 
 fn single(limit: u64) -> String {

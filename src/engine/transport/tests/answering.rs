@@ -241,7 +241,7 @@ fn a_reply_that_goes_on_after_it_was_understood_is_not_waited_for() {
     let source = MemorySource::new(*b"");
     let value = transport.exchange(
         &get(),
-        "signed",
+        hidden("signed"),
         &source,
         HANG_GUARD,
         &CancelToken::new(),

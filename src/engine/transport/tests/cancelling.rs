@@ -144,11 +144,18 @@ fn a_failure_of_the_network_after_the_cancel_is_the_cancel_s() {
     });
     let (source, token) = (MemorySource::new(*b""), CancelToken::new());
     let mut transport = server.transport();
-    let result = transport.exchange(&get(), "signed", &source, HANG_GUARD, &token, &mut |_, body| {
-        let read = std::io::copy(body, &mut std::io::sink());
-        token.cancel();
-        Ok(read?)
-    });
+    let result = transport.exchange(
+        &get(),
+        hidden("signed"),
+        &source,
+        HANG_GUARD,
+        &token,
+        &mut |_, body| {
+            let read = std::io::copy(body, &mut std::io::sink());
+            token.cancel();
+            Ok(read?)
+        },
+    );
     assert!(matches!(result, Err(TaskFailure::Cancelled)), "{result:?}");
 }
 

@@ -54,6 +54,26 @@ fn answering(times: usize) -> Server {
 }
 
 #[test]
+fn an_unknown_region_whose_host_is_not_found_is_answered_with_the_list_of_regions() {
+    let lookup = |endpoint: Endpoint| {
+        let mut config = config("http://127.0.0.1:1");
+        config.endpoint = endpoint;
+        let resolver = Resolver::new(|_, _| Err(std::io::Error::other("no such name")));
+        let shared = SharedTransport::with_resolver(config, resolver).unwrap();
+        let failure = call_get(&mut Transport::new(&Arc::new(shared))).network();
+        assert_eq!((failure.phase, failure.cause), (Phase::Resolve, Cause::NoAddress));
+        failure.detail
+    };
+    let unknown = lookup(Endpoint::region("xyz").unwrap());
+    let said = "xyz.file.myqcloud.com: no such name; \"xyz\" is none of the known regions: tj (Tianjin), bj (Beijing)";
+    assert!(unknown.starts_with(said), "{unknown}");
+    let known = lookup(Endpoint::region("gz").unwrap());
+    assert_eq!(known, "gz.file.myqcloud.com: no such name");
+    let other = lookup(Endpoint::parse("http://xyz.example").unwrap());
+    assert_eq!(other, "xyz.example: no such name");
+}
+
+#[test]
 fn a_closed_port_is_a_failure_to_connect_that_names_the_address() {
     let address = closed_address();
     let failure = call_get(&mut transport(config(&format!("http://{address}")))).network();

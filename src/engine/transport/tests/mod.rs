@@ -3,6 +3,7 @@
 mod answering;
 mod cancelling;
 mod connecting;
+mod dialects;
 mod sending;
 mod tls;
 mod wire;
@@ -20,6 +21,7 @@ use crate::engine::resolver::Resolver;
 use crate::engine::source::{FileSource, MemorySource, Source};
 use crate::protocol::Api;
 use crate::protocol::codes::Class;
+use crate::protocol::dialect::{Dialect, HiddenHead};
 use crate::protocol::{Body, Refusal, Request, Segment, signature};
 use crate::upload::failure::{NetworkFailure, TaskFailure};
 
@@ -174,6 +176,11 @@ fn large_file() -> (tempfile::TempDir, FileSource) {
     (folder, source)
 }
 
+/// A token as the service has it.
+fn hidden(token: &str) -> HiddenHead {
+    Dialect::default().hidden_head(token)
+}
+
 /// An exchange whose answer is its status and its whole body.
 fn exchange(
     transport: &mut Transport,
@@ -182,11 +189,18 @@ fn exchange(
     token: &CancelToken,
 ) -> Result<(u16, String), TaskFailure> {
     let limit = transport.shared.timeouts().answer;
-    transport.exchange(request, "signed", source, limit, token, &mut |head, body| {
-        let mut text = String::new();
-        body.read_to_string(&mut text)?;
-        Ok((head.http_status, text))
-    })
+    transport.exchange(
+        request,
+        hidden("signed"),
+        source,
+        limit,
+        token,
+        &mut |head, body| {
+            let mut text = String::new();
+            body.read_to_string(&mut text)?;
+            Ok((head.http_status, text))
+        },
+    )
 }
 
 /// What a decoder may say of an answer.
@@ -201,6 +215,7 @@ fn refusal() -> Refusal {
         ambiguous: false,
         clocks: None,
         api: Api::FilesV2,
+        has_fixed_signature: false,
     }
 }
 

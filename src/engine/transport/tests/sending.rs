@@ -119,10 +119,17 @@ fn what_an_early_answer_refuses_is_refused_whatever_its_status() {
         let (_folder, source) = large_file();
         let (request, token) = (send(&source), CancelToken::new());
         let mut transport = server.transport();
-        let result = transport.exchange(&request, "signed", &source, HANG_GUARD, &token, &mut |_, body| {
-            io::copy(body, &mut io::sink())?;
-            Err::<(), _>(refusal().into())
-        });
+        let result = transport.exchange(
+            &request,
+            hidden("signed"),
+            &source,
+            HANG_GUARD,
+            &token,
+            &mut |_, body| {
+                io::copy(body, &mut io::sink())?;
+                Err::<(), _>(refusal().into())
+            },
+        );
         assert!(
             matches!(result, Err(TaskFailure::Refused(_))),
             "{status}: {result:?}"

@@ -7,7 +7,7 @@ use crate::api::Api;
 use crate::codes::{self, Refusal};
 use crate::sha1_state::sha1_hex;
 use crate::store::{Attributes, Upload};
-use crate::switches::{Dedupe, MissingSlices, OnOff, SameSha, Strictness, WrongFileSize};
+use crate::switches::{Content, Dedupe, MissingSlices, OnOff, SameSha, Strictness, WrongFileSize};
 use serde_json::json;
 
 impl Service<'_> {
@@ -57,6 +57,7 @@ impl Service<'_> {
             slice_size: upload.slice_size,
             biz_attr: upload.biz_attr.clone(),
             session: Some(upload.session.clone()),
+            discarded: upload.discards,
             ..Attributes::made_now(&upload.key(), call.now)
         };
         // Also removes the slices, once the object is in its place.
@@ -145,10 +146,12 @@ impl Service<'_> {
             sha,
             slice_size: MEBIBYTE,
             biz_attr,
+            discarded: self.switches.content == Content::Discard,
             ..Attributes::made_now(key, call.now)
         };
+        let kept: &[u8] = if attributes.discarded { b"" } else { content };
         self.store
-            .publish_object(self.store.stage_bytes(content)?, attributes)?;
+            .publish_object(self.store.stage_bytes(kept)?, attributes)?;
         Ok(self.uploaded(call, call.now))
     }
 

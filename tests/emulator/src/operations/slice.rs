@@ -103,6 +103,8 @@ impl Service<'_> {
             DuplicateSlice::Overwrite => Ok(true),
             DuplicateSlice::Refuse if self.store.has_slice(&key, offset) => Err(repeated()),
             DuplicateSlice::Refuse => Ok(true),
+            // There is nothing to compare with.
+            DuplicateSlice::RefuseDifferent if upload.discards => Ok(true),
             DuplicateSlice::RefuseDifferent => match self.store.slice(&key, offset)? {
                 Some(held) if held == content => Ok(false),
                 Some(_) => Err(repeated()),

@@ -3,7 +3,7 @@
 use super::{Call, Data, Service, checks, object};
 use crate::codes::{self, Refusal};
 use crate::store::{Attributes, Parts, Upload};
-use crate::switches::{Dedupe, ListParts, OnOff, Overwrite, SameSha, SerialUpload};
+use crate::switches::{Content, Dedupe, ListParts, OnOff, Overwrite, SameSha, SerialUpload};
 use crate::target::ObjectKey;
 use serde_json::{Value, json};
 
@@ -102,6 +102,7 @@ impl Service<'_> {
             granularity: 0,
             biz_attr: String::new(),
             insert_only: true,
+            discards: self.switches.content == Content::Discard,
         }
     }
 

@@ -5,7 +5,7 @@
 //! state/lock                               held by the running emulator
 //! state/format                             version of this layout
 //! state/attributes/<bucket>/<name>.json    what is known of an object beside its bytes
-//! state/uploads/<bucket>/<name>/           one unfinished upload: upload.json, running-states, slices/<offset>
+//! state/uploads/<bucket>/<name>/           one unfinished upload: upload.json, running-states, digest.json, slices/<offset>
 //! state/publishing/<name>/                 a complete new object on its way to objects/: content, attributes.json
 //! state/long-names/<bucket>/<name>         objects with a path segment longer than a file name may be
 //! state/used-signatures/<digest>           one-time signatures that were used
@@ -148,6 +148,10 @@ impl UploadLayout {
 
     pub(super) fn running_states(&self) -> PathBuf {
         self.0.join("running-states")
+    }
+
+    pub(super) fn digest(&self) -> PathBuf {
+        self.0.join("digest.json")
     }
 
     pub(super) fn slices(&self) -> PathBuf {

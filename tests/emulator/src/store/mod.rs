@@ -12,6 +12,7 @@
 //! All functions block; the caller runs them off the async threads.
 
 mod authority;
+mod discard;
 mod layout;
 mod objects;
 mod uploads;
@@ -49,6 +50,8 @@ pub(crate) struct Store {
     /// Held while the tree of plain files changes shape, so that no one takes a directory away between
     /// another's check and rename.
     tree: Mutex<()>,
+    /// Held while a slice is digested whose content is not kept.
+    digesting: Mutex<()>,
 }
 
 /// Keeps other emulators off the folder while it lives.
@@ -84,6 +87,7 @@ impl Store {
             temporary_names: AtomicU64::new(0),
             path_locks: Mutex::new(HashMap::new()),
             tree: Mutex::new(()),
+            digesting: Mutex::new(()),
         };
         store.finish_publications()?;
         Ok((store, folder_lock))
@@ -202,6 +206,7 @@ mod tests {
             granularity: 0,
             biz_attr: String::new(),
             insert_only: true,
+            discards: false,
         }
     }
 

@@ -30,6 +30,9 @@ pub(crate) struct Attributes {
     pub(crate) mtime: u64,
     /// The session of the upload that made it, for a repeated finish.
     pub(crate) session: Option<String>,
+    /// Its content was digested and not kept: the plain file is empty.
+    #[serde(default)]
+    pub(crate) discarded: bool,
     /// Modification time of the plain file in nanoseconds: tells when somebody changed the file by hand.
     pub(crate) file_mtime_ns: i128,
 }
@@ -48,6 +51,7 @@ impl Attributes {
             ctime: now,
             mtime: now,
             session: None,
+            discarded: false,
             file_mtime_ns: 0,
         }
     }
@@ -60,7 +64,8 @@ impl Attributes {
     }
 
     fn describes(&self, metadata: &fs::Metadata) -> bool {
-        !self.is_directory && self.filesize == metadata.len() && self.file_mtime_ns == mtime_ns(metadata)
+        let kept = if self.discarded { 0 } else { self.filesize };
+        !self.is_directory && kept == metadata.len() && self.file_mtime_ns == mtime_ns(metadata)
     }
 }
 
@@ -112,6 +117,12 @@ impl Store {
         Ok(Some(attributes))
     }
 
+    /// Whether the object of this plain file was made without keeping its content.
+    pub(crate) fn is_discarded(&self, key: &ObjectKey, file: &fs::Metadata) -> io::Result<bool> {
+        let recorded: Option<Attributes> = read_json(&self.layout.attributes(key))?;
+        Ok(recorded.is_some_and(|recorded| recorded.discarded && recorded.describes(file)))
+    }
+
     /// The opened file of an object of the bucket with this content, if any; `sha` in lower case.
     pub(crate) fn find_content(&self, bucket: &str, sha: &str, filesize: u64) -> io::Result<Option<File>> {
         let entries = match fs::read_dir(self.layout.bucket_attributes(bucket)) {
@@ -121,7 +132,8 @@ impl Store {
         };
         for entry in entries {
             let attributes = read_json::<Attributes>(&entry?.path())?;
-            let same = |found: &Attributes| found.sha == sha && found.filesize == filesize;
+            let same =
+                |found: &Attributes| found.sha == sha && found.filesize == filesize && !found.discarded;
             let Some(attributes) = attributes.filter(same) else {
                 continue;
             };
@@ -314,7 +326,7 @@ impl Store {
 fn hash_file(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut buffer = vec![0; READ_BUFFER];
-    let mut hash = RunningSha1::new();
+    let mut hash = RunningSha1::default();
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(hash.digest()),

@@ -3,6 +3,7 @@
 //! A slice gets its name by a rename when all its bytes are there, so a listing of the folder is the list of
 //! received slices, and a slice sent twice is never a mixture.
 
+use super::layout::UploadLayout;
 use super::{Staged, Store, read_json};
 use crate::api::Api;
 use crate::sha1_state::RunningSha1;
@@ -10,6 +11,7 @@ use crate::target::ObjectKey;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
 
 const COPY_BUFFER: usize = 256 * 1024;
 
@@ -32,6 +34,9 @@ pub(crate) struct Upload {
     pub(crate) granularity: u64,
     pub(crate) biz_attr: String,
     pub(crate) insert_only: bool,
+    /// Its content is digested and not kept.
+    #[serde(default)]
+    pub(crate) discards: bool,
 }
 
 impl Upload {
@@ -74,7 +79,7 @@ impl Store {
     /// Begins an upload; the path must have none. `running_states` are 40 hex digits each.
     pub(crate) fn create_upload(&self, upload: &Upload, running_states: &[String]) -> io::Result<()> {
         let folder = self.stage_directory()?;
-        let inside = super::layout::UploadLayout(folder.path().to_owned());
+        let inside = UploadLayout(folder.path().to_owned());
         fs::create_dir(inside.slices())?;
         fs::write(inside.running_states(), running_states.join("\n"))?;
         self.stage_json(upload)?.publish(&inside.description())?;
@@ -94,6 +99,9 @@ impl Store {
 
     /// Keeps one slice; when this returns, the slice outlives the process.
     pub(crate) fn put_slice(&self, upload: &Upload, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if upload.discards {
+            return self.digest_slice(upload, offset, bytes);
+        }
         self.stage_bytes(bytes)?
             .publish(&self.layout.upload(&upload.key()).slice(offset))
     }
@@ -160,7 +168,7 @@ impl Store {
         };
         for bucket in buckets {
             for folder in fs::read_dir(bucket?.path())? {
-                let inside = super::layout::UploadLayout(folder?.path());
+                let inside = UploadLayout(folder?.path());
                 // An upload may finish while this loop looks at it.
                 let Some(upload) = read_json::<Upload>(&inside.description())? else {
                     continue;
@@ -178,16 +186,13 @@ impl Store {
 
     /// Writes all slices one after another into a new file, hashing on the way. The slices stay.
     pub(crate) fn assemble(&self, upload: &Upload) -> io::Result<Assembled> {
+        if upload.discards {
+            return self.digested(upload);
+        }
         let inside = self.layout.upload(&upload.key());
+        let states = RunningStates::open(&inside, upload)?;
         let parts = self.parts(upload)?;
-        let states = fs::read_to_string(inside.running_states())?;
-        let mut check = StateCheck {
-            states: states.lines(),
-            granularity: upload.granularity,
-            position: 0,
-            first_mismatch: None,
-        };
-        let mut hash = RunningSha1::new();
+        let mut digest = Digest::default();
         let content = self.stage_file(|target| {
             let mut buffer = vec![0; COPY_BUFFER];
             for (offset, _) in &parts {
@@ -198,16 +203,12 @@ impl Store {
                         break;
                     }
                     target.write_all(&buffer[..count])?;
-                    check.update(&mut hash, &buffer[..count]);
+                    digest.update(&states, &buffer[..count])?;
                 }
             }
             Ok(())
         })?;
-        Ok(Assembled {
-            content,
-            first_mismatch: check.first_mismatch,
-            sha: hash.digest(),
-        })
+        Ok(digest.assembled(content))
     }
 }
 
@@ -216,38 +217,82 @@ fn slice_offset(entry: &fs::DirEntry) -> Option<u64> {
     entry.file_name().to_str()?.parse().ok()
 }
 
-/// Compares the running state with the one told at init, at every multiple of the granularity.
-struct StateCheck<'a> {
-    states: std::str::Lines<'a>,
+/// The running states told at init.
+pub(super) struct RunningStates {
     granularity: u64,
-    position: u64,
-    first_mismatch: Option<u64>,
+    /// One in a line.
+    file: File,
 }
 
-impl StateCheck<'_> {
-    fn update(&mut self, hash: &mut RunningSha1, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let until_boundary = match self.granularity {
-                0 => u64::MAX,
-                step => step - self.position % step,
-            };
-            let count = bytes
-                .len()
-                .min(usize::try_from(until_boundary).unwrap_or(usize::MAX));
-            hash.update(&bytes[..count]);
-            bytes = &bytes[count..];
-            self.position += count as u64;
-            if self.granularity > 0 && self.position % self.granularity == 0 {
-                self.compare(hash);
-            }
+/// The digits of a running state.
+const STATE_DIGITS: usize = 40;
+
+impl RunningStates {
+    pub(super) fn open(inside: &UploadLayout, upload: &Upload) -> io::Result<RunningStates> {
+        Ok(RunningStates {
+            granularity: upload.granularity,
+            file: File::open(inside.running_states())?,
+        })
+    }
+
+    /// How many bytes there are from `position` to where the next state was told, if any was.
+    fn distance(&self, position: u64) -> u64 {
+        match self.granularity {
+            0 => u64::MAX,
+            step => step - position % step,
         }
     }
 
-    fn compare(&mut self, hash: &RunningSha1) {
-        let Some(told) = self.states.next() else { return };
-        // A file that ends here has no state here: its last entry is the digest of the whole file.
-        if hash.state().as_deref() != Some(told) && self.first_mismatch.is_none() {
-            self.first_mismatch = Some(self.position);
+    /// The state told for the first `position` bytes. A file that ends there has none: its last entry is the digest of
+    /// the whole file.
+    fn at(&self, position: u64) -> io::Result<Option<[u8; STATE_DIGITS]>> {
+        let index = position / self.granularity - 1;
+        let mut state = [0; STATE_DIGITS];
+        let count = self.file.read_at(&mut state, index * (STATE_DIGITS as u64 + 1))?;
+        Ok((count == STATE_DIGITS).then_some(state))
+    }
+}
+
+/// The digest of a file from its start, and how it compares with the running states told at init.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Digest {
+    hash: RunningSha1,
+    /// The end of the first stretch whose running state is not the one told.
+    first_mismatch: Option<u64>,
+}
+
+impl Digest {
+    /// How many bytes it covers.
+    pub(super) fn position(&self) -> u64 {
+        self.hash.length()
+    }
+
+    /// Takes the bytes that follow.
+    pub(super) fn update(&mut self, states: &RunningStates, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let distance = states.distance(self.position());
+            let count = bytes.len().min(usize::try_from(distance).unwrap_or(usize::MAX));
+            self.hash.update(&bytes[..count]);
+            bytes = &bytes[count..];
+            if count as u64 == distance && self.first_mismatch.is_none() {
+                self.compare(states.at(self.position())?);
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, told: Option<[u8; STATE_DIGITS]>) {
+        let here = self.hash.state();
+        let differs = told.is_some_and(|told| here.as_ref().map(String::as_bytes) != Some(&told[..]));
+        self.first_mismatch = differs.then(|| self.position());
+    }
+
+    /// The digest of all of it, with the content to publish.
+    pub(super) fn assembled(self, content: Staged) -> Assembled {
+        Assembled {
+            content,
+            first_mismatch: self.first_mismatch,
+            sha: self.hash.digest(),
         }
     }
 }

@@ -7,15 +7,7 @@
  */
 #include "host.h"
 
-#include <pthread.h>
 #include <string.h>
-
-#define SECRET "a-planted-secret-key"
-
-/* The user_data of callbacks, so many were given away and so many came back. */
-static pthread_mutex_t given_mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t given_changed = PTHREAD_COND_INITIALIZER;
-static unsigned given;
 
 /* What a progress callback does when it is called. */
 struct listener {
@@ -26,7 +18,7 @@ struct listener {
 
 enum { STOPS = 1, CANCELS = 2, ASKS = 4, RUNS = 8, FREES = 16 };
 
-static void check_text(const char *text)
+void check_text(const char *text)
 {
     CHECK(text != NULL);
     CHECK(strstr(text, SECRET) == NULL);
@@ -34,7 +26,7 @@ static void check_text(const char *text)
         CHECK((unsigned char)*text >= 0x20 && *text != 0x7f);
 }
 
-static void check_optional_text(const char *text)
+void check_optional_text(const char *text)
 {
     if (text != NULL)
         check_text(text);
@@ -56,14 +48,13 @@ static void check_error(const cos_slice_error *error)
     (void)cos_slice_error_callback_value(error);
 }
 
-/* How a setter may end. */
-static void check_setter(int32_t status)
+void check_setter(int32_t status)
 {
     CHECK(status == COS_SLICE_OK || status == COS_SLICE_ERR_INVALID_ARGUMENT || status == COS_SLICE_ERR_BUSY);
 }
 
 /* How a call with an error out-parameter ended; keeps the error, or frees it at once. */
-static void check_end(struct host *host, int32_t status, cos_slice_error *error)
+void check_end(struct host *host, int32_t status, cos_slice_error *error)
 {
     TRACE("  = %s: %s", cos_slice_status_name(status), cos_slice_error_message(error));
     CHECK(strcmp(cos_slice_status_name(status), "COS_SLICE_ERR_UNKNOWN") != 0);
@@ -141,24 +132,12 @@ static int32_t told(const cos_slice_progress *progress, void *user_data)
     return listener->acts & STOPS;
 }
 
-static void come_back(void *user_data)
-{
-    free(user_data);
-    pthread_mutex_lock(&given_mutex);
-    CHECK(given > 0);
-    given--;
-    pthread_cond_broadcast(&given_changed);
-    pthread_mutex_unlock(&given_mutex);
-}
-
 static int32_t set_listener(struct host *host, int slot, cos_slice_upload *upload)
 {
     struct listener *listener = malloc(sizeof *listener);
     CHECK(listener != NULL);
     *listener = (struct listener){ host, slot, take(host) };
-    pthread_mutex_lock(&given_mutex);
-    given++;
-    pthread_mutex_unlock(&given_mutex);
+    give();
     return cos_slice_upload_set_progress(upload, take(host) % 4 == 3 ? NULL : told, listener, come_back);
 }
 
@@ -190,7 +169,7 @@ static void set_up_client(struct host *host, uint8_t call, cos_slice_client *cli
     };
     char *texts[3] = { NULL, NULL, NULL };
     int32_t status;
-    switch (call % 8) {
+    switch (call % 13) {
     case 0:
         texts[0] = take_text(host, "https://127.0.0.1:1/prefix");
         TRACE("client_set_endpoint %s", texts[0]);
@@ -228,6 +207,27 @@ static void set_up_client(struct host *host, uint8_t call, cos_slice_client *cli
         texts[0] = take_path(host, "checkpoints");
         TRACE("client_set_checkpoint_dir %s", texts[0]);
         status = cos_slice_client_set_checkpoint_dir(client, texts[0]);
+        break;
+    case 7:
+        status = set_dialect(host, client);
+        break;
+    case 8:
+        texts[0] = take_text(host, "1251668577");
+        texts[1] = take_text(host, "a-planted-secret-key-that-is-no-signature");
+        TRACE("client_set_authorization %s %s", texts[0], texts[1]);
+        status = cos_slice_client_set_authorization(client, texts[0], texts[1]);
+        break;
+    case 9:
+        TRACE("client_set_signer");
+        status = set_signer(host, client);
+        break;
+    case 10:
+        TRACE("client_set_signature_scope");
+        status = cos_slice_client_set_signature_scope(client, (int32_t)take_number(host));
+        break;
+    case 11:
+        TRACE("client_set_signature_lifetime_s");
+        status = cos_slice_client_set_signature_lifetime_s(client, take_number(host));
         break;
     default:
         texts[0] = take_path(host, "file");
@@ -391,6 +391,7 @@ static void ask_library(struct host *host)
     check_text(cos_slice_features());
     CHECK(cos_slice_version_number() == COS_SLICE_VERSION_NUMBER);
     CHECK(cos_slice_abi_version() == COS_SLICE_ABI_VERSION);
+    sign_something(host);
     const cos_slice_error *error = host->errors[take(host) % COUNT(host->errors)];
     if (error != NULL)
         check_error(error);
@@ -426,7 +427,10 @@ static void call(struct host *host)
         use_upload(host, call, slot);
         break;
     default:
-        ask_library(host);
+        if (call < 16)
+            ask_library(host);
+        else
+            use_operation(host, call);
         break;
     }
 }
@@ -446,6 +450,7 @@ void cos_slice_fuzz_calls(const uint8_t *data, size_t size, const char *emulator
         cos_slice_client_free(host.clients[i]);
     for (size_t i = 0; i < COUNT(host.uploads); i++)
         cos_slice_upload_free(host.uploads[i]);
+    free_operations(&host);
     for (size_t i = 0; i < COUNT(host.clients) && !clients_first; i++)
         cos_slice_client_free(host.clients[i]);
     for (size_t i = 0; i < COUNT(host.errors); i++) {
@@ -454,11 +459,5 @@ void cos_slice_fuzz_calls(const uint8_t *data, size_t size, const char *emulator
         cos_slice_error_free(host.errors[i]);
     }
 
-    struct timespec limit;
-    clock_gettime(CLOCK_REALTIME, &limit);
-    limit.tv_sec += 60;
-    pthread_mutex_lock(&given_mutex);
-    while (given > 0)
-        CHECK(pthread_cond_timedwait(&given_changed, &given_mutex, &limit) == 0);
-    pthread_mutex_unlock(&given_mutex);
+    wait_until_all_came_back();
 }

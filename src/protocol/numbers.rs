@@ -20,7 +20,7 @@ macro_rules! numbered {
             /// Every row, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The name: one word in lower case.
+            /// The name: words in lower case, joined by `_`.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
