@@ -131,6 +131,11 @@ void clear_faults(void)
     (void)control("DELETE", "faults", "");
 }
 
+void set_switches(const char *json)
+{
+    (void)control("POST", "switches", json);
+}
+
 void wait_for_requests(const char *operation, int count)
 {
     char target[256];

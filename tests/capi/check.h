@@ -57,6 +57,8 @@ const char *closed_port(void);
 /* Has the emulator do this, in the JSON of its fault rules, until its faults are cleared. */
 void add_faults(const char *json);
 void clear_faults(void);
+/* Puts the emulator's switches into these positions, in JSON. */
+void set_switches(const char *json);
 /* Returns when the emulator has got so many requests of this operation since it was started. */
 void wait_for_requests(const char *operation, int count);
 /* How many it has got. */

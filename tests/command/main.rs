@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod failures;
+mod files_v1;
 mod interruptions;
 #[path = "../support/planted.rs"]
 mod planted;

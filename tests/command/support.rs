@@ -138,7 +138,8 @@ fn is(record: &RequestRecord, operation: &str) -> bool {
 fn slices(records: &[RequestRecord]) -> Vec<u64> {
     let acknowledged = records
         .iter()
-        .filter(|record| is(record, "upload_slice_data") && record.code == Some(0));
+        .filter(|record| is(record, "upload_slice_data") || is(record, "v1_data"))
+        .filter(|record| record.code == Some(0));
     let mut offsets: Vec<u64> = acknowledged.map(|record| record.offset.unwrap()).collect();
     offsets.sort_unstable();
     offsets

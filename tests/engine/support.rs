@@ -9,6 +9,7 @@ use cos_slice::engine::client::{Client, ClientConfig};
 use cos_slice::engine::endpoint::Endpoint;
 use cos_slice::engine::handle::Upload;
 use cos_slice::engine::source::CLOCK_TICK;
+use cos_slice::protocol::Api;
 use cos_slice::protocol::signature::SecretKey;
 use cos_slice::upload::options::RetryPolicy;
 
@@ -55,6 +56,12 @@ impl Stage {
         config
     }
 
+    /// The same, of an API.
+    pub fn client_of(&self, api: Api) -> Client {
+        let config = ClientConfig { api, ..self.config() };
+        Client::new(config).expect("a client")
+    }
+
     pub fn client(&self) -> Client {
         Client::new(self.config()).expect("a client")
     }
@@ -98,7 +105,8 @@ impl Stage {
     pub fn stored_offsets(&self) -> Vec<u64> {
         let requests = self.emulator.requests();
         let stored = requests.iter().filter(|request| {
-            request.operation.as_deref() == Some("upload_slice_data")
+            let operation = request.operation.as_deref();
+            matches!(operation, Some("upload_slice_data" | "v1_data"))
                 && request.executed
                 && request.code == Some(0)
         });

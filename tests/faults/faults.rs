@@ -22,6 +22,15 @@ impl Fault {
     pub fn is(&self, name: &str) -> bool {
         self.action.get(name).is_some()
     }
+
+    /// Whether the request that it strikes is executed, and only its answer suffers.
+    pub fn has_effect(&self) -> bool {
+        let late = ["after_effect", "mid_head", "mid_answer"].map(Value::from);
+        let ends_late = ["reset", "close", "hang"]
+            .iter()
+            .any(|ending| late.contains(&self.action[ending]));
+        ends_late || self.is("truncate") || self.action["after_effect"] == true
+    }
 }
 
 /// What must come of a fault that happens once.
@@ -49,6 +58,8 @@ pub enum Resend {
     Struck,
     /// All slices: the server said that it has lost or mixed up what it had.
     All,
+    /// As many as there are of the size that the server wants.
+    Resized,
 }
 
 fn fault(action: Value, once: Once, always: Status) -> Fault {
@@ -129,6 +140,7 @@ fn answers() -> Vec<Fault> {
             (200, -195, Nothing, S::ServerFailed, Struck),
             (504, -152, Nothing, S::ServerFailed, Struck),
             (503, -5997, Nothing, S::ServerFailed, Struck),
+            (409, -4024, Nothing, S::ServerFailed, Struck),
             (503, -71, Nothing, S::ServerBusy, Struck),
             (429, -71, Nothing, S::ServerBusy, Struck),
             (500, -999_999, Nothing, S::ServerFailed, Struck),
@@ -229,7 +241,7 @@ fn changed() -> Vec<Fault> {
         json!({"data.session": "somebody else's"}),
         json!({"data.slice_size": 0}),
         json!({"data.slice_size": -1}),
-        json!({"data.slice_size": 1}),
+        json!({"data.slice_size": 4096}),
         json!({"data.slice_size": "large"}),
         json!({"data.slice_size": 9_223_372_036_854_775_807_u64}),
         json!({"data.slice_size": 1e30}),
@@ -255,8 +267,9 @@ fn changed() -> Vec<Fault> {
         ));
     }
     for members in lies {
+        let resized = members.get("data.slice_size") == Some(&json!(4096));
         faults.push(Fault {
-            resend: Resend::All,
+            resend: if resized { Resend::Resized } else { Resend::All },
             ..fault(json!({ "replace": members }), Once::Lie, Status::BadReply)
         });
     }

@@ -7,6 +7,7 @@ use cos_emulator::{Config, Emulator, Fault, RequestRecord};
 use cos_slice::engine::client::{Client, ClientConfig};
 use cos_slice::engine::endpoint::Endpoint;
 use cos_slice::engine::handle::Upload;
+use cos_slice::protocol::Api;
 use cos_slice::protocol::signature::SecretKey;
 use cos_slice::upload::options::RetryPolicy;
 
@@ -14,22 +15,28 @@ use cos_slice::upload::options::RetryPolicy;
 pub const SLICE: u64 = 512 << 10;
 pub const BUCKET: &str = "videos";
 
+/// Bounds one run; nothing is expected to take a fraction of it.
+pub const HANG_GUARD: Duration = Duration::from_secs(60);
+
 /// What kind of upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Nothing is there.
     Fresh,
-    /// Half of the slices are there from an earlier run of the same handle; of one slice all.
+    /// Half of the slices are there from an earlier run of the same handle; of one slice all, where there is a finish.
     Resumed,
     /// An unfinished upload of other content is there, and may be thrown away.
     Replacing,
     /// One request in place of slices.
     Single,
+    /// The object is in two directories that have to be made first.
+    IntoDirectories,
 }
 
 /// One upload.
 #[derive(Clone, Copy, Debug)]
 pub struct Journey {
+    pub api: Api,
     pub kind: Kind,
     pub slices: u64,
     pub hash: bool,
@@ -46,33 +53,64 @@ pub struct Point {
     pub position: u64,
     /// The last look at the object, which success does not depend on.
     pub is_verification: bool,
-    /// Whether the answer is a success; to an init that finds an unfinished upload it isn't.
+    /// Whether the answer is a success; to an init that finds an unfinished upload, or no directory, it isn't.
     pub succeeds: bool,
 }
 
-/// Every journey of 1, 2 and 3 slices, with and without hashing.
+impl Journey {
+    /// The object's path, of which `top` is the first segment.
+    pub fn object(&self, top: &str) -> String {
+        match self.kind {
+            Kind::IntoDirectories => format!("{top}/inner/file"),
+            _ => top.to_owned(),
+        }
+    }
+}
+
+impl Point {
+    /// Whether the request has a slice.
+    pub fn is_slice(&self) -> bool {
+        is_slice(&self.operation)
+    }
+
+    /// The operation's name in requests and error texts.
+    pub fn wire_name(&self) -> &str {
+        match &*self.operation {
+            "v1_control" | "v1_data" => "upload_slice",
+            name => name,
+        }
+    }
+}
+
+/// Whether requests of this operation have a slice.
+pub fn is_slice(operation: &str) -> bool {
+    ["upload_slice_data", "v1_data"].contains(&operation)
+}
+
+/// Every journey of 1, 2 and 3 slices by each API, with and without hashing where that can be turned off.
 pub fn all() -> Vec<Journey> {
     let mut journeys = Vec::new();
-    for hash in [true, false] {
-        for slices in 1..=3 {
-            for kind in [Kind::Fresh, Kind::Resumed] {
-                journeys.push(Journey {
-                    kind,
-                    slices,
-                    hash,
-                    connections: 1,
-                });
-            }
-        }
-        for (kind, slices, connections) in
-            [(Kind::Single, 1, 1), (Kind::Replacing, 2, 1), (Kind::Fresh, 3, 3)]
-        {
+    for (api, hash) in [(Api::FilesV2, true), (Api::FilesV2, false), (Api::FilesV1, true)] {
+        let mut add = |kind, slices, connections| {
             journeys.push(Journey {
+                api,
                 kind,
                 slices,
                 hash,
                 connections,
             });
+        };
+        for slices in 1..=3 {
+            add(Kind::Fresh, slices, 1);
+            add(Kind::Resumed, slices, 1);
+        }
+        add(Kind::Single, 1, 1);
+        add(Kind::Replacing, 2, 1);
+        if api.rules().parallel {
+            add(Kind::Fresh, 3, 3);
+        }
+        if hash {
+            add(Kind::IntoDirectories, 1, 1);
         }
     }
     journeys
@@ -108,6 +146,7 @@ impl Bench {
         let endpoint = Endpoint::parse(&self.emulator.endpoint()).unwrap();
         let key = SecretKey::new("1251668577", "AKIDtest", "secret").unwrap();
         let mut config = ClientConfig::new(endpoint, key);
+        config.api = journey.api;
         config.connections = journey.connections;
         config.timeouts.answer = answer;
         config.timeouts.finish_answer = answer;
@@ -123,9 +162,15 @@ impl Bench {
 
     /// An upload at its beginning, and the service as that journey finds it.
     pub fn prepare(&self, client: &Client, journey: Journey, path: &str) -> Upload {
+        let parents = journey.kind == Kind::IntoDirectories;
+        let demanded = if parents { "on" } else { "off" };
+        self.emulator.set("require_parent_dir", demanded).unwrap();
         let upload = self.upload(client, journey, path, &file(self.folder.path(), journey.slices));
         match journey.kind {
             Kind::Fresh | Kind::Single => {}
+            Kind::IntoDirectories => upload
+                .set_options(|options| options.create_parents = true)
+                .unwrap(),
             Kind::Resumed => self.interrupt(&upload, journey),
             Kind::Replacing => {
                 let other = other_file(self.folder.path(), journey.slices);
@@ -144,6 +189,8 @@ impl Bench {
         upload
             .set_options(|options| {
                 options.slice_size = SLICE;
+                // An upload that goes on for ever is a failure, not a campaign that hangs.
+                options.deadline = Some(HANG_GUARD);
                 options.hash = journey.hash;
                 if journey.kind == Kind::Single {
                     options.single_request_limit = SLICE;
@@ -156,10 +203,15 @@ impl Bench {
     /// Lets an upload fail for good when half of its slices are there.
     fn interrupt(&self, upload: &Upload, journey: Journey) {
         let mut rule = serde_json::json!({"times": 0, "action": {"status": 400, "code": -5999}});
+        let (slice, last) = match journey.api {
+            Api::FilesV2 => ("upload_slice_data", "upload_slice_finish"),
+            // The last slice is what finish is elsewhere.
+            Api::FilesV1 => ("v1_data", "v1_data"),
+        };
         if journey.slices == 1 {
-            rule["operation"] = "upload_slice_finish".into();
+            rule["operation"] = last.into();
         } else {
-            rule["operation"] = "upload_slice_data".into();
+            rule["operation"] = slice.into();
             rule["offset"] = (journey.slices / 2 * SLICE).into();
         }
         self.add_fault(&rule);
@@ -172,23 +224,21 @@ impl Bench {
             .add_fault(Fault::from_json(&rule.to_string()).unwrap_or_else(|error| panic!("{error}")));
     }
 
-    /// The requests of a journey without any fault.
-    pub fn points(&self, journey: Journey) -> Vec<Point> {
-        let client = self.client(journey, Duration::from_secs(60), 10);
-        let upload = self.prepare(&client, journey, "points");
+    /// The requests of a journey without any fault, to a path with this first segment.
+    pub fn points(&self, journey: Journey, top: &str) -> Vec<Point> {
+        let client = self.client(journey, HANG_GUARD, 10);
+        let upload = self.prepare(&client, journey, &journey.object(top));
         self.emulator.clear_requests();
         upload
             .run(None)
             .unwrap_or_else(|error| panic!("{journey:?}: {error}"));
-        let requests = self.requests("points");
-        std::fs::remove_file(self.emulator.object_file(BUCKET, "points")).unwrap();
-        points(&requests)
+        points(&self.requests(top))
     }
 
-    /// The journal's records of one object.
-    pub fn requests(&self, path: &str) -> Vec<RequestRecord> {
+    /// The journal's records of one object and its directories.
+    pub fn requests(&self, top: &str) -> Vec<RequestRecord> {
         let mut requests = self.emulator.requests();
-        requests.retain(|request| request.path.ends_with(&format!("/{path}")));
+        requests.retain(|request| request.path.split('/').any(|segment| segment == top));
         requests
     }
 

@@ -8,6 +8,7 @@ use cos_slice::upload::machine::Object;
 use cos_slice::upload::status::Status;
 
 use crate::faults::{Once, Resend};
+use crate::journeys::is_slice;
 use crate::work::{Case, Times, alone, run_all};
 
 #[test]
@@ -42,7 +43,7 @@ fn judge(case: &Case, result: &Result<Object, Error>) -> Result<(), String> {
             let refused = matches!(error.status, Status::OtherUpload | Status::ObjectExists);
             refused && !case.journey.hash
         }
-        Once::Refused(status) => error.status == status && error.message.contains(&case.point.operation),
+        Once::Refused(status) => error.status == status && error.message.contains(case.point.wire_name()),
         Once::Lie => true,
     };
     if may {
@@ -54,24 +55,23 @@ fn judge(case: &Case, result: &Result<Object, Error>) -> Result<(), String> {
 
 /// Whether an operation goes on with an upload, or begins one.
 fn is_in_a_session(operation: &str) -> bool {
-    ["upload_slice_init", "upload_slice_data", "upload_slice_finish"].contains(&operation)
+    let begins_or_finishes = ["upload_slice_init", "upload_slice_finish", "v1_control"];
+    begins_or_finishes.contains(&operation) || is_slice(operation)
 }
 
 /// No slice is sent again but the one that was struck.
 fn no_waste(case: &Case, sent: &[RequestRecord]) -> Result<(), String> {
-    let is_slice = |operation: &str| operation == "upload_slice_data";
-    let planned = case
-        .points
-        .iter()
-        .filter(|point| is_slice(&point.operation))
-        .count();
+    if case.fault.resend == Resend::Resized {
+        return Ok(());
+    }
+    let planned = case.points.iter().filter(|point| point.is_slice()).count();
     let slices = sent
         .iter()
         .filter(|request| request.operation.as_deref().is_some_and(is_slice));
     let count = slices.clone().count();
     let most = match case.fault.resend {
         Resend::Struck => planned + 1,
-        Resend::All => planned + 2 * case.journey.slices as usize,
+        Resend::All | Resend::Resized => planned + 2 * case.journey.slices as usize,
     };
     if count > most {
         return Err(format!("{count} slices were sent in place of {planned}"));

@@ -13,12 +13,10 @@ use cos_slice::upload::machine::Object;
 use cos_slice::upload::status::Status;
 
 use crate::faults::{self, Fault};
-use crate::journeys::{self, BUCKET, Bench, Journey, Kind, Point};
+use crate::journeys::{self, BUCKET, Bench, HANG_GUARD, Journey, Kind, Point};
 
 /// Most cases wait for something most of the time.
-const THREADS: usize = 6;
-/// Bounds one run; nothing is expected to take a fraction of it.
-const HANG_GUARD: Duration = Duration::from_secs(60);
+const THREADS: usize = 8;
 /// Asks for every case. Without it each fault strikes each operation with and without hashing, in one of the uploads
 /// that have it.
 const EVERY_CASE: &str = "COS_SLICE_EVERY_FAULT";
@@ -68,8 +66,10 @@ pub fn run_all(name: &str, times: Times, judge: Judge) {
 
 fn journeys_and_points() -> Vec<(Journey, Vec<Point>)> {
     let bench = Bench::new();
-    let journeys = journeys::all().into_iter();
-    journeys.map(|journey| (journey, bench.points(journey))).collect()
+    let journeys = journeys::all().into_iter().enumerate();
+    journeys
+        .map(|(number, journey)| (journey, bench.points(journey, &format!("points-{number}"))))
+        .collect()
 }
 
 fn product<'a>(journeys: &'a [(Journey, Vec<Point>)], faults: &'a [Fault], times: Times) -> Vec<Case<'a>> {
@@ -161,7 +161,8 @@ impl Case<'_> {
         }
     }
 
-    fn run(&self, bench: &Bench, path: &str, judge: Judge) -> Result<(), String> {
+    fn run(&self, bench: &Bench, top: &str, judge: Judge) -> Result<(), String> {
+        let path = &self.journey.object(top);
         let (answer, attempts) = self.patience();
         let client = bench.client(self.journey, answer, attempts);
         let keep_alive = if self.fault.of_connection { "off" } else { "on" };
@@ -174,7 +175,7 @@ impl Case<'_> {
         let result = upload.run(None);
         let elapsed = began.elapsed();
         let happened = bench.emulator.unused_faults().is_empty();
-        let sent = bench.requests(path);
+        let sent = bench.requests(top);
         bench.emulator.clear_faults();
         if !happened {
             return Err(format!("the fault did not happen: {result:?}"));

@@ -52,7 +52,7 @@ impl Shape {
         Self {
             connections: 1 + batch % Self::COUNT,
             way: if batch % 2 == 0 { Way::Run } else { Way::Start },
-            hash: state.held_by == HeldBy::Hashing || batch / 2 % 2 == 0,
+            hash: state.held_by == HeldBy::Hashing || state.api.rules().needs_digest || batch / 2 % 2 == 0,
         }
     }
 }
@@ -165,6 +165,7 @@ impl<'a> Stage<'a> {
         };
         let key = SecretKey::new("1251668577", "AKIDtest", "secret").expect("a key");
         let mut config = ClientConfig::new(Endpoint::parse(&endpoint).expect("an endpoint"), key);
+        config.api = self.state.api;
         config.connections = self.shape.connections;
         config.ca_pem = self.emulator.ca_pem().map(|pem| pem.as_bytes().to_vec());
         // Nothing but the cancel ends a wait.
@@ -232,7 +233,7 @@ impl<'a> Stage<'a> {
                     headers: headers.into_iter().collect(),
                 };
                 self.emulator
-                    .add_fault(Fault::new("upload_slice_data", Action::Answer(busy)).times(0));
+                    .add_fault(Fault::new(self.state.slice(), Action::Answer(busy)).times(0));
             }
             _ => {}
         }

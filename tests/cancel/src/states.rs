@@ -1,11 +1,15 @@
 //! The states in which an upload can be when it is cancelled, and what keeps it there.
 
+use cos_slice::protocol::Api;
+
 use crate::gate::Stop;
 
 /// One state.
 pub struct State {
     /// Its name in tables and ledgers.
     pub name: &'static str,
+    /// What the service is spoken to in.
+    pub api: Api,
     /// What the upload is kept there by.
     pub held_by: HeldBy,
     /// The file's size in bytes.
@@ -14,6 +18,16 @@ pub struct State {
     pub handles: Handles,
     /// How the cancelled run ends.
     pub end: End,
+}
+
+impl State {
+    /// The emulator's name of the operation that carries a slice.
+    pub fn slice(&self) -> &'static str {
+        match self.api {
+            Api::FilesV2 => "upload_slice_data",
+            Api::FilesV1 => "v1_data",
+        }
+    }
 }
 
 /// What keeps an upload in a state.
@@ -61,7 +75,7 @@ const SLICES: u64 = 3 * MIB - 1;
 const MID_BODY: u64 = 24 << 10;
 
 /// All states.
-pub const STATES: [State; 12] = [
+pub const STATES: [State; 15] = [
     state("hashing", HeldBy::Hashing, 16 * MIB),
     state("resolving", HeldBy::LookUp, 1),
     state("saving", HeldBy::Saving, SLICES),
@@ -80,14 +94,26 @@ pub const STATES: [State; 12] = [
         handles: Handles::Same,
         ..state("listing", HeldBy::NoAnswer("upload_slice_list"), SLICES)
     },
+    by_v1("v1_control", HeldBy::NoAnswer("v1_control")),
+    by_v1("v1_slice", HeldBy::NoAnswer("v1_data")),
+    // Between a slice that was refused and the question where to go on.
+    by_v1("v1_back_off", HeldBy::RetryAfter),
 ];
 
 const fn state(name: &'static str, held_by: HeldBy, size: u64) -> State {
     State {
         name,
+        api: Api::FilesV2,
         held_by,
         size,
         handles: Handles::One,
         end: End::Cancelled,
+    }
+}
+
+const fn by_v1(name: &'static str, held_by: HeldBy) -> State {
+    State {
+        api: Api::FilesV1,
+        ..state(name, held_by, SLICES)
     }
 }

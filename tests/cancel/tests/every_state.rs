@@ -21,5 +21,5 @@ fn a_cancel_in_any_state_leaves_nothing_behind_and_nothing_broken() {
         .lines()
         .skip(1)
         .filter(|line| line.split_whitespace().nth(1) == Some(CANCELS));
-    assert_eq!(states.count(), 12, "{said}");
+    assert_eq!(states.count(), 15, "{said}");
 }

@@ -7,7 +7,7 @@ use std::thread;
 
 use tempfile::TempDir;
 
-use crate::setup::{self, Source, Tools, said};
+use crate::setup::{self, Api, Source, Tools, said};
 use crate::tally::{State, Tally};
 use crate::{Failure, round};
 
@@ -18,6 +18,8 @@ pub struct Plan {
     pub kills: u64,
     /// Kills in each required state.
     pub kills_per_state: u64,
+    /// Only uploads by this API.
+    pub only: Option<Api>,
     /// Where all rounds come from.
     pub seed: u64,
     /// Only this round.
@@ -115,6 +117,10 @@ fn short_of(plan: &Plan, tally: &Tally) -> Option<String> {
     if tally.all_kills() < plan.kills {
         return Some(format!("{} kills of {}", tally.all_kills(), plan.kills));
     }
+    let of_v1 = tally.all_kills_of_v1();
+    if plan.only != Some(Api::V2) && of_v1 < plan.kills_per_state {
+        return Some(format!("{of_v1} kills by files/v1 of {}", plan.kills_per_state));
+    }
     let few = State::REQUIRED
         .into_iter()
         .find(|state| tally.kills_in(*state) < plan.kills_per_state);
@@ -153,10 +159,15 @@ fn one_round(
     );
     // Neighbouring numbers must not give neighbouring draws; the generator's own seeding sees to that.
     let seed = plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number);
-    let tally = round::run(tools, sources, seed, &host, &folder).map_err(|failure| {
+    let tally = round::run(tools, sources, plan.only, seed, &host, &folder).map_err(|failure| {
         format!(
-            "round {number} (repeat it with --seed {} --round {number}): {failure}",
-            plan.seed
+            "round {number} (repeat it with --seed {} --round {number}{}): {failure}",
+            plan.seed,
+            match plan.only {
+                None => "",
+                Some(Api::V1) => " --api v1",
+                Some(Api::V2) => " --api v2",
+            }
         )
     })?;
     said("the round's folder", std::fs::remove_dir_all(&folder))?;

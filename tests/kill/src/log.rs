@@ -7,6 +7,7 @@
 //! mark's are of earlier runs.
 
 use crate::Failure;
+use crate::setup::Api;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,9 +79,9 @@ impl Record {
         self.operation.as_deref() == Some(operation)
     }
 
-    /// Whether the operation took effect.
-    pub fn took_effect(&self, operation: &str) -> bool {
-        self.is(operation) && self.code == Some(0)
+    /// Whether it has a slice.
+    pub fn is_slice(&self) -> bool {
+        [Api::V2, Api::V1].iter().any(|api| self.is(api.slice()))
     }
 }
 
@@ -121,12 +122,9 @@ pub fn runs(lives: &[Vec<Record>]) -> Vec<Vec<Record>> {
     runs
 }
 
-/// The operation that carries a slice.
-pub const DATA: &str = "upload_slice_data";
-
 /// How many slices were sent more than once, whole or in part, when there are `slices` of them.
 pub fn sent_again(records: &[Record], slices: u64) -> u64 {
-    let sent = records.iter().filter(|record| record.is(DATA)).count() as u64;
+    let sent = records.iter().filter(|record| record.is_slice()).count() as u64;
     sent.saturating_sub(slices)
 }
 
@@ -134,7 +132,7 @@ pub fn sent_again(records: &[Record], slices: u64) -> u64 {
 pub fn stored(records: &[Record]) -> impl Iterator<Item = u64> {
     records
         .iter()
-        .filter(|record| record.took_effect(DATA))
+        .filter(|record| record.is_slice() && record.code == Some(0))
         .filter_map(|record| record.offset)
 }
 
@@ -162,7 +160,7 @@ mod tests {
         let expected = Record {
             connection: 7,
             mark: None,
-            operation: Some(DATA.to_owned()),
+            operation: Some(Api::V2.slice().to_owned()),
             offset: Some(1 << 20),
             status: None,
             code: None,
@@ -206,7 +204,7 @@ mod tests {
 
     #[test]
     fn slices_beyond_their_number_were_sent_again() {
-        let records: Vec<Record> = (0..5).map(|_| record(1, DATA)).collect();
+        let records: Vec<Record> = (0..5).map(|_| record(1, Api::V1.slice())).collect();
         assert_eq!((sent_again(&records, 3), sent_again(&records, 6)), (2, 0));
     }
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use cos_slice_kill::campaign::{self, Plan};
+use cos_slice_kill::setup::Api;
 
 /// Kills uploaders and the emulator with SIGKILL, and holds what comes of it against the file.
 #[derive(Debug, Parser)]
@@ -18,10 +19,13 @@ struct Arguments {
     /// Kills in each of hashing, init, slices, checkpoint and finish [default: a fortieth of all, at least 1].
     #[arg(long)]
     kills_per_state: Option<u64>,
+    /// Only uploads by this API [default: both].
+    #[arg(long, value_enum)]
+    api: Option<Api>,
     /// Where everything random comes from [default: the time].
     #[arg(long)]
     seed: Option<u64>,
-    /// Only this round, to repeat one that failed.
+    /// Only this round, to repeat one that failed; of the same API.
     #[arg(long)]
     round: Option<u64>,
     /// Rounds at the same time.
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
     let plan = Plan {
         kills: arguments.kills,
         kills_per_state: arguments.kills_per_state.unwrap_or((arguments.kills / 40).max(1)),
+        only: arguments.api,
         seed,
         round: arguments.round,
         jobs: arguments.jobs.max(1),

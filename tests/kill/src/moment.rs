@@ -8,8 +8,8 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
-use crate::log::{DATA, Record};
-use crate::setup::{Home, Setup, Tools};
+use crate::log::Record;
+use crate::setup::{Api, Home, Setup, Tools};
 
 /// What the preloaded library watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,10 +88,13 @@ impl Moment {
                 number: random.random_range(1..=checkpoint_calls.max(1)),
                 torn: random.random_bool(0.5),
             },
-            36..46 => held("upload_slice_init", 1, random),
-            46..50 if missing < setup.slices() => held("upload_slice_list", 1, random),
-            50..62 => held(DATA, random.random_range(1..=missing.max(1)), random),
-            62..70 => held("upload_slice_finish", 1, random),
+            36..46 => held(setup.api.beginning(), 1, random),
+            46..50 if missing < setup.slices() => held(setup.api.question(), 1, random),
+            50..62 => held(setup.api.slice(), random.random_range(1..=missing.max(1)), random),
+            62..70 => match setup.api {
+                Api::V2 => held("upload_slice_finish", 1, random),
+                Api::V1 => held(setup.api.slice(), missing.max(1), random),
+            },
             70..73 => held("stat", 1, random),
             73..83 => Self::ServiceGone {
                 answers: random.random_range(1..=missing as usize + 2),
@@ -103,9 +106,9 @@ impl Moment {
     }
 
     /// What the emulator has to do for it.
-    pub fn faults(&self) -> Value {
+    pub fn faults(&self, api: Api) -> Value {
         // Never strikes. It makes the emulator learn the operation of a request before its whole body is there.
-        let mut rules = vec![json!({"operation": DATA, "offset": 1, "action": {"expired": true}})];
+        let mut rules = vec![json!({"operation": api.slice(), "offset": 1, "action": {"expired": true}})];
         match self {
             Self::Held {
                 operation,
@@ -199,7 +202,7 @@ fn time(random: &mut StdRng, setup: &Setup, missing: u64) -> Moment {
         0
     };
     let sending = missing * setup.slice_size / 100_000;
-    let answers = 4 + missing.div_ceil(setup.connections);
+    let answers = 4 + missing.div_ceil(setup.in_flight());
     let whole = 20_000 + 1000 * (hashing + sending) + pace.as_micros() as u64 * answers;
     Moment::Time {
         after: Duration::from_micros(random.random_range(0..=whole)),

@@ -15,7 +15,7 @@ use crate::log::{self, Record};
 use crate::moment::{Absence, Moment, Watched};
 use crate::process::{Event, Remains, Uploader};
 use crate::service::Service;
-use crate::setup::{Home, InTheWay, Setup, Source, Tools, said};
+use crate::setup::{Api, Home, InTheWay, Setup, Source, Tools, said};
 use crate::tally::{State, Tally};
 use crate::verdict::{self, Ending};
 
@@ -75,19 +75,20 @@ struct Round<'a> {
     tally: Tally,
 }
 
-/// Does the round of this seed below `folder`.
+/// Does the round of this seed below `folder`, with this API where `only` it is wanted.
 ///
 /// # Errors
 /// What must hold did not.
 pub fn run(
     tools: &Tools,
     sources: &[Source],
+    only: Option<Api>,
     seed: u64,
     host: &str,
     folder: &Path,
 ) -> Result<Tally, Failure> {
     let mut random = StdRng::seed_from_u64(seed);
-    let setup = Setup::draw(&mut random, sources);
+    let setup = Setup::draw(&mut random, sources, only);
     let home = Home(folder.join("home"));
     said("the round's folder", fs::create_dir_all(&home.0))?;
     let mut round = Round {
@@ -170,7 +171,7 @@ impl Round<'_> {
     fn one_run(&mut self, before: Before, moment: Moment) -> Result<Run, Failure> {
         let number = self.runs.len() + 1;
         let paths = self.paths(number);
-        self.service.add_faults(&moment.faults())?;
+        self.service.add_faults(&moment.faults(self.setup.api))?;
         let mut command =
             self.setup
                 .command(self.tools, &self.service.endpoint(), &self.home, self.in_the_way);
@@ -412,8 +413,12 @@ impl Round<'_> {
                 _ => verdict::state_of(records, &run.remains, &self.setup),
             };
             *self.tally.kills.entry(state).or_default() += 1;
+            if self.setup.api == Api::V1 {
+                *self.tally.kills_of_v1.entry(state).or_default() += 1;
+            }
         }
         self.tally.uploads += 1;
+        self.tally.uploads_of_v1 += u64::from(self.setup.api == Api::V1);
         self.tally.uploads_in_c += u64::from(self.setup.program.source.is_some());
         self.tally.refused += u64::from(ending != Ending::Success);
         self.tally.bytes += self.setup.source.size;

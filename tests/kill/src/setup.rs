@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap::ValueEnum;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 
@@ -34,6 +35,41 @@ pub enum Checkpoints {
     Optional,
     /// It always does.
     Always,
+}
+
+/// What the service is spoken to in, and the emulator's names of its operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Api {
+    /// `files/v2`: slices side by side, then a finish.
+    V2,
+    /// `files/v1`: one slice after another, and the last one makes the object.
+    V1,
+}
+
+impl Api {
+    /// Begins an upload.
+    pub fn beginning(self) -> &'static str {
+        match self {
+            Self::V2 => "upload_slice_init",
+            Self::V1 => "v1_control",
+        }
+    }
+
+    /// Tells what is there.
+    pub fn question(self) -> &'static str {
+        match self {
+            Self::V2 => "upload_slice_list",
+            Self::V1 => "v1_control",
+        }
+    }
+
+    /// Carries a slice.
+    pub fn slice(self) -> &'static str {
+        match self {
+            Self::V2 => "upload_slice_data",
+            Self::V1 => "v1_data",
+        }
+    }
 }
 
 /// A program that uploads.
@@ -204,6 +240,8 @@ pub fn make_sources(folder: &Path, seed: u64) -> Result<Vec<Source>, Failure> {
 /// One way to upload one file.
 #[derive(Clone, Debug)]
 pub struct Setup {
+    /// What the service is spoken to in.
+    pub api: Api,
     /// The program.
     pub program: &'static Program,
     /// The file.
@@ -214,15 +252,16 @@ pub struct Setup {
     pub checkpoint: bool,
     /// The slice size in bytes.
     pub slice_size: u64,
-    /// Slices in flight at once.
+    /// How many connections the program may have.
     pub connections: u64,
 }
 
 impl Setup {
-    /// Draws one.
-    pub fn draw(random: &mut StdRng, sources: &[Source]) -> Self {
-        // The command is the one with options, and so with most to try.
+    /// Draws one; of this API, where only it is wanted.
+    pub fn draw(random: &mut StdRng, sources: &[Source], only: Option<Api>) -> Self {
+        // The command is the one with options, and so with most to try; it alone can be told to speak files/v1.
         let program = match random.random_range(0..10) {
+            _ if only == Some(Api::V1) => &PROGRAMS[0],
             0..6 => &PROGRAMS[0],
             _ => &PROGRAMS[random.random_range(1..PROGRAMS.len())],
         };
@@ -234,6 +273,7 @@ impl Setup {
         };
         if program.source.is_some() {
             return Self {
+                api: Api::V2,
                 program,
                 source,
                 hash: true,
@@ -242,11 +282,14 @@ impl Setup {
                 connections: 8,
             };
         }
+        let api = only.unwrap_or(if random.random_bool(0.5) { Api::V1 } else { Api::V2 });
         let small = source.size.div_ceil(MIB / 2) <= MOST_SLICES && random.random_bool(0.5);
         Self {
+            api,
             program,
             source,
-            hash: random.random_bool(0.7),
+            // In files/v1 it can't be turned off.
+            hash: random.random_bool(0.7) || api == Api::V1,
             checkpoint,
             slice_size: if small { MIB / 2 } else { MIB },
             connections: random.random_range(1..=8),
@@ -263,9 +306,22 @@ impl Setup {
         self.hash || self.checkpoint
     }
 
-    /// The bytes that may be sent again for each death.
+    /// How many slices are on their way at once, at most.
+    pub fn in_flight(&self) -> u64 {
+        match self.api {
+            Api::V2 => self.connections,
+            Api::V1 => 1,
+        }
+    }
+
+    /// The bytes that may be sent again for each death: the slices that were on their way.
     pub fn bytes_per_death(&self) -> u64 {
-        self.connections * self.slice_size
+        self.in_flight() * self.slice_size
+    }
+
+    /// Whether a slice that begins there is the last one.
+    pub fn is_last(&self, offset: u64) -> bool {
+        offset + self.slice_size >= self.source.size
     }
 
     /// The command line, in an environment that has nothing but what it needs.
@@ -294,6 +350,7 @@ impl Setup {
         command.arg(format!("--concurrency={}", self.connections));
         let options = [
             (!self.hash, "--no-hash"),
+            (self.api == Api::V1, "--api=v1"),
             (in_the_way != InTheWay::Stays, "--discard-unfinished"),
             (in_the_way == InTheWay::GoesWithObject, "--overwrite"),
             (

@@ -17,7 +17,7 @@ pub enum State {
     Slices,
     /// It was between two system calls on its checkpoint folder.
     Checkpoint,
-    /// The finish, or a question after it, was on its way.
+    /// What completes the object, or a question after it, was on its way.
     Finish,
     /// The one request of an empty file was on its way.
     Single,
@@ -56,14 +56,18 @@ impl State {
 pub struct Tally {
     /// Rounds that ended in a true outcome.
     pub uploads: u64,
-    /// Of these, the ones of programs in C.
+    /// Of these, the ones by `files/v1`.
+    pub uploads_of_v1: u64,
+    /// The ones of programs in C.
     pub uploads_in_c: u64,
-    /// Of these, the ones that ended in an error that is right.
+    /// The ones that ended in an error that is right.
     pub refused: u64,
     /// Processes that were started.
     pub runs: u64,
     /// Killed runs by what they were doing.
     pub kills: BTreeMap<State, u64>,
+    /// Of these, the ones by `files/v1`.
+    pub kills_of_v1: BTreeMap<State, u64>,
     /// Runs killed in the checkpoint folder by the call that they were about to make.
     pub calls: BTreeMap<String, u64>,
     /// SIGKILL to the emulator.
@@ -86,6 +90,11 @@ impl Tally {
         self.kills.values().sum()
     }
 
+    /// All killed runs by `files/v1`.
+    pub fn all_kills_of_v1(&self) -> u64 {
+        self.kills_of_v1.values().sum()
+    }
+
     /// How many runs were killed while doing this.
     pub fn kills_in(&self, state: State) -> u64 {
         self.kills.get(&state).copied().unwrap_or(0)
@@ -94,11 +103,15 @@ impl Tally {
     /// Counts another's figures here.
     pub fn add(&mut self, other: &Tally) {
         self.uploads += other.uploads;
+        self.uploads_of_v1 += other.uploads_of_v1;
         self.uploads_in_c += other.uploads_in_c;
         self.refused += other.refused;
         self.runs += other.runs;
         for (state, count) in &other.kills {
             *self.kills.entry(*state).or_default() += count;
+        }
+        for (state, count) in &other.kills_of_v1 {
+            *self.kills_of_v1.entry(*state).or_default() += count;
         }
         for (call, count) in &other.calls {
             *self.calls.entry(call.clone()).or_default() += count;
@@ -124,10 +137,17 @@ impl Tally {
                 .iter()
                 .map(|(call, count)| (format!("kills.checkpoint.{call}"), *count)),
         );
+        figures.push(("kills.v1".to_owned(), self.all_kills_of_v1()));
+        figures.extend(
+            self.kills_of_v1
+                .iter()
+                .map(|(state, count)| (format!("kills.v1.{}", state.name()), *count)),
+        );
         let others = [
             ("emulator_kills", self.emulator_kills),
             ("emulator_kills.survived", self.survived),
             ("uploads", self.uploads),
+            ("uploads.v1", self.uploads_of_v1),
             ("uploads.c", self.uploads_in_c),
             ("uploads.refused", self.refused),
             ("uploads.bytes", self.bytes),

@@ -4,10 +4,10 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use crate::log::{self, DATA, Record};
+use crate::log::{self, Record};
 use crate::process::Remains;
 use crate::service::Service;
-use crate::setup::{Home, MIB, Setup, files_below, said};
+use crate::setup::{Api, Home, MIB, Setup, files_below, said};
 use crate::tally::State;
 use crate::{Failure, round};
 
@@ -18,9 +18,11 @@ const STARTUP_BYTES: u64 = 60 << 10;
 /// What a run was doing when it died, by all that the service got of it.
 pub fn state_of(records: &[Record], remains: &Remains, setup: &Setup) -> State {
     let any = |operation: &str| records.iter().any(|record| record.is(operation));
-    if any("upload_slice_finish") {
+    let slices = || records.iter().filter(|record| record.is_slice());
+    let completes = |record: &Record| record.offset.is_some_and(|offset| setup.is_last(offset));
+    if any("upload_slice_finish") || (setup.api == Api::V1 && slices().any(completes)) {
         State::Finish
-    } else if any(DATA) {
+    } else if slices().next().is_some() {
         State::Slices
     } else if any("upload") {
         State::Single
@@ -40,7 +42,7 @@ pub fn state_of(records: &[Record], remains: &Remains, setup: &Setup) -> State {
 pub fn hashed(remains: &Remains, records: &[Record], setup: &Setup) -> Option<bool> {
     let offsets = records
         .iter()
-        .filter(|record| record.is(DATA))
+        .filter(|record| record.is_slice())
         .filter_map(|record| record.offset);
     let length = |offset| setup.slice_size.min(setup.source.size.saturating_sub(offset));
     let beside = remains.bytes_read.saturating_sub(offsets.map(length).sum());
@@ -52,7 +54,7 @@ pub fn hashed(remains: &Remains, records: &[Record], setup: &Setup) -> Option<bo
 /// # Errors
 /// It was.
 pub fn nothing_held_is_sent(held: &[u64], records: &[Record]) -> Result<(), Failure> {
-    let sent = records.iter().filter(|record| record.is(DATA));
+    let sent = records.iter().filter(|record| record.is_slice());
     match sent
         .filter_map(|record| record.offset)
         .find(|offset| held.contains(offset))
@@ -223,6 +225,7 @@ mod tests {
     #[test]
     fn more_sent_again_than_the_deaths_allow_is_noticed() {
         let setup = Setup {
+            api: Api::V2,
             program: &crate::setup::PROGRAMS[0],
             source: crate::setup::Source {
                 path: "file".into(),
@@ -239,6 +242,13 @@ mod tests {
         ];
         assert_eq!(work_bound(&runs, &setup, 1).unwrap(), (MIB, 100));
         assert!(work_bound(&runs, &setup, 0).is_err());
+        let many = Setup {
+            connections: 8,
+            ..setup
+        };
+        assert_eq!(work_bound(&runs, &many, 1).unwrap(), (MIB, 12));
+        let serial = Setup { api: Api::V1, ..many };
+        assert_eq!(work_bound(&runs, &serial, 1).unwrap(), (MIB, 100));
     }
 
     #[test]

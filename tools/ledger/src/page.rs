@@ -86,6 +86,7 @@ fn kills(runs: &[Run]) -> String {
                 "before a call on the checkpoint or its folder",
             ),
             ("kills.finish", "while the object is being completed"),
+            ("kills.v1", "of all these in uploads by files/v1"),
             ("emulator_kills", "SIGKILLs to the emulator"),
             ("uploads", "uploads, each brought to its end"),
         ],
