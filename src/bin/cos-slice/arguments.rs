@@ -273,10 +273,11 @@ mod tests {
             ("524288", 524_288),
             ("1m", 1_048_576),
             ("3M", 3_145_728),
+            ("64G", 64 << 30),
         ] {
             assert_eq!(super::bytes(text), Ok(bytes));
         }
-        for wrong in ["", "M", "-1", "1G", "1.5M", "18446744073709551615M"] {
+        for wrong in ["", "M", "-1", "1T", "1.5M", "18446744073709551615M"] {
             assert!(super::bytes(wrong).is_err(), "{wrong}");
         }
     }
