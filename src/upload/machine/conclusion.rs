@@ -16,7 +16,10 @@ impl Machine {
             // Nothing equals nothing.
             _ if self.size == 0 => Some(true),
             // What was not there before our finish, and is complete and has our size after it, is ours.
-            _ if self.commit_sent && self.absent_before && self.is_complete => Some(true),
+            // Where there is no finish, one wrong answer to init would be enough to make somebody else's object ours.
+            _ if self.rules.has_finish && self.commit_sent && self.absent_before && self.is_complete => {
+                Some(true)
+            }
             _ => None,
         };
         match same {
