@@ -125,7 +125,8 @@ impl Machine {
     pub(super) fn fail_without_request(&mut self, failure: TaskFailure) {
         match failure {
             TaskFailure::Cancelled => self.stop(Error::cancelled(&self.name)),
-            failure => self.fail(Error::without_request(&self.name, failure)),
+            failure @ TaskFailure::Defect(_) => self.fail(Error::without_request(&self.name, failure)),
+            failure => self.give_up(Error::without_request(&self.name, failure)),
         }
     }
 
