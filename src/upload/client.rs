@@ -36,7 +36,7 @@ pub struct Client {
     /// At most one for each job: the earliest moment at which it is to be asked again.
     timers: BTreeSet<(Duration, JobId)>,
     finished: Vec<JobId>,
-    /// Requests, and the few writes of checkpoints.
+    /// Requests, the few writes of checkpoints, and hashing of sources that may block.
     others_in_flight: u32,
     hashes_in_flight: u32,
     /// Of both, those that may take as long as somebody else likes.
@@ -263,6 +263,8 @@ impl Client {
         }
         let hasher_is_free = self.hashes_in_flight < self.options.hashers;
         let entry = self.jobs.get_mut(&id)?;
+        // A source that may block must not keep the others from hashing.
+        let hasher_is_free = hasher_is_free || entry.blocks;
         if entry.queued {
             return None;
         }
@@ -317,23 +319,27 @@ impl Client {
             work,
         };
         self.blocking_in_flight += u32::from(task.blocks);
-        *self.in_flight_of(&task.work) += 1;
+        *self.in_flight_of(&task) += 1;
         self.enqueue(id);
         Some(task)
     }
 
-    fn in_flight_of(&mut self, work: &Work) -> &mut u32 {
-        match work {
-            Work::Hash { .. } => &mut self.hashes_in_flight,
-            Work::Request(_) | Work::Sign(_) | Work::Spool | Work::Digest | Work::Save(_) | Work::Forget => {
-                &mut self.others_in_flight
-            }
+    fn in_flight_of(&mut self, task: &Task) -> &mut u32 {
+        match &task.work {
+            Work::Hash { .. } if !task.blocks => &mut self.hashes_in_flight,
+            Work::Hash { .. }
+            | Work::Request(_)
+            | Work::Sign(_)
+            | Work::Spool
+            | Work::Digest
+            | Work::Save(_)
+            | Work::Forget => &mut self.others_in_flight,
         }
     }
 
     /// Takes what came of a task.
     pub fn report(&mut self, task: Task, result: Result<Done, TaskFailure>, now: Duration) {
-        *self.in_flight_of(&task.work) -= 1;
+        *self.in_flight_of(&task) -= 1;
         self.blocking_in_flight -= u32::from(task.blocks);
         if matches!(task.work, Work::Request(_)) {
             self.note_answer(&result);
@@ -356,7 +362,7 @@ impl Client {
         }
         match (task.work, result) {
             (Work::Sign(operation), Ok(Done::Signed { good_for })) => {
-                entry.signing.made(&operation, now.saturating_add(good_for));
+                entry.signing.made(&operation, now, good_for);
             }
             (Work::Sign(_), Err(failure)) => {
                 for work in entry.signing.failed() {

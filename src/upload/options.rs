@@ -50,7 +50,7 @@ impl Default for RetryPolicy {
 pub struct ClientOptions {
     /// Requests in flight at once, 1 to [`MAX_CONNECTIONS`].
     pub connections: u32,
-    /// Hashing tasks in flight at once; at least 1.
+    /// Hashing tasks in flight at once, those of sources that may block not counted; at least 1.
     pub hashers: u32,
     /// What the service is spoken to in.
     pub api: Api,

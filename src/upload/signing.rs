@@ -15,8 +15,8 @@ pub(crate) struct Signing {
     asking: bool,
     /// Until when the signature that requests share is good.
     good_until: Option<Duration>,
-    /// A signature was made for the request that waits first.
-    is_made: bool,
+    /// A signature was made for the request that waits first, and for no other.
+    is_for_one: bool,
     generation: u32,
 }
 
@@ -50,10 +50,10 @@ impl Signing {
             return Turn::Nothing;
         };
         let shares = operation.shares_signature() && self.good_until.is_some_and(|until| now < until);
-        if !shares && !self.is_made {
+        if !shares && !self.is_for_one {
             return Turn::Ask(operation.clone());
         }
-        self.is_made = false;
+        self.is_for_one = false;
         match self.waiting.pop_front() {
             Some((operation, attempt)) => Turn::Send(operation, attempt),
             None => Turn::Nothing,
@@ -65,11 +65,13 @@ impl Signing {
         self.asking = true;
     }
 
-    /// The signer made a signature for the request that waits first.
-    pub(crate) fn made(&mut self, operation: &Operation, good_until: Duration) {
-        (self.asking, self.is_made) = (false, true);
+    /// The signer made a signature for the request that waits first. One that is good for no time at all serves that request
+    /// alone; another may be over before it is the request's turn, and then counts as none.
+    pub(crate) fn made(&mut self, operation: &Operation, now: Duration, good_for: Duration) {
+        self.asking = false;
+        self.is_for_one = !operation.shares_signature() || good_for.is_zero();
         if operation.shares_signature() {
-            self.good_until = Some(good_until);
+            self.good_until = Some(now.saturating_add(good_for));
             self.generation += 1;
         }
     }

@@ -14,3 +14,4 @@ mod sharing;
 mod signing;
 mod slices;
 mod streams;
+mod unmade;

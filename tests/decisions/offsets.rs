@@ -11,11 +11,11 @@ use cos_slice::upload::task::{Done, Memory, Specification, Task, Work};
 
 use super::script::*;
 
-fn began() -> Script {
+pub fn began() -> Script {
     with_memory(Memory::default())
 }
 
-fn with_memory(memory: Memory) -> Script {
+pub fn with_memory(memory: Memory) -> Script {
     let options = ClientOptions {
         api: Api::FilesV1,
         ..client_options()
@@ -32,7 +32,7 @@ fn with_memory(memory: Memory) -> Script {
     script
 }
 
-fn at(session: &str, offset: u64) -> Answer {
+pub fn at(session: &str, offset: u64) -> Answer {
     Answer::Session(Session {
         session: session.into(),
         slice_size: SLICE,
@@ -41,7 +41,7 @@ fn at(session: &str, offset: u64) -> Answer {
     })
 }
 
-fn refuse(script: &mut Script, task: Task, code: i64) {
+pub fn refuse(script: &mut Script, task: Task, code: i64) {
     let class = codes::lookup(Api::FilesV1, code).unwrap().class;
     let refusal = Refusal {
         class,
@@ -63,7 +63,7 @@ fn slice(script: &mut Script, offset: u64) -> Task {
     task
 }
 
-fn store(script: &mut Script, offset: u64) {
+pub fn store(script: &mut Script, offset: u64) {
     let task = slice(script, offset);
     let stored = Stored {
         offset: Some(offset),
@@ -74,7 +74,7 @@ fn store(script: &mut Script, offset: u64) {
         .report(task, Ok(Done::Answered(Answer::Stored(stored))), script.now);
 }
 
-fn complete(script: &mut Script, offset: u64) {
+pub fn complete(script: &mut Script, offset: u64) {
     let task = slice(script, offset);
     script
         .client
@@ -82,13 +82,13 @@ fn complete(script: &mut Script, offset: u64) {
 }
 
 /// Loses the answer to the next slice, which must be the one from here.
-fn lose(script: &mut Script, offset: u64) {
+pub fn lose(script: &mut Script, offset: u64) {
     let task = slice(script, offset);
     script.client.report(task, Err(lost()), script.now);
 }
 
 /// The session that the next init goes on with.
-fn named(script: &mut Script, answer: Answer) -> Option<String> {
+pub fn named(script: &mut Script, answer: Answer) -> Option<String> {
     let task = script.request(Init);
     let Work::Request(Operation::Init(init)) = &task.work else {
         unreachable!()
@@ -149,7 +149,7 @@ fn the_next_run_names_the_session_for_the_same_content_alone() {
     assert_eq!(named(&mut with_memory(other), at("a", 0)), None);
 }
 
-fn refuse_next_slice(script: &mut Script, code: i64) {
+pub fn refuse_next_slice(script: &mut Script, code: i64) {
     let task = script.request(Slice);
     refuse(script, task, code);
 }
@@ -269,14 +269,25 @@ fn an_offset_that_does_not_advance_is_not_believed_for_ever() {
 #[test]
 fn all_bytes_without_an_object_are_asked_about_and_not_for_ever() {
     let mut script = began();
-    let mut asked = 0;
-    while let Next::Task(task) = script.client.next(script.now) {
-        assert!(matches!(&task.work, Work::Request(Operation::Init(_))));
-        asked += 1;
-        let all = Ok(Done::Answered(at("a", 250)));
-        script.client.report(task, all, script.now);
+    let (mut asked, mut hashed) = (0, 0);
+    while let Next::Task(mut task) = script.client.next(script.now) {
+        let done = match &mut task.work {
+            Work::Request(Operation::Init(_)) => {
+                asked += 1;
+                Done::Answered(at("a", 250))
+            }
+            Work::Request(Operation::Stat) => Done::Answered(object(SIZE, None)),
+            Work::Request(Operation::Delete) => Done::Answered(Answer::Deleted),
+            Work::Hash { hasher, length } => {
+                hashed += 1;
+                hasher.update(&vec![1; usize::try_from(*length).unwrap()]);
+                Done::Hashed
+            }
+            other => panic!("{other:?}"),
+        };
+        script.client.report(task, Ok(done), script.now);
     }
-    assert_eq!((script.status(), asked), (Status::ServerFailed, 6));
+    assert_eq!((script.status(), asked, hashed), (Status::ServerFailed, 11, 1));
 }
 
 #[test]
@@ -341,7 +352,7 @@ fn content_that_does_not_match_is_hashed_thrown_away_and_sent_once_more() {
     store(&mut script, 0);
     refuse_next_slice(&mut script, -4016);
     script.hash();
-    assert_eq!(named(&mut script, at("a", 100)), Some("a".into()));
+    assert_eq!(named(&mut script, at("a", 100)), None);
     let unfinished = object_of(100);
     script.answer(Stat, unfinished).answer(Delete, Answer::Deleted);
     assert_eq!(named(&mut script, at("b", 0)), None);

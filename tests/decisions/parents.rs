@@ -86,3 +86,14 @@ fn a_directory_that_can_not_be_made_ends_the_upload() {
     script.refuse(Init, -197).refuse(CreateDirectory, -178);
     assert_eq!(script.status(), Status::Refused);
 }
+
+#[test]
+fn where_the_directory_is_missing_no_lost_attempt_can_have_had_its_effect() {
+    let options = UploadOptions {
+        single_request_limit: SIZE,
+        ..plain()
+    };
+    let mut script = at_depth(1, options);
+    script.lose(Upload).refuse(Upload, -197);
+    assert_eq!(script.status(), Status::NotFound);
+}

@@ -150,6 +150,75 @@ fn a_signer_that_gives_none_ends_the_upload_with_its_reason() {
 }
 
 #[test]
+fn a_signer_that_gives_none_for_the_last_look_leaves_the_success() {
+    let mut script = script(plain());
+    sign(&mut script, Init, LIFE);
+    script.begin().store_all();
+    script.answer(Finish, links());
+    script.now += LIFE;
+    let asked = question(&mut script, Stat);
+    let failed = TaskFailure::Signer("the app server is away".into());
+    script.client.report(asked, Err(failed), script.now);
+    assert!(!script.object().verified);
+}
+
+#[test]
+fn a_refusal_of_a_signature_for_one_request_says_nothing_of_the_one_for_the_others() {
+    let options = UploadOptions {
+        create_parents: true,
+        ..plain()
+    };
+    let mut script = script(options);
+    sign(&mut script, Init, LIFE);
+    script.refuse(Init, -197);
+    sign(&mut script, CreateDirectory, LIFE);
+    script.refuse(CreateDirectory, -97);
+    sign(&mut script, CreateDirectory, LIFE);
+    script.answer(CreateDirectory, Answer::Created);
+    script.begin().store_all();
+}
+
+#[test]
+fn a_signature_that_is_over_before_its_request_has_a_turn_is_asked_for_again() {
+    let options = ClientOptions {
+        connections: 1,
+        ..asking()
+    };
+    let mut client = Client::new(options, 7);
+    let ids = [(); 2].map(|()| client.begin(specification(plain()), Duration::ZERO));
+    let mut now = Duration::ZERO;
+    let mut asked = Vec::new();
+    for _ in 0..3 {
+        let Next::Task(task) = client.next(now) else {
+            panic!("a task for the worker")
+        };
+        assert!(matches!(task.work, Work::Sign(_)), "{task:?}");
+        asked.push(task.job);
+        let good_for = Duration::from_secs(1);
+        client.report(task, Ok(Done::Signed { good_for }), now);
+        now += 2 * good_for;
+    }
+    assert_eq!(asked, [ids[0], ids[1], ids[0]]);
+}
+
+#[test]
+fn hashing_a_source_that_may_block_does_not_keep_the_others_from_hashing() {
+    let mut client = Client::new(client_options(), 7);
+    let mut begin = |blocks| {
+        let specification = Specification {
+            blocks,
+            ..specification(UploadOptions::default())
+        };
+        client.begin(specification, Duration::ZERO)
+    };
+    let ids = [begin(true), begin(false)];
+    for id in ids {
+        let next = client.next(Duration::ZERO);
+        assert!(matches!(next, Next::Task(Task { job, work: Work::Hash { .. }, .. }) if job == id));
+    }
+}
+
+#[test]
 fn blocked_questions_leave_half_of_the_workers_to_the_others() {
     let options = ClientOptions {
         connections: 4,

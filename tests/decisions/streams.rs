@@ -134,3 +134,15 @@ fn a_source_that_can_not_be_spooled_says_whether_it_can_not_be_read_or_has_no_ro
         assert_eq!(script.status(), status);
     }
 }
+
+#[test]
+fn without_a_digest_a_stream_s_object_is_known_by_its_size() {
+    let mut script = script(Reading::Once, plain());
+    script.begin().store_all();
+    let task = script.task();
+    assert!(matches!(task.work, Work::Digest), "{task:?}");
+    script.client.report(task, Ok(Done::Digest(None)), script.now);
+    script.answer(Finish, links());
+    script.answer(Stat, object(SIZE, Some(sha_of(b"anything"))));
+    assert!(script.object().verified && script.object().sha.is_none());
+}

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cos_slice::protocol::Api;
-use cos_slice::protocol::Operation;
+use cos_slice::protocol::codes::Class;
+use cos_slice::protocol::{Answer, Api, Init, Operation};
 use cos_slice::upload::Client;
 use cos_slice::upload::error::Error;
+use cos_slice::upload::failure::TaskFailure;
 use cos_slice::upload::machine::Object;
-use cos_slice::upload::options::RetryPolicy;
-use cos_slice::upload::progress::Progress;
+use cos_slice::upload::progress::{Phase, Progress};
 use cos_slice::upload::status::Status;
-use cos_slice::upload::task::JobId;
+use cos_slice::upload::task::{Done, JobId, Reading, Work};
 
 use crate::scenario::Fault;
 use crate::world::World;
@@ -19,26 +19,39 @@ use crate::world::World;
 /// What is watched over.
 #[derive(Default)]
 pub struct Watch {
-    before: Progress,
-    deadline: Option<Duration>,
+    /// What the source had when this life began.
+    size: u64,
+    pub before: Progress,
+    pub deadline: Option<Duration>,
     /// Every content that the source had during this life.
     pub versions: Vec<Arc<Vec<u8>>>,
     /// … and during the lives before it.
-    earlier: Vec<Arc<Vec<u8>>>,
+    pub earlier: Vec<Arc<Vec<u8>>>,
     /// Bytes of slices that the server took, each as often as it did.
     slice_bytes: u64,
     /// An earlier life may have completed its object.
     commit_sent_before: bool,
     commit_sent: bool,
     /// Of a request that completes the object it is not known what became of it.
-    commit_doubtful: bool,
+    pub commit_doubtful: bool,
     /// The same of an init.
     pub init_doubtful: bool,
     /// The server answered in this life,
     pub answered: bool,
     /// and was asked for so many lists and inits.
-    lists: u64,
-    inits: u64,
+    pub lists: u64,
+    pub inits: u64,
+    pub stats: u64,
+    /// Answers since the last new byte upon which the server is asked what it has.
+    pub turns: u64,
+    /// The slice that was sent last, and how often, where the server names its offset.
+    again: (u64, u32),
+    /// Where the last slice failed that was to be sent again.
+    failed_at: u64,
+    /// The server said that the object is complete.
+    pub told_complete: bool,
+    /// Directories whose making this life was told of.
+    directories: u32,
     /// A life ended without a chance to keep more than its checkpoint.
     pub killed: bool,
 }
@@ -49,7 +62,10 @@ impl World<'_> {
         watch.earlier.append(&mut watch.versions);
         watch.versions.push(self.source.clone());
         watch.before = Progress::default();
-        (watch.answered, watch.lists, watch.inits) = (false, 0, 0);
+        watch.size = self.source.len() as u64;
+        (watch.lists, watch.inits, watch.stats) = (0, 0, 0);
+        (watch.answered, watch.turns, watch.again, watch.directories) = (false, 0, (0, 0), 0);
+        (watch.failed_at, watch.told_complete) = (0, false);
         watch.commit_sent_before |= watch.commit_sent;
         watch.commit_doubtful |= watch.commit_sent;
         watch.deadline = client.deadline_at(id);
@@ -58,16 +74,84 @@ impl World<'_> {
     /// When a request is sent.
     pub fn watch_request(&mut self, operation: &Operation, fault: Fault) {
         let (watch, disturbed) = (&mut self.watch, fault != Fault::None);
+        let has_finish = self.scenario.manner.api.rules().has_finish;
         match operation {
             Operation::Init(_) => {
                 watch.inits += 1;
                 watch.init_doubtful |= disturbed;
             }
             Operation::List => watch.lists += 1,
+            Operation::Stat => watch.stats += 1,
             Operation::Finish(_) | Operation::Upload(_) => {
                 watch.commit_sent = true;
                 watch.commit_doubtful |= disturbed;
             }
+            Operation::Slice(slice) if !has_finish => {
+                let completes = slice.offset + slice.length == watch.size;
+                watch.commit_sent |= completes;
+                watch.commit_doubtful |= completes && disturbed;
+                watch.again = match watch.again {
+                    (offset, times) if offset == slice.offset => (offset, times + 1),
+                    _ => (slice.offset, 1),
+                };
+                // Ten attempts by the policy; a kept connection that broke and a signature are worth one each.
+                assert!(watch.again.1 <= 12, "a slice is sent again and again: {slice:?}");
+            }
+            _ => {}
+        }
+    }
+
+    /// When a task comes back.
+    pub fn watch_result(&mut self, work: &Work, result: &Result<Done, TaskFailure>) {
+        let (api, size, watch) = (self.scenario.manner.api, self.watch.size, &mut self.watch);
+        watch.answered |= match result {
+            Ok(Done::Answered(_)) => true,
+            Err(TaskFailure::Refused(refusal)) => refusal.code.is_some(),
+            _ => false,
+        };
+        match (work, result) {
+            (Work::Request(Operation::CreateDirectory(level)), Ok(_)) => {
+                assert_eq!(
+                    *level,
+                    watch.directories + 1,
+                    "directories are made once, and in order"
+                );
+                watch.directories = *level;
+            }
+            (Work::Request(Operation::Slice(slice)), Ok(Done::Answered(Answer::Stored(stored)))) => {
+                if stored.offset.is_some_and(|offset| offset != slice.offset) {
+                    watch.failed_at = slice.offset;
+                }
+                watch.turns += u64::from(slice.offset + slice.length == size);
+            }
+            (Work::Request(operation), Ok(Done::Answered(Answer::Complete(_)))) => {
+                watch.told_complete |= match operation {
+                    Operation::Finish(_) | Operation::Upload(_) => true,
+                    Operation::Slice(slice) => slice.offset + slice.length == size,
+                    _ => false,
+                };
+            }
+            (Work::Request(Operation::Init(_)), Ok(Done::Answered(Answer::Session(session)))) => {
+                let went_back = session.offset < std::mem::take(&mut watch.failed_at);
+                watch.turns += u64::from(went_back || session.offset >= size);
+            }
+            (Work::Request(operation), Err(TaskFailure::Refused(refusal))) => {
+                // That a session is not known any more leads to the same question without it.
+                let asks = match operation {
+                    Operation::Init(init) => init.session.is_none(),
+                    Operation::Slice(_) => true,
+                    _ => false,
+                };
+                let turns = asks && !matches!(refusal.class, Class::Retry | Class::Overload | Class::Resign);
+                watch.turns += u64::from(turns);
+                if let (Operation::Slice(slice), false) = (operation, turns) {
+                    watch.failed_at = slice.offset;
+                }
+                if turns && api == Api::FilesV1 {
+                    watch.again = (0, 0);
+                }
+            }
+            (Work::Request(Operation::Slice(slice)), Err(_)) => watch.failed_at = slice.offset,
             _ => {}
         }
     }
@@ -100,9 +184,26 @@ impl World<'_> {
                 let size = self.source_size_of(slice.offset + slice.length);
                 assert!(slice.length > 0 && size, "a slice beyond the plan: {slice:?}");
             }
+            Operation::Init(init) => self.check_init(init),
             Operation::Delete => self.check_delete(),
             _ => {}
         }
+    }
+
+    /// A session is given where the server names offsets, and only with the content that it was begun for.
+    fn check_init(&self, init: &Init) {
+        let Some(session) = &init.session else { return };
+        assert_eq!(self.scenario.manner.api, Api::FilesV1, "init has a session");
+        let upload = self
+            .model
+            .upload
+            .as_ref()
+            .filter(|upload| upload.session == *session);
+        let sha = init.digests.as_ref().map(|digests| digests.whole());
+        assert!(
+            upload.is_none_or(|upload| upload.sha == sha && upload.size == init.size),
+            "the session of other content"
+        );
     }
 
     /// What is not ours is deleted only where that was allowed.
@@ -111,7 +212,12 @@ impl World<'_> {
         let mut mine = watch.versions.iter().chain(&watch.earlier);
         let object = self.model.object.as_ref();
         let theirs = object.is_some_and(|object| !mine.any(|content| content[..] == object[..]));
-        assert!(!theirs || options.overwrite, "deletes an object that is not ours");
+        // Init may have said that none was there, and been wrong; without a digest nothing else would tell.
+        let misled = self.scenario.has(Fault::AnswerWithoutEffect) && !self.model.manner.tells_sha;
+        assert!(
+            !theirs || options.overwrite || misled,
+            "deletes an object that is not ours"
+        );
         let theirs = self
             .model
             .upload
@@ -132,11 +238,12 @@ impl World<'_> {
     }
 
     pub fn note_effect(&mut self, operation: &Operation, is_ok: bool, bytes: usize) {
-        *self
-            .tally
-            .operations
-            .entry(Api::FilesV2.operation_name(operation.kind()))
-            .or_default() += 1;
+        let name = match (self.scenario.manner.api, operation) {
+            (Api::FilesV1, Operation::Init(_)) => "upload_slice without data",
+            (Api::FilesV1, Operation::Slice(_)) => "upload_slice with data",
+            (api, operation) => api.operation_name(operation.kind()),
+        };
+        *self.tally.operations.entry(name).or_default() += 1;
         if let (Operation::Slice(_), true) = (operation, is_ok) {
             self.watch.slice_bytes += bytes as u64;
         }
@@ -148,9 +255,12 @@ impl World<'_> {
         assert!(now.acknowledged >= before.acknowledged, "progress went back");
         assert!(now.acknowledged <= now.total, "progress passed the total");
         assert!(
-            client.in_flight(id) <= self.scenario.connections,
+            client.in_flight(id) <= self.most_in_flight(now),
             "too many in flight"
         );
+        if now.acknowledged > before.acknowledged {
+            self.watch.turns = 0;
+        }
         self.watch.before = *now;
         match (client.result(id), self.watch.deadline) {
             (Some(Ok(_)), _) => assert_eq!(
@@ -162,13 +272,31 @@ impl World<'_> {
         }
     }
 
+    fn most_in_flight(&self, progress: &Progress) -> u32 {
+        let scenario = &self.scenario;
+        if scenario.manner.api == Api::FilesV1 && progress.phase == Phase::Sending {
+            return 1;
+        }
+        match scenario.source.blocks {
+            true => (scenario.connections / 2).max(1),
+            false => scenario.connections,
+        }
+    }
+
     pub fn check_the_end(&mut self, result: &Result<Object, Error>) {
         let object = self.model.object.as_deref();
         let is_a_version = |content: &Arc<Vec<u8>>| object == Some(&content[..]);
         let object_is_ours = self.watch.versions.iter().any(is_a_version);
         match result {
             Ok(found) => {
-                assert!(object_is_ours, "success, but the object is not the source");
+                // A stream has no digest that the server could compare with before the last look.
+                let unseen = self.scenario.source.reading == Reading::Once
+                    && self.scenario.has(Fault::PartCorrupted)
+                    && !found.verified;
+                assert!(
+                    object_is_ours || unseen,
+                    "success, but the object is not the source"
+                );
                 assert_eq!(Some(found.size as usize), object.map(<[u8]>::len));
                 self.check_work();
             }
@@ -196,11 +324,18 @@ impl World<'_> {
         let scenario = &self.scenario;
         let undisturbed = scenario.fault_percent == 0 && self.watch.earlier.len() as u64 == self.life;
         // Without digests a life can't know that an earlier one completed the object right before its death.
-        let begins_anew = self.watch.commit_sent_before && !scenario.options.hash;
+        let manner = &self.model.manner;
+        let sees_completion = match manner.api {
+            Api::FilesV2 => scenario.options.hash,
+            Api::FilesV1 => manner.v1.tells_same_content,
+        };
+        // Where the session is the only way to an unfinished upload, it must have been kept.
+        let finds_unfinished = manner.api == Api::FilesV2 || manner.v1.knows_content || self.remembers();
+        let begins_anew = self.watch.commit_sent_before && !sees_completion || !finds_unfinished;
         if !undisturbed || !self.knows_its_own() || self.watch.versions.len() > 1 || begins_anew {
             return;
         }
-        let in_flight = u64::from(scenario.connections) * self.model.manner.slice_size;
+        let in_flight = u64::from(scenario.connections) * manner.slice_size;
         let most = self.source.len() as u64 + self.life * in_flight;
         let sent = self.watch.slice_bytes;
         assert!(sent <= most, "{sent} bytes were sent, and {most} are enough");
@@ -211,106 +346,24 @@ impl World<'_> {
         let denies = matches!(error.status, Status::ObjectExists | Status::VerifyFailed);
         let scenario = &self.scenario;
         // What arrives late or twice can complete the object right after it was looked at.
-        let moves = [Fault::PartCorrupted, Fault::Late, Fault::Duplicated];
+        // And a record that lags says what was there before.
+        let moves = [
+            Fault::PartCorrupted,
+            Fault::Late,
+            Fault::Duplicated,
+            Fault::StatLags,
+        ];
         let holds_still = !moves.into_iter().any(|fault| scenario.has(fault))
             && self.life == 0
             && self.watch.versions.len() == 1;
-        let undisturbed = holds_still && scenario.other_object.is_none();
+        // An init that says that nothing is there, and is wrong, makes whatever is there somebody else's.
+        let misled = self.scenario.manner.api == Api::FilesV1 && scenario.has(Fault::AnswerWithoutEffect);
+        let undisturbed = holds_still && scenario.other_object.is_none() && !misled;
         let has_digests = scenario.options.hash && self.model.manner.tells_sha;
         let knows = undisturbed || has_digests && holds_still;
         assert!(
             !(denies && knows && object_is_ours),
             "{error}, but the object is ours"
         );
-    }
-
-    /// Faults stop early, and those that pass leave nothing behind: then only what was there before, what nobody can
-    /// know, or a limit that was really spent may make an upload fail, and each of these in its own way.
-    fn is_due(&self, error: &Error) -> bool {
-        let watch = &self.watch;
-        let lasting = self.scenario.has_lasting_harm();
-        let changed = watch.versions.len() > 1;
-        match error.status {
-            Status::Deadline => watch.deadline.is_some_and(|at| self.now >= at),
-            Status::SourceChanged => changed,
-            Status::Credentials => self.is_spent(error),
-            Status::ContentRejected | Status::VerifyFailed => lasting || changed,
-            Status::ObjectExists | Status::OtherUpload => {
-                lasting || !self.knows_its_own() || self.is_obstructed()
-            }
-            Status::OutcomeUnknown => {
-                let unsettled = self.is_spent(error) || self.went_round() || changed;
-                unsettled || lasting || !self.knows_its_own() || self.is_obstructed()
-            }
-            Status::ServerFailed => self.is_spent(error) || self.went_round(),
-            Status::BadReply => self.is_spent(error) || self.scenario.has(Fault::AbsurdSliceSize),
-            // An empty upload of others may be taken for ours where nothing tells that it has a digest.
-            Status::Refused => lasting || self.scenario.other_upload.is_some(),
-            Status::ServerBusy | Status::Connect | Status::ConnectionLost | Status::TimedOut => {
-                self.is_spent(error)
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether there were as many lists that lead to nothing, or restarts, as there may be.
-    fn went_round(&self) -> bool {
-        self.watch.lists >= 5 || self.watch.inits > 3
-    }
-
-    /// Whether a request was attempted as often as it may be.
-    fn is_spent(&self, error: &Error) -> bool {
-        let policy = RetryPolicy::default();
-        let most = match error.server_code {
-            // A signature is made anew once.
-            Some(-97) => 2,
-            _ if self.watch.answered => policy.attempts,
-            _ => policy.attempts_unanswered,
-        };
-        error.place.attempts >= most
-    }
-
-    /// What was there before may be in the way: of others, or of ours from when the source was different.
-    fn is_obstructed(&self) -> bool {
-        let scenario = &self.scenario;
-        let of_others = scenario.other_object.is_some() || scenario.other_upload.is_some();
-        let mut versions = self.watch.earlier.iter().chain(&self.watch.versions);
-        let changed = versions.any(|content| *content != scenario.content);
-        let is_found = scenario.checkpoint && scenario.checkpoint_loss == 0 && !self.watch.init_doubtful;
-        // A server that has changed the session meanwhile has nothing by which it is known.
-        let keeps_session = !self.model.manner.rotates_on_list && !scenario.has(Fault::SessionRotated);
-        // One that lacks nothing looks like a complete object, which is not thrown away unasked.
-        let lacks_nothing = self
-            .model
-            .upload
-            .as_ref()
-            .is_some_and(|upload| upload.received() == upload.size);
-        let object = self.model.object.as_deref();
-        let older = self
-            .watch
-            .earlier
-            .iter()
-            .any(|content| object == Some(&content[..]));
-        of_others
-            || changed
-                && (!is_found || !keeps_session || lacks_nothing || older && self.source_differs(object))
-    }
-
-    fn source_differs(&self, object: Option<&[u8]>) -> bool {
-        object != Some(&self.source[..])
-    }
-
-    /// Whether a life can recognise what an earlier one began: by digests on both sides; or, on a server that keeps its
-    /// sessions, by what the handle or the checkpoint remembers. Without digests a request that completes the object
-    /// and whose answer nobody saw stays a question.
-    fn knows_its_own(&self) -> bool {
-        let (scenario, manner) = (&self.scenario, &self.model.manner);
-        let by_digest = scenario.options.hash && manner.tells_sha;
-        let keeps_session = !manner.rotates_on_list && !scenario.has(Fault::SessionRotated);
-        // With digests here and none there, an init whose answer nobody saw leaves what can't be told from another's.
-        let inits_were_answered = !scenario.options.hash || self.life == 0 && !self.watch.init_doubtful;
-        let is_kept = scenario.checkpoint && scenario.checkpoint_loss == 0;
-        let remembers = is_kept || !self.watch.killed;
-        by_digest || keeps_session && inits_were_answered && remembers && !self.watch.commit_doubtful
     }
 }

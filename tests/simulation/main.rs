@@ -5,12 +5,19 @@
 
 mod campaign;
 mod checks;
+mod crowd;
+mod excuses;
 mod model;
+mod model_v1;
 mod network;
 mod scenario;
+mod signer;
+mod stream;
+mod tasks;
 mod world;
 
 use std::collections::BTreeSet;
+use std::panic;
 
 use scenario::Fault;
 use world::Tally;
@@ -41,6 +48,17 @@ fn number_of(variable: &str) -> Option<u64> {
 }
 
 #[test]
+fn uploads_that_take_long_leave_half_of_the_workers_to_the_others() {
+    if let Some(seed) = number_of("SIMULATION_SEED") {
+        return crowd::Crowd::new(seed).run();
+    }
+    for seed in 0..2000 {
+        let run = panic::catch_unwind(|| crowd::Crowd::new(seed).run());
+        assert!(run.is_ok(), "repeat with SIMULATION_SEED={seed}");
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_trace() {
     let all = BTreeSet::new();
     for seed in 0..500 {
@@ -60,6 +78,9 @@ fn assert_everything_happened(tally: &Tally) {
         "upload",
         "stat",
         "delete",
+        "create",
+        "upload_slice without data",
+        "upload_slice with data",
     ];
     for operation in operations {
         let count = tally.operations.get(operation).copied().unwrap_or(0);
@@ -75,10 +96,16 @@ fn assert_everything_happened(tally: &Tally) {
         "ERR_OTHER_UPLOAD",
         "ERR_DEADLINE",
         "ERR_SOURCE_CHANGED",
+        "ERR_CREDENTIALS",
+        "ERR_NOT_FOUND",
+        "ERR_NOT_RESTARTABLE",
+        "ERR_SIGNER",
+        "ERR_TOO_LARGE",
     ] {
         let count = tally.statuses.get(status).copied().unwrap_or(0);
         assert!(count > SEEDS / 1000, "{status} was the end only {count} times");
     }
+    assert!(tally.signatures > SEEDS && tally.spooled > SEEDS / 10 && tally.digests > SEEDS / 50);
     assert!(tally.statuses["OK"] > SEEDS / 2, "most uploads succeed");
     assert!(tally.kills > SEEDS / 10 && tally.cancels > SEEDS / 20 && tally.changes > SEEDS / 50);
     assert!(

@@ -11,9 +11,17 @@ use cos_slice::protocol::ranges::Ranges;
 use cos_slice::protocol::{Answer, Links, ObjectStatus, Operation, Refusal, Session, Stored, Unfinished};
 use sha1::{Digest, Sha1};
 
+use crate::model_v1;
+
 /// How this service differs from another of its kind.
 #[derive(Clone, Debug)]
 pub struct Manner {
+    /// What it speaks.
+    pub api: Api,
+    /// How it speaks `files/v1`.
+    pub v1: model_v1::Manner,
+    /// Whether it wants the directories above an object, and how many there are at first.
+    pub directories: Option<u32>,
     /// The slice size that it answers, whatever was asked.
     pub slice_size: u64,
     /// Whether it wants slices in order, and whether it says so.
@@ -24,7 +32,7 @@ pub struct Manner {
     pub rotates_on_list: bool,
     /// Whether list and stat tell digests.
     pub tells_sha: bool,
-    /// Whether a second finish with the last session is answered as the first.
+    /// Whether a second finish, or a second completing slice, with the last session is answered as the first.
     pub repeats_finish: bool,
 }
 
@@ -38,9 +46,14 @@ pub enum Serial {
 pub struct Model {
     pub manner: Manner,
     pub object: Option<Vec<u8>>,
+    /// What was there in its place before; a stat that lags tells that.
+    earlier_object: Option<Vec<u8>>,
     pub upload: Option<Upload>,
+    /// How many directories the object is to be in, and how many of these are there.
+    pub depth: u32,
+    directories: u32,
     sessions: u64,
-    finished: Option<Arc<str>>,
+    pub(crate) finished: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -60,7 +73,21 @@ impl Upload {
         self.there.covered()
     }
 
-    fn store(&mut self, offset: u64, bytes: &[u8]) {
+    /// How much is there without a gap.
+    pub fn in_order(&self) -> u64 {
+        let first = self.there.iter().next().filter(|first| first.start == 0);
+        first.map_or(0, |first| first.end)
+    }
+
+    pub fn content_is_right(&self) -> bool {
+        self.sha.is_none_or(|sha| sha == digest_of(&self.content))
+    }
+
+    pub fn forget_all(&mut self) {
+        self.there = Ranges::new();
+    }
+
+    pub fn store(&mut self, offset: u64, bytes: &[u8]) {
         let end = offset + bytes.len() as u64;
         self.content[offset as usize..end as usize].copy_from_slice(bytes);
         self.there.insert(offset..end);
@@ -86,8 +113,8 @@ impl Upload {
 
 pub type Outcome = Result<Answer, Refusal>;
 
-pub fn refusal(http_status: u16, code: i64) -> Outcome {
-    let class = codes::lookup(Api::FilesV2, code).map_or(Class::Final, |row| row.class);
+pub fn refusal(api: Api, http_status: u16, code: i64) -> Outcome {
+    let class = codes::lookup(api, code).map_or(Class::Final, |row| row.class);
     Err(Refusal {
         http_status,
         code: Some(code),
@@ -95,9 +122,9 @@ pub fn refusal(http_status: u16, code: i64) -> Outcome {
         request_id: Some("bW9kZWw=".into()),
         class,
         retry_after: None,
-        ambiguous: false,
+        ambiguous: class == Class::Retry,
         clocks: None,
-        api: Api::FilesV2,
+        api,
         has_fixed_signature: false,
     })
 }
@@ -106,7 +133,7 @@ pub fn digest_of(content: &[u8]) -> Sha1Digest {
     Sha1Digest::from_bytes(Sha1::digest(content).into())
 }
 
-fn links() -> Links {
+pub fn links() -> Links {
     Links {
         access_url: Some("http://model/object".into()),
         ..Links::default()
@@ -114,11 +141,15 @@ fn links() -> Links {
 }
 
 impl Model {
-    pub fn new(manner: Manner) -> Self {
+    /// A service whose object is to be in so many directories.
+    pub fn new(manner: Manner, depth: u32) -> Self {
         Self {
+            directories: manner.directories.unwrap_or(depth).min(depth),
             manner,
             object: None,
+            earlier_object: None,
             upload: None,
+            depth,
             sessions: 0,
             finished: None,
         }
@@ -126,7 +157,14 @@ impl Model {
 
     /// Executes an operation. `content` is the source as the request carries it.
     pub fn execute(&mut self, operation: &Operation, content: &[u8]) -> Outcome {
+        let is_v1 = self.manner.api == Api::FilesV1;
         match operation {
+            Operation::Init(_) | Operation::Upload(_) if self.directories < self.depth => {
+                self.refuse(404, -197)
+            }
+            Operation::Init(init) if is_v1 => self.control(init),
+            Operation::Slice(slice) if is_v1 => self.data(&slice.session, slice.offset, content),
+            Operation::List | Operation::Finish(_) if is_v1 => self.refuse(400, -5999),
             Operation::Init(init) => {
                 let sha = init.digests.as_ref().map(|digests| digests.whole());
                 self.init(init.size, sha, init.overwrite)
@@ -135,13 +173,39 @@ impl Model {
             Operation::Slice(slice) => self.slice(&slice.session, slice.offset, content),
             Operation::Finish(finish) => self.finish(&finish.session, finish.size, finish.sha),
             Operation::Upload(upload) => self.upload(content, upload.overwrite),
-            Operation::Stat => self.stat(),
+            Operation::Stat => self.stat(self.object.as_deref()),
             Operation::Delete => {
-                (self.object, self.upload) = (None, None);
+                (self.object, self.earlier_object, self.upload) = (None, None, None);
                 Ok(Answer::Deleted)
             }
-            Operation::CreateDirectory(_) => Ok(Answer::Created),
+            Operation::CreateDirectory(level) => self.create_directory(*level),
         }
+    }
+
+    pub fn refuse(&self, http_status: u16, code: i64) -> Outcome {
+        refusal(self.manner.api, http_status, code)
+    }
+
+    /// What a stat answers that does not know of the last change yet.
+    pub fn lagging_stat(&self) -> Outcome {
+        self.stat(self.earlier_object.as_deref())
+    }
+
+    fn create_directory(&mut self, level: u32) -> Outcome {
+        if level > self.directories + 1 {
+            return self.refuse(404, -197);
+        }
+        self.directories = self.directories.max(level);
+        Ok(Answer::Created)
+    }
+
+    /// There is an object since long ago.
+    pub fn hold(&mut self, content: Option<Vec<u8>>) {
+        (self.object, self.earlier_object) = (content.clone(), content);
+    }
+
+    pub fn replace_object(&mut self, content: Vec<u8>) {
+        self.earlier_object = self.object.replace(content);
     }
 
     /// Forgets the unfinished upload, and has another client begin one and send its first slices.
@@ -150,7 +214,9 @@ impl Model {
             return;
         }
         self.upload = None;
+        let directories = std::mem::replace(&mut self.directories, self.depth);
         let _ = self.execute(init, content);
+        self.directories = directories;
         let Some(upload) = &mut self.upload else { return };
         upload.is_of_others = true;
         let stored = content.len().min((slices * upload.slice_size) as usize);
@@ -172,7 +238,7 @@ impl Model {
         }
     }
 
-    fn new_session(&mut self) -> Arc<str> {
+    pub fn new_session(&mut self) -> Arc<str> {
         self.sessions += 1;
         format!("session-{}", self.sessions).into()
     }
@@ -180,18 +246,29 @@ impl Model {
     fn init(&mut self, size: u64, sha: Option<Sha1Digest>, overwrite: bool) -> Outcome {
         if let Some(upload) = &self.upload {
             let differs = upload.sha.zip(sha).is_some_and(|(theirs, ours)| theirs != ours);
-            return refusal(409, if differs { -4020 } else { -4019 });
+            return self.refuse(409, if differs { -4020 } else { -4019 });
         }
         if let Some(object) = &self.object {
             if sha == Some(digest_of(object)) {
                 return Ok(Answer::Complete(links()));
             }
             if !overwrite {
-                return refusal(409, -177);
+                return self.refuse(409, -177);
             }
         }
-        let session = self.new_session();
-        let slice_size = self.manner.slice_size;
+        let (session, slice_size) = self.begin_upload(size, sha);
+        let serial = (self.manner.serial == Some(Serial::Announced)).then_some(true);
+        Ok(Answer::Session(Session {
+            session,
+            slice_size,
+            serial,
+            offset: 0,
+        }))
+    }
+
+    /// Begins an upload; its session and slice size.
+    pub fn begin_upload(&mut self, size: u64, sha: Option<Sha1Digest>) -> (Arc<str>, u64) {
+        let (session, slice_size) = (self.new_session(), self.manner.slice_size);
         self.upload = Some(Upload {
             session: session.clone(),
             size,
@@ -201,13 +278,7 @@ impl Model {
             content: vec![0; size as usize],
             there: Ranges::new(),
         });
-        let serial = (self.manner.serial == Some(Serial::Announced)).then_some(true);
-        Ok(Answer::Session(Session {
-            session,
-            slice_size,
-            serial,
-            offset: 0,
-        }))
+        (session, slice_size)
     }
 
     fn list(&mut self) -> Outcome {
@@ -237,24 +308,18 @@ impl Model {
     fn slice(&mut self, session: &str, offset: u64, content: &[u8]) -> Outcome {
         let serial = self.manner.serial.is_some();
         let Some(upload) = self.upload.as_mut().filter(|upload| &*upload.session == session) else {
-            return refusal(400, -290);
+            return self.refuse(400, -290);
         };
         let length = content.len() as u64;
         let expected = upload.slice_size.min(upload.size.saturating_sub(offset));
         if offset % upload.slice_size != 0 || offset >= upload.size || length != expected {
-            return refusal(400, -4005);
+            return self.refuse(400, -4005);
         }
-        let in_order = upload
-            .there
-            .iter()
-            .next()
-            .filter(|first| first.start == 0)
-            .map_or(0, |first| first.end);
-        if serial && offset > in_order {
-            return refusal(400, -4005);
+        if serial && offset > upload.in_order() {
+            return self.refuse(400, -4005);
         }
         if self.manner.refuses_duplicates && upload.there.contains(offset..offset + length) {
-            return refusal(400, -4015);
+            return self.refuse(400, -4015);
         }
         upload.store(offset, content);
         Ok(Answer::Stored(Stored {
@@ -268,36 +333,42 @@ impl Model {
             return Ok(Answer::Complete(links()));
         }
         let Some(upload) = self.upload.as_ref().filter(|upload| &*upload.session == session) else {
-            return refusal(400, -290);
+            return self.refuse(400, -290);
         };
         if size != upload.size {
-            return refusal(400, -175);
+            return self.refuse(400, -175);
         }
         if upload.sha.is_some() && sha != upload.sha {
-            return refusal(400, -29094);
+            return self.refuse(400, -29094);
         }
         if upload.received() != upload.size {
-            return refusal(409, -4019);
+            return self.refuse(409, -4019);
         }
-        if upload.sha.is_some_and(|sha| sha != digest_of(&upload.content)) {
-            return refusal(409, -4016);
+        if !upload.content_is_right() {
+            return self.refuse(409, -4016);
         }
-        if let Some(upload) = self.upload.take() {
-            (self.object, self.finished) = (Some(upload.content), Some(upload.session));
-        }
+        self.complete();
         Ok(Answer::Complete(links()))
+    }
+
+    /// Makes the object of the unfinished upload.
+    pub fn complete(&mut self) {
+        if let Some(upload) = self.upload.take() {
+            self.replace_object(upload.content);
+            self.finished = Some(upload.session);
+        }
     }
 
     fn upload(&mut self, content: &[u8], overwrite: bool) -> Outcome {
         if self.object.is_some() && !overwrite {
-            return refusal(409, -177);
+            return self.refuse(409, -177);
         }
-        self.object = Some(content.to_vec());
+        self.replace_object(content.to_vec());
         Ok(Answer::Complete(links()))
     }
 
-    fn stat(&self) -> Outcome {
-        if let Some(object) = &self.object {
+    fn stat(&self, object: Option<&[u8]>) -> Outcome {
+        if let Some(object) = object {
             let size = object.len() as u64;
             let sha = self.manner.tells_sha.then(|| digest_of(object));
             return Ok(Answer::Status(ObjectStatus {

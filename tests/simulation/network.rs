@@ -11,7 +11,6 @@ use cos_slice::protocol::{Answer, Init, Operation, Refusal, Session, Stored};
 use cos_slice::upload::failure::{Cause, NetworkFailure, Phase, TaskFailure};
 use cos_slice::upload::task::Task;
 
-use crate::model::refusal;
 use crate::scenario::{FAULTS_UNTIL, Fault, Scenario};
 use crate::world::{Answered, Effect, World};
 
@@ -21,6 +20,7 @@ pub enum Distortion {
     WrongOffset,
     AbsurdSliceSize(u64),
     ListClaimsMore,
+    Offset(u64),
 }
 
 impl Distortion {
@@ -34,6 +34,9 @@ impl Distortion {
                 slice_size,
                 ..session
             }),
+            (Self::Offset(offset), Answer::Session(session)) => {
+                Answer::Session(Session { offset, ..session })
+            }
             (Self::AbsurdSliceSize(slice_size), Answer::Unfinished(mut listed)) => {
                 listed.slice_size = slice_size;
                 Answer::Unfinished(listed)
@@ -54,30 +57,21 @@ impl World<'_> {
             fault_percent,
             ..
         } = &self.scenario;
-        if self.now >= FAULTS_UNTIL || faults.is_empty() || self.random.up_to(99) >= *fault_percent {
+        if self.now >= FAULTS_UNTIL || self.random.up_to(99) >= *fault_percent {
             return Fault::None;
         }
-        self.faults_drawn += 1;
-        let fault = faults[self.random.up_to(faults.len() as u64 - 1) as usize];
-        let applies = match (fault, operation) {
-            // A delete executed later can hit what was finished meanwhile; no client can guard against that.
-            (Fault::Duplicated | Fault::Late, Operation::Delete) => false,
-            // What the server says of its own record, and of what is complete, is all that there is to go by.
-            (Fault::AnswerWithoutEffect, operation) => {
-                matches!(
-                    operation,
-                    Operation::Init(_) | Operation::Slice(_) | Operation::Delete
-                )
-            }
-            (Fault::Relist, operation) => {
-                matches!(
-                    operation,
-                    Operation::Init(_) | Operation::Slice(_) | Operation::Finish(_)
-                )
-            }
-            _ => true,
+        let fits = |fault: &&Fault| applies(**fault, operation);
+        let Some(last) = faults.iter().filter(fits).count().checked_sub(1) else {
+            return Fault::None;
         };
-        if applies { fault } else { Fault::None }
+        self.faults_drawn += 1;
+        let drawn = self.random.up_to(last as u64) as usize;
+        faults
+            .iter()
+            .filter(fits)
+            .nth(drawn)
+            .copied()
+            .unwrap_or(Fault::None)
     }
 
     pub fn send_request(&mut self, fault: Fault, operation: Operation, task: Task, at: Duration) {
@@ -89,6 +83,10 @@ impl World<'_> {
             Fault::Stale => self.later(at, None, task, broken(Phase::Answer, true, true)),
             Fault::LostRequest => self.later(at, None, task, broken(Phase::Send, true, false)),
             Fault::LostAnswer => self.later(at, effect, task, broken(Phase::Answer, true, false)),
+            Fault::HalfStored => {
+                let effect = self.half_of(operation, bytes);
+                self.later(at, effect, task, broken(Phase::Send, true, false));
+            }
             Fault::Late => {
                 let then = at + Duration::from_millis(self.random.up_to(60_000));
                 self.later(at, None, task, timed_out());
@@ -99,25 +97,38 @@ impl World<'_> {
                 self.later(at, effect, task, Answered::Executed(None));
                 self.unanswered(again, Effect::Request(operation, bytes));
             }
-            Fault::ServerError => self.later(at, None, task, status(500, Some(-195), None)),
-            Fault::ServerErrorAfterEffect => self.later(at, effect, task, status(502, None, None)),
-            Fault::Overload => {
-                let asked = (self.random.up_to(1) == 0).then(|| Duration::from_secs(self.random.up_to(10)));
-                self.later(at, None, task, status(503, Some(-71), asked));
-            }
-            Fault::NotUnderstood => self.later(at, effect, task, status(200, None, None)),
-            Fault::Unsigned => self.later(at, None, task, status(401, Some(-97), None)),
-            Fault::Relist => self.later(at, None, task, Answered::Said(refusal(409, -4019))),
-            Fault::AnswerWithoutEffect => {
-                let answer = success_of(&operation);
-                self.later(at, None, task, Answered::Said(Ok(answer)));
-            }
+            Fault::ServerErrorAfterEffect => self.later(at, effect, task, self.status(502, None, None)),
+            Fault::NotUnderstood => self.later(at, effect, task, self.status(200, None, None)),
             Fault::WrongOffset => self.distorted(at, effect, task, Distortion::WrongOffset),
+            Fault::OffsetMisstated => {
+                let size = match &operation {
+                    Operation::Init(init) => init.size,
+                    _ => 0,
+                };
+                let offset = self.random.up_to(size);
+                self.distorted(at, effect, task, Distortion::Offset(offset));
+            }
             Fault::AbsurdSliceSize => {
-                let slice_size = [0, 1 << 60, u64::MAX][self.random.up_to(2) as usize];
-                self.distorted(at, effect, task, Distortion::AbsurdSliceSize(slice_size));
+                let absurd = [
+                    Distortion::AbsurdSliceSize(0),
+                    Distortion::AbsurdSliceSize(1 << 60),
+                    Distortion::AbsurdSliceSize(u64::MAX),
+                    Distortion::Offset(u64::MAX),
+                ];
+                let absurd = absurd[self.random.up_to(3) as usize];
+                self.distorted(at, effect, task, absurd);
             }
             Fault::ListClaimsMore => self.distorted(at, effect, task, Distortion::ListClaimsMore),
+            Fault::ServerError
+            | Fault::Overload
+            | Fault::Unsigned
+            | Fault::Relist
+            | Fault::ContentDoubted
+            | Fault::StatLags
+            | Fault::AnswerWithoutEffect => {
+                let answer = self.said_without_effect(fault, &operation);
+                self.later(at, None, task, answer);
+            }
             Fault::None
             | Fault::SessionLost
             | Fault::SessionRotated
@@ -127,6 +138,56 @@ impl World<'_> {
             | Fault::PartForgotten
             | Fault::PartCorrupted => self.later(at, effect, task, Answered::Executed(None)),
         }
+    }
+
+    /// What a server says that does not do what it is asked.
+    fn said_without_effect(&mut self, fault: Fault, operation: &Operation) -> Answered {
+        match fault {
+            Fault::ServerError => self.status(500, Some(-195), None),
+            Fault::Overload => {
+                let asked = (self.random.up_to(1) == 0).then(|| Duration::from_secs(self.random.up_to(10)));
+                self.status(503, Some(-71), asked)
+            }
+            Fault::Unsigned => {
+                let code = [-97, -96, -59][self.random.up_to(2) as usize];
+                self.status(401, Some(code), None)
+            }
+            Fault::Relist if self.model.manner.api == Api::FilesV1 => {
+                Answered::Said(self.model.reset_offset())
+            }
+            Fault::Relist => Answered::Said(self.model.refuse(409, -4019)),
+            Fault::ContentDoubted => {
+                let code = [-4016, -4026, -4027][self.random.up_to(2) as usize];
+                Answered::Said(self.model.refuse(409, code))
+            }
+            Fault::StatLags => Answered::Said(self.model.lagging_stat()),
+            _ => Answered::Said(Ok(success_of(operation))),
+        }
+    }
+
+    /// The first half of a slice, for a server that appends what it gets.
+    fn half_of(&self, operation: Operation, mut bytes: Vec<u8>) -> Option<Effect> {
+        bytes.truncate(bytes.len() / 2);
+        let is_appended = self.model.manner.api == Api::FilesV1 && !bytes.is_empty();
+        matches!(operation, Operation::Slice(_) if is_appended).then_some(Effect::Request(operation, bytes))
+    }
+
+    fn status(&self, http_status: u16, code: Option<i64>, retry_after: Option<Duration>) -> Answered {
+        let api = self.model.manner.api;
+        let row = code.and_then(|code| lookup(api, code));
+        let class: Class = row.map_or_else(|| lookup_http(http_status).class, |row| row.class);
+        Answered::Failed(TaskFailure::Refused(Refusal {
+            http_status,
+            code,
+            message: "said by the simulation".into(),
+            request_id: None,
+            class,
+            retry_after,
+            ambiguous: code.is_none() || class == Class::Retry,
+            clocks: None,
+            api,
+            has_fixed_signature: false,
+        }))
     }
 
     fn distorted(&mut self, at: Duration, effect: Option<Effect>, task: Task, distortion: Distortion) {
@@ -145,6 +206,8 @@ impl World<'_> {
             Fault::SerialChanged => {
                 let was_serial = self.model.manner.serial.take().is_some();
                 self.model.manner.serial = (!was_serial).then_some(crate::model::Serial::Silent);
+                let v1 = &mut self.model.manner.v1;
+                v1.knows_content = !v1.knows_content;
             }
             Fault::Replaced => {
                 let (hashed, stored) = (self.random.up_to(1) == 0, self.random.up_to(5));
@@ -177,6 +240,24 @@ impl World<'_> {
     }
 }
 
+fn applies(fault: Fault, operation: &Operation) -> bool {
+    use Operation::{CreateDirectory, Delete, Finish, Init, List, Slice, Stat};
+    match fault {
+        // A delete executed later can hit what was finished meanwhile; no client can guard against that.
+        Fault::Duplicated | Fault::Late => !matches!(operation, Delete),
+        // What the server says of its own record, and of what is complete, is all that there is to go by.
+        Fault::AnswerWithoutEffect => matches!(operation, Init(_) | Slice(_) | Delete | CreateDirectory(_)),
+        Fault::Relist => matches!(operation, Init(_) | Slice(_) | Finish(_)),
+        Fault::ContentDoubted => matches!(operation, Slice(_) | Finish(_)),
+        Fault::HalfStored | Fault::WrongOffset => matches!(operation, Slice(_)),
+        Fault::OffsetMisstated => matches!(operation, Init(_)),
+        Fault::AbsurdSliceSize => matches!(operation, Init(_) | List),
+        Fault::ListClaimsMore => matches!(operation, List),
+        Fault::StatLags => matches!(operation, Stat),
+        _ => true,
+    }
+}
+
 /// An upload by somebody else.
 pub fn other_init(content: &[u8], hashed: bool) -> Operation {
     let digests = hashed.then(|| {
@@ -206,6 +287,7 @@ fn success_of(operation: &Operation) -> Answer {
             offset: Some(slice.offset),
             length: Some(slice.length),
         }),
+        Operation::CreateDirectory(_) => Answer::Created,
         _ => Answer::Deleted,
     }
 }
@@ -230,22 +312,5 @@ fn timed_out() -> Answered {
         stale: false,
         detail: String::new(),
         os_errno: None,
-    }))
-}
-
-fn status(http_status: u16, code: Option<i64>, retry_after: Option<Duration>) -> Answered {
-    let row = code.and_then(|code| lookup(Api::FilesV2, code));
-    let class: Class = row.map_or_else(|| lookup_http(http_status).class, |row| row.class);
-    Answered::Failed(TaskFailure::Refused(Refusal {
-        http_status,
-        code,
-        message: "said by the simulation".into(),
-        request_id: None,
-        class,
-        retry_after,
-        ambiguous: code.is_none(),
-        clocks: None,
-        api: Api::FilesV2,
-        has_fixed_signature: false,
     }))
 }

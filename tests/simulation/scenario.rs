@@ -1,12 +1,17 @@
 //! What a run is about: the source, the settings, the server's manner and what goes wrong, all drawn from the seed.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cos_slice::protocol::Api;
 use cos_slice::upload::options::UploadOptions;
 use cos_slice::upload::random::Random;
+use cos_slice::upload::task::Reading;
 
 use crate::model::{Manner, Serial};
+use crate::model_v1;
+use crate::signer;
 
 /// Faults stop here, so that what happens afterwards must end well.
 pub const FAULTS_UNTIL: Duration = Duration::from_secs(20);
@@ -36,6 +41,8 @@ faults! {
     NoConnection Passing;
     LostRequest Passing;
     LostAnswer Passing;
+    /// The connection breaks in the midst of a slice; a server that appends keeps what came.
+    HalfStored Passing;
     /// The client's time is over long before the server acts.
     Late Lasting;
     Duplicated Lasting;
@@ -46,16 +53,22 @@ faults! {
     /// A signature is not accepted.
     Unsigned Passing;
     Stale Passing;
-    /// An answer that there is an unfinished upload, whether or not there is one.
+    /// An answer that there is an unfinished upload, whether or not there is one; in `files/v1`, that its offset was set back.
     Relist Passing;
     /// An answer of success to what was not done.
     AnswerWithoutEffect Lasting;
     /// A slice's answer is about another slice.
     WrongOffset Passing;
-    /// A slice size of which no plan can be made.
+    /// The offset to go on at is another than the server's.
+    OffsetMisstated Passing;
+    /// A slice size, or an offset, of which no plan can be made.
     AbsurdSliceSize Lasting;
     /// A list that claims what is not there.
     ListClaimsMore Lasting;
+    /// The server calls content wrong that is right.
+    ContentDoubted Lasting;
+    /// A stat that does not show yet what was made last.
+    StatLags Lasting;
     SessionLost Lasting;
     /// The session is another from now on; nobody is told but who lists.
     SessionRotated Passing;
@@ -76,8 +89,25 @@ pub struct Change {
     pub visible: bool,
 }
 
+/// How the source can be read, and what comes of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    pub reading: Reading,
+    /// Reading may take long.
+    pub blocks: bool,
+    /// More comes out of the spooled stream than the service takes.
+    pub too_large: bool,
+    /// A digest is taken while it is read once.
+    pub tells_digest: bool,
+}
+
 pub struct Scenario {
     pub content: Arc<Vec<u8>>,
+    pub source: Source,
+    pub manner: Manner,
+    /// How many directories the object is in.
+    pub depth: u32,
+    pub signer: Option<signer::Manner>,
     pub options: UploadOptions,
     pub connections: u32,
     pub fault_percent: u64,
@@ -96,23 +126,46 @@ pub struct Scenario {
 
 impl Scenario {
     pub fn draw(random: &mut Random) -> Self {
+        let manner = draw_manner(random);
         let size = random.up_to(4000) as usize;
         let content = bytes(random, size);
-        let options = draw_options(random);
-        let change = (random.up_to(7) == 0).then(|| draw_change(random, size, options.hash));
+        let mut options = draw_options(random);
+        let source = draw_source(random, manner.api);
+        match source.reading {
+            _ if manner.api == Api::FilesV1 => options.hash = true,
+            Reading::Once => options.hash = false,
+            Reading::AtWill | Reading::AfterSpooling => {}
+        }
+        let is_file = source.reading == Reading::AtWill;
+        let change = (is_file && random.up_to(7) == 0).then(|| draw_change(random, size, options.hash));
         let sizes = [size, random.up_to(3000) as usize];
+        // A server's wrong bytes are seen by a digest: its own of what was announced, or ours of what was read once.
+        let reads_digest =
+            source.reading == Reading::Once && source.tells_digest && options.verify && manner.tells_sha;
+        let sees_corruption = options.hash || reads_digest;
         Self {
             connections: 1 + random.up_to(7) as u32,
-            fault_percent: [0, 5, 20, 50][random.up_to(3) as usize],
-            faults: draw_faults(random, &options),
-            deaths: random.up_to(5).saturating_sub(2),
+            fault_percent: match random.up_to(15) {
+                0 => 95,
+                drawn => [0, 5, 20, 50][drawn as usize % 4],
+            },
+            faults: draw_faults(random, sees_corruption),
+            // What was read once is gone with the process.
+            deaths: match source.reading {
+                Reading::Once => 0,
+                Reading::AtWill | Reading::AfterSpooling => random.up_to(5).saturating_sub(2),
+            },
             change,
-            checkpoint: random.up_to(1) == 0,
+            checkpoint: is_file && random.up_to(1) == 0,
             checkpoint_loss: [0, 0, 30][random.up_to(2) as usize],
             other_object: (random.up_to(7) == 0).then(|| sizes[random.up_to(1) as usize]),
             other_upload: (random.up_to(7) == 0)
                 .then(|| (size + random.up_to(1) as usize, random.up_to(1) == 0)),
+            depth: random.up_to(3) as u32,
+            signer: (random.up_to(3) == 0).then(|| signer::draw(random)),
             content,
+            source,
+            manner,
             options,
         }
     }
@@ -131,6 +184,9 @@ impl Scenario {
 
 pub fn draw_manner(random: &mut Random) -> Manner {
     Manner {
+        api: [Api::FilesV2, Api::FilesV2, Api::FilesV1][random.up_to(2) as usize],
+        v1: draw_manner_of_v1(random),
+        directories: (random.up_to(2) == 0).then(|| random.up_to(3) as u32),
         slice_size: 50 + random.up_to(400),
         serial: [None, None, Some(Serial::Announced), Some(Serial::Silent)][random.up_to(3) as usize],
         refuses_duplicates: random.up_to(3) == 0,
@@ -140,30 +196,71 @@ pub fn draw_manner(random: &mut Random) -> Manner {
     }
 }
 
+fn draw_manner_of_v1(random: &mut Random) -> model_v1::Manner {
+    let stale_sessions = [-94, -286, -290, -4013, -4021, -5983];
+    let stale_to_go_on_with = [-290, -4005, -4019, -4026, -4027, -197];
+    let offset_codes = [-4005, -4015, -4024];
+    let tells_completion = random.up_to(3) != 0;
+    model_v1::Manner {
+        knows_content: random.up_to(1) == 0,
+        stale_session: stale_sessions[random.up_to(5) as usize],
+        stale_session_to_go_on_with: stale_to_go_on_with[random.up_to(5) as usize],
+        begins_for_stale_session: random.up_to(1) == 0,
+        offset_behind: offset_codes[random.up_to(2) as usize],
+        offset_ahead: offset_codes[random.up_to(2) as usize],
+        tells_completion,
+        // Who says neither has nothing by which success could be known.
+        tells_same_content: !tells_completion || random.up_to(1) == 0,
+        wrong_content: [-4016, -4026, -4027, -174][random.up_to(3) as usize],
+        keeps_wrong_content: random.up_to(1) == 0,
+    }
+}
+
+fn draw_source(random: &mut Random, api: Api) -> Source {
+    let reading = match random.up_to(7) {
+        // files/v1 wants the digest of what was not read yet.
+        0 if api == Api::FilesV2 => Reading::Once,
+        1 => Reading::AfterSpooling,
+        _ => Reading::AtWill,
+    };
+    Source {
+        reading,
+        blocks: random.up_to(3) == 0,
+        too_large: reading == Reading::AfterSpooling && random.up_to(9) == 0,
+        tells_digest: random.up_to(3) != 0,
+    }
+}
+
 fn draw_options(random: &mut Random) -> UploadOptions {
     UploadOptions {
         hash: random.up_to(3) != 0,
         overwrite: random.up_to(2) == 0,
         discard_unfinished: random.up_to(3) == 0,
         verify: random.up_to(3) != 0,
+        create_parents: random.up_to(1) == 0,
         single_request_limit: if random.up_to(7) == 0 { 1000 } else { 0 },
         deadline: (random.up_to(7) == 0).then(|| Duration::from_millis(1 + random.up_to(60_000))),
         ..UploadOptions::default()
     }
 }
 
-fn draw_faults(random: &mut Random, options: &UploadOptions) -> Vec<Fault> {
+fn draw_faults(random: &mut Random, sees_corruption: bool) -> Vec<Fault> {
     let only_passing = random.up_to(1) == 0;
     let possible = Fault::ALL.iter().filter(|&&(fault, harm)| match fault {
         // Nobody notices bytes that the server itself spoils, unless there is a digest.
-        Fault::PartCorrupted => options.hash && !only_passing,
+        Fault::PartCorrupted => sees_corruption && !only_passing,
         _ => harm == Harm::Passing || !only_passing,
     });
-    let drawn: Vec<Fault> = possible
+    // Few requests are stats or lists.
+    let weight = |fault| match fault {
+        Fault::StatLags | Fault::ListClaimsMore => 8,
+        _ => 1,
+    };
+    possible
         .map(|&(fault, _)| fault)
         .filter(|_| random.up_to(2) == 0)
-        .collect();
-    drawn
+        .flat_map(|fault| iter::repeat_n(fault, weight(fault)))
+        .collect()
 }
 
 fn draw_change(random: &mut Random, size: usize, hash: bool) -> Change {

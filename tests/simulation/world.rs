@@ -9,19 +9,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cos_slice::protocol::Operation;
+use cos_slice::protocol::codes::Class;
 use cos_slice::upload::error::Error;
-use cos_slice::upload::failure::{SourceFailure, SourceFault, TaskFailure};
+use cos_slice::upload::failure::TaskFailure;
 use cos_slice::upload::machine::Object;
 use cos_slice::upload::options::ClientOptions;
 use cos_slice::upload::random::Random;
 use cos_slice::upload::status::Status;
-use cos_slice::upload::task::{Done, JobId, Memory, Reading, Specification, Task, Work};
+use cos_slice::upload::task::{Done, JobId, Memory, Reading, Specification, Task};
 use cos_slice::upload::{Client, Next};
 
 use crate::checks::Watch;
 use crate::model::{Model, Outcome};
 use crate::network::{Distortion, other_init};
-use crate::scenario::{Fault, Scenario, draw_manner};
+use crate::scenario::{Fault, Scenario};
+use crate::signer::{Given, Signature};
+use crate::stream::Stream;
 
 /// More events than any run may need.
 const MOST_EVENTS: u32 = 200_000;
@@ -35,6 +38,10 @@ pub struct Tally {
     pub kills: u64,
     pub cancels: u64,
     pub changes: u64,
+    pub signatures: u64,
+    pub spooled: u64,
+    /// Digests of what was read once.
+    pub digests: u64,
     /// Runs in which every failure would have been a defect.
     pub held_to_succeed: u64,
 }
@@ -46,6 +53,8 @@ pub enum Event {
         life: u64,
         task: Box<Task>,
         answer: Answered,
+        /// The signature of a request that shares it with others.
+        signature: Option<u64>,
     },
 }
 
@@ -62,8 +71,9 @@ pub enum Answered {
     Executed(Option<Distortion>),
     Said(Outcome),
     Failed(TaskFailure),
-    Hashed,
-    Saved,
+    Signed(Signature),
+    /// What needs no server.
+    Done(Done),
 }
 
 /// How a life went.
@@ -86,14 +96,20 @@ pub struct World<'a> {
     pub scenario: Scenario,
     pub model: Model,
     pub now: Duration,
-    events: BinaryHeap<Reverse<(Duration, u64)>>,
+    pub events: BinaryHeap<Reverse<(Duration, u64)>>,
     pub pending: BTreeMap<u64, Event>,
-    scheduled: u64,
+    pub scheduled: u64,
     pub life: u64,
-    last_answers: BTreeMap<u64, Outcome>,
+    pub last_answers: BTreeMap<u64, Outcome>,
+    /// What this life has of its signer, and of its source where that is no file.
+    pub given: Given,
+    pub stream: Stream,
+    /// Signatures that were ever made, and the number of the shared one that the request that is being sent goes with.
+    pub signatures: u64,
+    pub sending: Option<u64>,
     pub tally: &'a mut Tally,
     /// Faults that do not occur after all, by their number.
-    suppressed: &'a BTreeSet<u64>,
+    pub suppressed: &'a BTreeSet<u64>,
     pub faults_drawn: u64,
     /// The source as it is now, and what tells it from what it was when a life opens it.
     pub source: Arc<Vec<u8>>,
@@ -101,7 +117,7 @@ pub struct World<'a> {
     /// That of the life's beginning.
     opened: u64,
     /// The life has a way to notice that the source changed.
-    seen_to_change: bool,
+    pub seen_to_change: bool,
     checkpoint: Option<Box<Kept>>,
     pub watch: Watch,
     trace: Option<&'a RefCell<String>>,
@@ -120,6 +136,9 @@ impl Tally {
         self.kills += other.kills;
         self.cancels += other.cancels;
         self.changes += other.changes;
+        self.signatures += other.signatures;
+        self.spooled += other.spooled;
+        self.digests += other.digests;
         self.held_to_succeed += other.held_to_succeed;
     }
 }
@@ -134,8 +153,8 @@ impl<'a> World<'a> {
     ) -> Self {
         let mut random = Random::new(seed);
         let scenario = Scenario::draw(&mut random);
-        let mut model = Model::new(draw_manner(&mut random));
-        model.object = scenario.other_object.map(|size| vec![7; size]);
+        let mut model = Model::new(scenario.manner.clone(), scenario.depth);
+        model.hold(scenario.other_object.map(|size| vec![7; size]));
         if let Some((size, hashed)) = scenario.other_upload {
             let other = vec![9; size];
             model.replace_upload(&other_init(&other, hashed), &other, 0);
@@ -151,6 +170,10 @@ impl<'a> World<'a> {
             scheduled: 0,
             life: 0,
             last_answers: BTreeMap::new(),
+            given: Given::default(),
+            stream: Stream::default(),
+            signatures: 0,
+            sending: None,
             tally,
             suppressed,
             faults_drawn: 0,
@@ -166,16 +189,22 @@ impl<'a> World<'a> {
     }
 
     fn describe(&self) {
-        let Scenario { options, faults, .. } = &self.scenario;
+        let scenario = &self.scenario;
         self.note(|| {
             format!(
-                "{} bytes, {options:?}\nserver: {:?}\n{}% of {faults:?}, {} deaths, checkpoint {}, {} connections",
+                "{} bytes, {:?}\nserver: {:?}\n{:?}, signer {:?}, {} directories\n{}% of {:?}, {} deaths, \
+                 checkpoint {}, {} connections",
                 self.source.len(),
-                self.model.manner,
-                self.scenario.fault_percent,
-                self.scenario.deaths,
-                self.scenario.checkpoint,
-                self.scenario.connections,
+                scenario.options,
+                scenario.manner,
+                scenario.source,
+                scenario.signer,
+                scenario.depth,
+                scenario.fault_percent,
+                scenario.faults,
+                scenario.deaths,
+                scenario.checkpoint,
+                scenario.connections,
             )
         });
     }
@@ -206,29 +235,14 @@ impl<'a> World<'a> {
     fn live(&mut self, kept: Option<Box<Kept>>) -> Life {
         let options = ClientOptions {
             connections: self.scenario.connections,
+            api: self.scenario.manner.api,
+            asks_signer: self.scenario.signer.is_some(),
             ..ClientOptions::default()
         };
         let mut client = Client::new(options, self.random.draw());
         (self.opened, self.seen_to_change) = (self.identity, false);
-        let memory = kept.map_or_else(Memory::default, |kept| {
-            let same = kept.identity == self.identity;
-            if same {
-                kept.memory
-            } else {
-                kept.memory.for_other_content()
-            }
-        });
-        let specification = Specification {
-            name: "cos://bucket/path".into(),
-            size: self.source.len() as u64,
-            reading: Reading::AtWill,
-            blocks: false,
-            depth: 0,
-            options: self.scenario.options.clone(),
-            memory,
-            checkpoint: self.scenario.checkpoint,
-        };
-        let id = client.begin(specification, self.now);
+        (self.given, self.stream) = (Given::default(), Stream::default());
+        let id = client.begin(self.specification(kept), self.now);
         self.begin_watch(&client, id);
         let dies_after = (self.life < self.scenario.deaths).then(|| self.random.up_to(60));
         for step in 0..MOST_EVENTS {
@@ -248,6 +262,32 @@ impl<'a> World<'a> {
             }
         }
         panic!("no end after {MOST_EVENTS} events");
+    }
+
+    fn specification(&self, kept: Option<Box<Kept>>) -> Specification {
+        let memory = kept.map_or_else(Memory::default, |kept| {
+            let same = kept.identity == self.identity;
+            if same {
+                kept.memory
+            } else {
+                kept.memory.for_other_content()
+            }
+        });
+        let source = &self.scenario.source;
+        Specification {
+            name: "cos://bucket/path".into(),
+            // It is not known before spooling, whatever is said.
+            size: match source.reading {
+                Reading::AfterSpooling => 7777,
+                Reading::AtWill | Reading::Once => self.source.len() as u64,
+            },
+            reading: source.reading,
+            blocks: source.blocks,
+            depth: self.scenario.depth,
+            options: self.scenario.options.clone(),
+            memory,
+            checkpoint: self.scenario.checkpoint,
+        }
     }
 
     /// The process is killed, and the checkpoint is what is left; or the upload is cancelled and its handle stays.
@@ -327,110 +367,29 @@ impl<'a> World<'a> {
                 }));
             }
             Some(Event::Effect(Effect::Forget)) => self.checkpoint = None,
-            Some(Event::Return { life, task, answer }) if life == self.life => {
-                let result = self.result_of(number, answer);
+            Some(Event::Return {
+                life,
+                task,
+                answer,
+                signature,
+            }) if life == self.life => {
+                let id = task.job;
+                let result = self.result_of(number, &task.work, answer);
+                self.watch_result(&task.work, &result);
+                if let (Err(TaskFailure::Refused(refusal)), Some(signature)) = (&result, signature) {
+                    if refusal.class == Class::Resign {
+                        self.signature_refused(signature);
+                    }
+                }
                 self.note(|| match &result {
                     Ok(done) => format!("{:?} <- {done:?}", task.work),
                     Err(failure) => format!("{:?} <- {failure:?}", task.work),
                 });
-                self.watch.answered |= match &result {
-                    Ok(Done::Answered(_)) => true,
-                    Err(TaskFailure::Refused(refusal)) => refusal.code.is_some(),
-                    _ => false,
-                };
                 client.report(*task, result, self.now);
+                self.release(client, id);
             }
             _ => {}
         }
-    }
-
-    fn result_of(&mut self, number: u64, answer: Answered) -> Result<Done, TaskFailure> {
-        let outcome = match answer {
-            Answered::Hashed => return Ok(Done::Hashed),
-            Answered::Saved => return Ok(Done::Saved),
-            Answered::Failed(failure) => return Err(failure),
-            Answered::Said(outcome) => outcome,
-            Answered::Executed(distortion) => {
-                let outcome = self
-                    .last_answers
-                    .remove(&number)
-                    .expect("an answer follows its effect");
-                match distortion {
-                    Some(distortion) => outcome.map(|answer| distortion.distort(answer)),
-                    None => outcome,
-                }
-            }
-        };
-        outcome.map(Done::Answered).map_err(TaskFailure::Refused)
-    }
-
-    /// Sends a task on its way.
-    fn send(&mut self, task: Task) {
-        let at = self.now + Duration::from_millis(1 + self.random.up_to(200));
-        let mut task = task;
-        let reads = match &task.work {
-            Work::Hash { .. } => true,
-            Work::Request(operation) => matches!(operation, Operation::Slice(_) | Operation::Upload(_)),
-            Work::Sign(_) | Work::Spool | Work::Digest | Work::Save(_) | Work::Forget => false,
-        };
-        if reads && self.seen_to_change {
-            let failure = SourceFailure::new(SourceFault::Changed, "changed");
-            return self.later(at, None, task, Answered::Failed(TaskFailure::Source(failure)));
-        }
-        match &mut task.work {
-            Work::Hash { hasher, length } => {
-                let start = hasher.position() as usize;
-                hasher.update(&self.source[start..start + *length as usize]);
-                self.later(at, None, task, Answered::Hashed);
-            }
-            Work::Save(memory) => {
-                let fails = self.random.up_to(99) < self.scenario.checkpoint_loss;
-                let effect = (!fails).then(|| Effect::Save(memory.clone()));
-                self.note(|| format!("{:?} fails: {fails}", task.work));
-                self.later(at, effect, task, Answered::Saved);
-            }
-            Work::Sign(_) | Work::Spool | Work::Digest => unreachable!("{:?} was not set up", task.work),
-            Work::Forget => self.later(at, Some(Effect::Forget), task, Answered::Saved),
-            Work::Request(operation) => {
-                let operation = operation.clone();
-                let number = self.faults_drawn;
-                let drawn = self.draw_fault(&operation);
-                let fault = if self.suppressed.contains(&number) {
-                    Fault::None
-                } else {
-                    drawn
-                };
-                *self.tally.faults.entry(fault).or_default() += 1;
-                self.note(|| format!("{:?} -> {fault:?}", task.work));
-                self.watch_request(&operation, fault);
-                self.send_request(fault, operation, task, at);
-            }
-        }
-    }
-
-    /// An effect at `at`, if there is one, and the task's return some time after it.
-    pub fn later(&mut self, at: Duration, effect: Option<Effect>, task: Task, answer: Answered) {
-        let back = at + Duration::from_millis(self.random.up_to(300));
-        let number = self.schedule(at);
-        if let Some(effect) = effect {
-            self.pending.insert(number, Event::Effect(effect));
-        }
-        let (number, life, task) = (self.schedule(back), self.life, Box::new(task));
-        self.pending.insert(number, Event::Return { life, task, answer });
-    }
-
-    /// An effect that no answer belongs to.
-    pub fn unanswered(&mut self, at: Duration, effect: Effect) {
-        let number = self.schedule(at);
-        self.pending.insert(number, Event::Effect(effect));
-        // The next number would be that of its answer.
-        self.scheduled += 1;
-    }
-
-    fn schedule(&mut self, at: Duration) -> u64 {
-        self.scheduled += 1;
-        self.events.push(Reverse((at, self.scheduled)));
-        self.scheduled
     }
 
     pub fn note(&self, text: impl FnOnce() -> String) {

@@ -16,7 +16,10 @@ impl Machine {
             // Nothing equals nothing.
             _ if self.size == 0 => Some(true),
             // What was not there before our finish, and is complete and has our size after it, is ours.
-            _ if self.commit_sent && self.absent_before && self.is_complete => Some(true),
+            // Where there is no finish, one wrong answer to init would be enough to make somebody else's object ours.
+            _ if self.rules.has_finish && self.commit_sent && self.absent_before && self.is_complete => {
+                Some(true)
+            }
             _ => None,
         };
         match same {
@@ -122,7 +125,8 @@ impl Machine {
     pub(super) fn fail_without_request(&mut self, failure: TaskFailure) {
         match failure {
             TaskFailure::Cancelled => self.stop(Error::cancelled(&self.name)),
-            failure => self.fail(Error::without_request(&self.name, failure)),
+            failure @ TaskFailure::Defect(_) => self.fail(Error::without_request(&self.name, failure)),
+            failure => self.give_up(Error::without_request(&self.name, failure)),
         }
     }
 

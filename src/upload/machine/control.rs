@@ -248,7 +248,7 @@ impl Machine {
         self.commit_unanswered = false;
         self.best_done_bytes = 0;
         if clean {
-            (self.distrust, self.cleaned) = (true, true);
+            (self.distrust, self.cleaned, self.session_refused) = (true, true, true);
             // What was remembered proves nothing about the source: it may be that it was what was wrong.
             let taken = self.digests.take().filter(|_| !self.digests_remembered);
             self.hashed_before = taken.map(|digests| digests.whole());
@@ -284,16 +284,13 @@ impl Machine {
             (_, Class::Overload) => self.control_again(Kind::Overload, &refusal, context),
             (_, Class::Resign) => self.control_again(Kind::Resign, &refusal, context),
             // The session that it should go on with is not known there, in whatever words: then without one.
-            (Goal::Init, Class::BadOffset | Class::Absent | Class::Restart)
+            (Goal::Init, Class::Relist | Class::BadOffset | Class::Absent | Class::Restart)
                 if self.session_to_go_on_with().is_some() =>
             {
                 self.session_refused = true;
-                self.ask_for_list();
+                self.control(Goal::Init);
             }
-            (Goal::Init, Class::Relist) => {
-                self.session_refused = true;
-                self.ask_for_list();
-            }
+            (Goal::Init, Class::Relist) => self.ask_for_list(),
             (Goal::Init | Goal::Upload, Class::Absent) => self.path_is_missing(&refusal),
             (Goal::Init, Class::OtherUpload) => self.other_upload(&refusal),
             // Without a digest nothing could show that the object is the same, so the refusal is the answer.

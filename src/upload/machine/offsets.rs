@@ -5,6 +5,9 @@
 
 use super::*;
 
+/// How often the server may say that it has all, and be asked again, before what it has is given up.
+const MAX_UNMADE: u32 = 2;
+
 impl Machine {
     /// The session that init names to go on with: ours, of this content, unless the server knows it no longer.
     pub(super) fn session_to_go_on_with(&self) -> Option<Arc<str>> {
@@ -25,14 +28,19 @@ impl Machine {
             offset,
             ..
         } = session;
+        let was_known = self.session_to_go_on_with();
+        // Init without a session is refused where an object is there and may not be replaced.
+        self.absent_before |= was_known.is_none() && !self.options.overwrite;
         if self.distrust && offset > 0 {
             return self.control(Goal::BeforeDiscard);
         }
+        // Who has all of it and makes no object of it has found its content wrong, and said so in an answer that was lost.
+        if offset == self.size && self.fruitless_lists > MAX_UNMADE && !self.cleaned {
+            return self.restart(true);
+        }
         self.distrust = false;
         (self.commit_unanswered, self.commit_sent) = (false, false);
-        let is_known = self
-            .session_to_go_on_with()
-            .is_some_and(|known| *known == *session);
+        let is_known = was_known.is_some_and(|known| *known == *session);
         self.session_refused = false;
         self.remember(&session);
         let Some(plan) = Plan::after(self.size, slice_size, offset) else {

@@ -6,6 +6,10 @@ impl Machine {
     /// The service knows no such path. Where that may be for want of a directory, and they may be made, they are, once.
     pub(super) fn path_is_missing(&mut self, refusal: &Refusal) {
         let error = Error::refused(&self.name, self.place(), refusal);
+        if self.is_uploading() {
+            // No earlier attempt can have made an object in a directory that is missing.
+            (self.commit_unanswered, self.commit_sent) = (false, false);
+        }
         if self.depth == 0 || self.parents_made {
             return self.give_up(error);
         }
@@ -15,6 +19,10 @@ impl Machine {
             return self.give_up(error.with_note(advice));
         }
         self.control(Goal::CreateParent(1));
+    }
+
+    fn is_uploading(&self) -> bool {
+        matches!(&self.step, Step::Control(control) if matches!(control.goal, Goal::Upload))
     }
 
     pub(super) fn parent_is_there(&mut self, level: u32) {
