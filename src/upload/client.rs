@@ -11,6 +11,7 @@ use crate::protocol::{Answer, Operation};
 use super::call::{Call, CallOptions};
 use super::error::Error;
 use super::failure::TaskFailure;
+use super::job::{Blocked, Entry, Job};
 use super::machine::{Machine, Object, Want};
 use super::options::ClientOptions;
 use super::progress::Progress;
@@ -31,74 +32,21 @@ pub struct Client {
     ready: VecDeque<JobId>,
     /// Uploads that want to hash, and no hasher was free.
     hashing_queue: VecDeque<JobId>,
-    /// Uploads whose next task may block, and too many such tasks are under way.
+    /// Uploads whose next task reads a source that may block, and too many such tasks are under way.
     blocking_queue: VecDeque<JobId>,
+    /// Uploads that need the signer, and too many tasks that may block are under way.
+    signing_queue: VecDeque<JobId>,
     /// At most one for each job: the earliest moment at which it is to be asked again.
     timers: BTreeSet<(Duration, JobId)>,
     finished: Vec<JobId>,
     /// Requests, the few writes of checkpoints, and hashing of sources that may block.
     others_in_flight: u32,
     hashes_in_flight: u32,
-    /// Of both, those that may take as long as somebody else likes.
-    blocking_in_flight: u32,
+    /// Of both, those that may take as long as somebody else likes: because of their source, and at the signer.
+    blocked: Blocked,
     random: Random,
     budget: Budget,
     answered: bool,
-}
-
-struct Entry {
-    job: Job,
-    /// Whether each of its tasks may block.
-    blocks: bool,
-    signing: Signing,
-    /// Whether the upload stands in one of the queues.
-    queued: bool,
-    in_flight: u32,
-    announced: bool,
-    /// The job's timer.
-    timer_at: Option<Duration>,
-}
-
-enum Job {
-    Upload(Box<Machine>),
-    Call(Box<Call>),
-}
-
-impl Job {
-    fn is_over(&self) -> bool {
-        match self {
-            Self::Upload(machine) => machine.result().is_some(),
-            Self::Call(call) => call.result().is_some(),
-        }
-    }
-
-    fn deadline_at(&self) -> Option<Duration> {
-        match self {
-            Self::Upload(machine) => machine.deadline_at(),
-            Self::Call(_) => None,
-        }
-    }
-
-    fn want(&mut self, now: Duration, hasher_is_free: bool) -> Want {
-        match self {
-            Self::Upload(machine) => machine.want(now, hasher_is_free),
-            Self::Call(call) => call.want(now),
-        }
-    }
-
-    fn report(&mut self, work: Work, result: Result<Done, TaskFailure>, context: &mut Context) {
-        match self {
-            Self::Upload(machine) => machine.report(work, result, context),
-            Self::Call(call) => call.report(result, context),
-        }
-    }
-
-    fn stop(&mut self, error: Error) {
-        match self {
-            Self::Upload(machine) => machine.stop(error),
-            Self::Call(call) => call.stop(error),
-        }
-    }
 }
 
 /// What a free worker is to do.
@@ -123,11 +71,12 @@ impl Client {
             ready: VecDeque::new(),
             hashing_queue: VecDeque::new(),
             blocking_queue: VecDeque::new(),
+            signing_queue: VecDeque::new(),
             timers: BTreeSet::new(),
             finished: Vec::new(),
             others_in_flight: 0,
             hashes_in_flight: 0,
-            blocking_in_flight: 0,
+            blocked: Blocked::default(),
             random: Random::new(seed),
             budget: Budget::default(),
             answered: false,
@@ -228,34 +177,45 @@ impl Client {
         }
         let may_hash = self.hashes_in_flight < self.options.hashers;
         let hashing = may_hash.then(|| self.hashing_queue.pop_front()).flatten();
-        let may_block = self.may_block();
-        let blocking = || may_block.then(|| self.blocking_queue.pop_front()).flatten();
-        let parked = hashing.or_else(blocking);
+        let (may_ask, may_read) = (self.may_ask(), self.may_read());
+        let signing = || may_ask.then(|| self.signing_queue.pop_front()).flatten();
+        let parked = hashing.or_else(signing);
+        let parked = parked.or_else(|| may_read.then(|| self.blocking_queue.pop_front()).flatten());
         parked.or_else(|| self.ready.pop_front())
     }
 
-    /// Whether one more task may begin that may take as long as somebody else likes: half of the workers stay for the others.
-    fn may_block(&self) -> bool {
-        self.blocking_in_flight < (self.options.connections / 2).max(1)
+    /// Whether the signer may be asked once more: of the tasks that may take as long as somebody else likes at most half of the
+    /// workers are in one. With fewer than four workers that is one more, if there are two, so that a source that gives
+    /// nothing does not keep the others from being signed.
+    fn may_ask(&self) -> bool {
+        let most = (self.options.connections / 2)
+            .max(2)
+            .min(self.options.connections);
+        self.blocked.sources + self.blocked.signers < if self.options.asks_signer { most } else { 0 }
     }
 
-    /// Has a job asked again once one of the tasks that may block has ended.
-    fn park(&mut self, id: JobId) {
-        if let Some(entry) = self.jobs.get_mut(&id) {
-            entry.queued = true;
-            self.blocking_queue.push_back(id);
-        }
+    /// Whether one more task of a source that may block may begin. One of the places is the signer's where it is asked.
+    fn may_read(&self) -> bool {
+        let half = (self.options.connections / 2).max(1);
+        let most = half.saturating_sub(u32::from(self.options.asks_signer)).max(1);
+        let all = self.blocked.sources + self.blocked.signers;
+        self.blocked.sources < most && all < half.max(2).min(self.options.connections)
     }
 
     fn ask(&mut self, id: JobId, now: Duration) -> Option<Task> {
-        let may_block = self.may_block();
+        let may_read = self.may_read();
         let entry = self.jobs.get_mut(&id)?;
         entry.queued = false;
+        if entry.job.is_closing() {
+            // Nothing more of it is sent: what waited for its signature is not needed.
+            entry.signing.forget();
+        }
         if entry.job.is_over() || entry.signing.is_asking() {
             return None;
         }
-        if entry.blocks && !may_block {
-            self.park(id);
+        if entry.blocks() && !may_read {
+            entry.queued = true;
+            self.blocking_queue.push_back(id);
             return None;
         }
         if let Some(task) = self.ask_for_signed(id, now) {
@@ -264,7 +224,7 @@ impl Client {
         let hasher_is_free = self.hashes_in_flight < self.options.hashers;
         let entry = self.jobs.get_mut(&id)?;
         // A source that may block must not keep the others from hashing.
-        let hasher_is_free = hasher_is_free || entry.blocks;
+        let hasher_is_free = hasher_is_free || entry.blocks();
         if entry.queued {
             return None;
         }
@@ -292,17 +252,18 @@ impl Client {
 
     /// The next of a job's requests that wait for their signature, or else the question to the signer.
     fn ask_for_signed(&mut self, id: JobId, now: Duration) -> Option<Task> {
-        let may_block = self.may_block();
+        let may_ask = self.may_ask();
         let signing = &mut self.jobs.get_mut(&id)?.signing;
         match signing.turn(now) {
             Turn::Nothing => None,
             Turn::Send(operation, attempt) => self.hand_out(id, Work::Request(operation), attempt),
-            Turn::Ask(operation) if may_block => {
+            Turn::Ask(operation) if may_ask => {
                 signing.ask();
                 self.hand_out(id, Work::Sign(operation), 1)
             }
             Turn::Ask(_) => {
-                self.park(id);
+                self.jobs.get_mut(&id)?.queued = true;
+                self.signing_queue.push_back(id);
                 None
             }
         }
@@ -315,10 +276,10 @@ impl Client {
             job: id,
             attempt,
             signature: entry.signing.generation(),
-            blocks: entry.blocks || matches!(work, Work::Sign(_)),
+            blocks: entry.blocks() || matches!(work, Work::Spool),
             work,
         };
-        self.blocking_in_flight += u32::from(task.blocks);
+        *self.blocked.of(&task) += 1;
         *self.in_flight_of(&task) += 1;
         self.enqueue(id);
         Some(task)
@@ -340,7 +301,7 @@ impl Client {
     /// Takes what came of a task.
     pub fn report(&mut self, task: Task, result: Result<Done, TaskFailure>, now: Duration) {
         *self.in_flight_of(&task) -= 1;
-        self.blocking_in_flight -= u32::from(task.blocks);
+        *self.blocked.of(&task) -= 1;
         if matches!(task.work, Work::Request(_)) {
             self.note_answer(&result);
         }

@@ -20,6 +20,7 @@ pub mod call;
 pub mod client;
 pub mod error;
 pub mod failure;
+mod job;
 pub mod machine;
 pub mod options;
 pub mod plan;

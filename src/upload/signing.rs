@@ -84,6 +84,12 @@ impl Signing {
             .map(|(operation, _)| Work::Request(operation))
     }
 
+    /// No request of the job is to go out any more.
+    pub(crate) fn forget(&mut self) {
+        self.waiting.clear();
+        self.asking = false;
+    }
+
     /// A request that went out with this signature was told that it is not, or no longer, good.
     pub(crate) fn refused(&mut self, generation: u32) {
         if generation == self.generation {

@@ -385,3 +385,55 @@ fn a_check_that_must_be_by_sha_1_is_final_there() {
         "{message}"
     );
 }
+
+/// What the store has of the next slice, which must be the one from here, is not what was sent.
+fn damage(script: &mut Script, offset: u64) {
+    let task = slice(script, offset);
+    let refusal = Refusal {
+        http_status: 200,
+        code: None,
+        class: codes::Class::Damaged,
+        ambiguous: true,
+        api: Api::FilesV1,
+        ..refusal(-4016)
+    };
+    script
+        .client
+        .report(task, Err(TaskFailure::Refused(refusal)), script.now);
+}
+
+#[test]
+fn a_damaged_slice_that_the_server_goes_on_behind_has_all_of_it_sent_once_more() {
+    for last in [false, true] {
+        let mut script = began();
+        for round in 0..2 {
+            script.answer(Init, at("a", 0));
+            store(&mut script, 0);
+            store(&mut script, 100);
+            damage(&mut script, 200);
+            let answer = if last { links() } else { at("a", 250) };
+            script.answer(Init, answer);
+            if round == 0 {
+                script.hash();
+                script.answer(Init, at("a", 250));
+                script
+                    .answer(Stat, object_of(100))
+                    .answer(Delete, Answer::Deleted);
+            }
+        }
+        assert_eq!(script.status(), Status::ContentRejected, "last {last}");
+    }
+}
+
+#[test]
+fn a_damaged_slice_whose_offset_is_named_again_goes_again() {
+    let mut script = began();
+    script.answer(Init, at("a", 0));
+    damage(&mut script, 0);
+    script.answer(Init, at("a", 0));
+    store(&mut script, 0);
+    store(&mut script, 100);
+    complete(&mut script, 200);
+    script.verify();
+    assert!(script.object().verified);
+}

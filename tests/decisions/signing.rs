@@ -275,3 +275,72 @@ fn so_do_sources_that_may_block_and_one_worker_is_enough_for_all() {
         );
     }
 }
+
+#[test]
+fn a_source_that_gives_nothing_does_not_keep_others_from_being_signed() {
+    for connections in [2, 4, 8] {
+        let options = ClientOptions {
+            connections,
+            ..asking()
+        };
+        let mut client = Client::new(options, 7);
+        let stream = client.begin(
+            Specification {
+                blocks: true,
+                ..specification(plain())
+            },
+            Duration::ZERO,
+        );
+        // Its init is signed and answered, and then all that it may have under way waits for the stream.
+        let mut waiting = 0;
+        while let Next::Task(task) = client.next(Duration::ZERO) {
+            let answer = match &task.work {
+                Work::Sign(_) => Done::Signed { good_for: LIFE },
+                Work::Request(cos_slice::protocol::Operation::Init(_)) => Done::Answered(session(None)),
+                _ => {
+                    waiting += 1;
+                    continue;
+                }
+            };
+            client.report(task, Ok(answer), Duration::ZERO);
+        }
+        assert!(
+            waiting >= 1 && waiting <= connections / 2,
+            "{waiting} of {connections}"
+        );
+        let other = client.begin(specification(plain()), Duration::ZERO);
+        let next = client.next(Duration::ZERO);
+        assert!(
+            matches!(next, Next::Task(task) if task.job == other && matches!(task.work, Work::Sign(_))),
+            "{connections}"
+        );
+        let _ = stream;
+    }
+}
+
+#[test]
+fn what_waited_for_its_signature_is_not_sent_once_the_upload_has_failed() {
+    let specification = Specification {
+        checkpoint: true,
+        ..specification(plain())
+    };
+    let mut script = Script::specified(asking(), specification);
+    script.save();
+    sign(&mut script, Init, LIFE);
+    script.begin();
+    script.save();
+    let first = script.request(Slice);
+    script.now += LIFE;
+    let asked = question(&mut script, Slice);
+    let fatal = Err(TaskFailure::Refused(refusal(-5999)));
+    script.client.report(first, fatal, script.now);
+    script.save();
+    assert_eq!(script.status(), Status::Refused);
+    script
+        .client
+        .report(asked, Ok(Done::Signed { good_for: LIFE }), script.now);
+    assert!(matches!(
+        script.client.next(script.now),
+        Next::Idle | Next::WakeAt(_)
+    ));
+}

@@ -166,6 +166,67 @@ fn a_damaged_slice_goes_again_and_does_not_count_before() {
 }
 
 #[test]
+fn a_damaged_slice_that_is_said_to_be_there_already_has_all_of_it_sent_once_more() {
+    let mut script = Script::new(plain());
+    script.begin();
+    for round in 0..2 {
+        let task = script.request(OperationKind::Slice);
+        script.client.report(task, Err(damaged()), script.now);
+        for (task, slice) in script.slices() {
+            assert_ne!(slice.offset, 0);
+            let stored = Ok(Done::Answered(Answer::Stored(Stored::default())));
+            script.client.report(task, stored, script.now);
+        }
+        let mut slice = script.request(OperationKind::Slice);
+        while !matches!(&slice.work, Work::Request(Operation::Slice(slice)) if slice.offset == 0) {
+            let stored = Ok(Done::Answered(Answer::Stored(Stored::default())));
+            script.client.report(slice, stored, script.now);
+            slice = script.request(OperationKind::Slice);
+        }
+        let there = Err(TaskFailure::Refused(refusal(-4015)));
+        script.client.report(slice, there, script.now);
+        if round == 0 {
+            script.refuse(OperationKind::Init, -4019);
+            script.answer(OperationKind::List, unfinished_of_ours(&[(0, 250)]));
+            script
+                .answer(OperationKind::Stat, unfinished_stat())
+                .answer(OperationKind::Delete, Answer::Deleted);
+            script.begin();
+        }
+    }
+    assert_eq!(script.status(), Status::ContentRejected);
+}
+
+fn unfinished_stat() -> Answer {
+    let Answer::Status(status) = object(SIZE, None) else {
+        unreachable!()
+    };
+    Answer::Status(cos_slice::protocol::ObjectStatus {
+        received: Some(100),
+        ..status
+    })
+}
+
+#[test]
+fn a_damaged_slice_that_is_listed_is_not_built_upon() {
+    let mut script = Script::new(plain());
+    script.begin();
+    let slices = script.slices();
+    let [(first, _), (second, _)] = slices.try_into().unwrap();
+    script.client.report(first, Err(damaged()), script.now);
+    let lost = Err(TaskFailure::Refused(refusal(-290)));
+    script.client.report(second, lost, script.now);
+    script.answer(OperationKind::List, unfinished_of_ours(&[(0, 200)]));
+    script.refuse(OperationKind::Init, -4019);
+    script.answer(OperationKind::List, unfinished_of_ours(&[(0, 200)]));
+    script
+        .answer(OperationKind::Stat, unfinished_stat())
+        .answer(OperationKind::Delete, Answer::Deleted);
+    script.begin().store_all();
+    script.answer(OperationKind::Finish, links()).verify();
+}
+
+#[test]
 fn slices_that_are_damaged_again_and_again_end_the_upload() {
     let mut script = Script::new(plain());
     script.begin();

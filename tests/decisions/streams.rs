@@ -6,10 +6,11 @@ use cos_slice::protocol::OperationKind::{Finish, Init, List, Slice, Stat};
 use cos_slice::protocol::digest::Hasher;
 use cos_slice::protocol::{Answer, MAX_OBJECT_SIZE};
 use cos_slice::upload::failure::{SourceFailure, SourceFault, TaskFailure};
-use cos_slice::upload::options::UploadOptions;
+use cos_slice::upload::options::{ClientOptions, UploadOptions};
 use cos_slice::upload::progress::Phase;
 use cos_slice::upload::status::Status;
 use cos_slice::upload::task::{Done, Reading, Specification, Work};
+use cos_slice::upload::{Client, Next};
 
 use super::script::*;
 
@@ -145,4 +146,53 @@ fn without_a_digest_a_stream_s_object_is_known_by_its_size() {
     script.answer(Finish, links());
     script.answer(Stat, object(SIZE, Some(sha_of(b"anything"))));
     assert!(script.object().verified && script.object().sha.is_none());
+}
+
+#[test]
+fn slices_larger_than_were_asked_for_are_not_held_in_memory() {
+    for (slice_size, status) in [(3 << 20, None), ((3 << 20) + 1, Some(Status::BadReply))] {
+        let mut script = script(Reading::Once, plain());
+        let init = script.request(Init);
+        let session = Answer::Session(cos_slice::protocol::Session {
+            session: "s1".into(),
+            slice_size,
+            serial: None,
+            offset: 0,
+        });
+        script
+            .client
+            .report(init, Ok(Done::Answered(session)), script.now);
+        let ended = script.client.result(script.id).map(|_| script.status());
+        assert_eq!(ended, status, "{slice_size}");
+    }
+}
+
+#[test]
+fn sources_that_give_nothing_to_be_spooled_leave_half_of_the_workers_to_the_others() {
+    for connections in [2, 8] {
+        let options = ClientOptions {
+            connections,
+            ..ClientOptions::default()
+        };
+        let mut client = Client::new(options, 7);
+        for _ in 0..connections {
+            let _ = client.begin(
+                Specification {
+                    reading: Reading::AfterSpooling,
+                    ..specification(plain())
+                },
+                Duration::ZERO,
+            );
+        }
+        for _ in 0..connections / 2 {
+            let next = client.next(Duration::ZERO);
+            assert!(matches!(next, Next::Task(task) if matches!(task.work, Work::Spool)));
+        }
+        let other = client.begin(specification(plain()), Duration::ZERO);
+        let next = client.next(Duration::ZERO);
+        assert!(
+            matches!(next, Next::Task(task) if task.job == other),
+            "{connections}"
+        );
+    }
 }

@@ -130,14 +130,17 @@ impl Crowd {
         self.check_places();
     }
 
-    /// Of the workers no more than half do what may take as long as somebody else likes.
+    /// Of the workers no more than half do what may take as long as somebody else likes, or one of two where a signer is asked.
     fn check_places(&self) {
         let tasks = || self.under_way.values().chain(&self.hanging);
         let may_block = |task: &&Task| self.members[&task.job].blocks || matches!(task.work, Work::Sign(_));
         let (all, blocking) = (tasks().count(), tasks().filter(may_block).count());
         let connections = self.options.connections as usize;
         assert!(all <= connections, "{all} tasks for {connections} workers");
-        let most = (connections / 2).max(1);
+        let most = match self.options.asks_signer {
+            true => (connections / 2).max(2).min(connections),
+            false => (connections / 2).max(1),
+        };
         assert!(
             blocking <= most,
             "{blocking} tasks that may block for {connections} workers"

@@ -168,7 +168,7 @@ impl Machine {
     }
 
     /// Ends the upload once the checkpoint is as it should be then.
-    fn close(&mut self, result: Result<Object, Error>) {
+    pub(super) fn close(&mut self, result: Result<Object, Error>) {
         if self.checkpoint && (self.saved || result.is_ok()) {
             let result = Box::new(result);
             self.saving = Saving::NotNeeded;

@@ -22,7 +22,9 @@ impl Machine {
                 self.send_slices(session.session, session.slice_size, &Ranges::default(), serial);
             }
             (Goal::Init, Answer::Complete(links)) if self.options.hash => {
-                self.complete(self.outcome(), links);
+                if !self.builds_on_damage(None) {
+                    self.complete(self.outcome(), links);
+                }
             }
             (Goal::CreateParent(level), Answer::Created) => {
                 let level = *level;
@@ -73,6 +75,17 @@ impl Machine {
     }
 
     pub(super) fn send_slices(&mut self, session: Arc<str>, slice_size: u64, present: &Ranges, serial: bool) {
+        // A slice of a stream is held in memory, and how much that is must not be the server's choice.
+        let largest = self.options.slice_sizes.all().iter().copied().max();
+        let most = largest.unwrap_or(0).max(self.options.slice_size);
+        if self.reading == Reading::Once && slice_size > most {
+            let text = format!(
+                "{}: the server wants slices of {slice_size} bytes, and of a stream at most {most} are held in memory",
+                self.name
+            );
+            let advice = "Have the stream spooled, or name the store's slice sizes.";
+            return self.fail(Error::new(Status::BadReply, text).with_note(advice));
+        }
         let Some(plan) = Plan::new(self.size, slice_size, present) else {
             let text = format!(
                 "{}: the server answered a slice size of {slice_size}, which is absurd (more than {MAX_SLICES} slices)",
@@ -85,6 +98,9 @@ impl Machine {
     }
 
     pub(super) fn send(&mut self, sending: Sending, save_first: bool) {
+        if self.builds_on_damage(Some(&sending.plan)) {
+            return;
+        }
         self.progress.phase = Phase::Sending;
         self.step = Step::Send(sending);
         if save_first {
@@ -245,7 +261,7 @@ impl Machine {
             );
             return self.fail(Error::new(Status::ServerFailed, text).with_note("Run it again later."));
         }
-        self.commit_unanswered = false;
+        (self.commit_unanswered, self.damage) = (false, None);
         self.best_done_bytes = 0;
         if clean {
             (self.distrust, self.cleaned, self.session_refused) = (true, true, true);

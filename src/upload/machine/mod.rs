@@ -20,6 +20,7 @@
 mod beginning;
 mod conclusion;
 mod control;
+mod damage;
 mod offsets;
 mod parents;
 mod slices;
@@ -210,6 +211,7 @@ pub(crate) struct Machine {
     conflict: Option<Error>,
     /// The unfinished upload at the path is ours and its bytes are wrong.
     distrust: bool,
+    damage: Option<damage::Damage>,
     /// The one clean restart was made.
     cleaned: bool,
     /// A slice was sent in this run.
@@ -274,6 +276,7 @@ impl Machine {
             is_complete: false,
             conflict: None,
             distrust: false,
+            damage: None,
             cleaned: false,
             tried_slices: false,
             restarts: 0,
@@ -298,6 +301,16 @@ impl Machine {
 
     pub(crate) fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// Whether it is decided how the upload ends.
+    pub(crate) fn is_closing(&self) -> bool {
+        matches!(self.step, Step::Close { .. } | Step::Over)
+    }
+
+    /// Whether the source has yet to be read to its end.
+    pub(crate) fn is_unspooled(&self) -> bool {
+        self.unspooled
     }
 
     /// Whether the server has these bytes for good, so that nobody will ask for them again unless it loses them.

@@ -41,6 +41,7 @@ impl Machine {
         sending.plan.mark_done(index);
         sending.unproven |= !proven;
         if proven {
+            self.damage_is_mended(slice);
             self.note_plan();
         }
     }
@@ -57,7 +58,12 @@ impl Machine {
             TaskFailure::Refused(refusal) => {
                 let error = Error::refused(&self.name, self.slice_place(slice), &refusal);
                 match refusal.class {
-                    Class::Retry | Class::Damaged => (Some(Kind::Again), refusal.retry_after, error),
+                    Class::Retry => (Some(Kind::Again), refusal.retry_after, error),
+                    Class::Damaged => {
+                        self.note_damage(slice, &error);
+                        (Some(Kind::Again), refusal.retry_after, error)
+                    }
+                    Class::Delivered if self.is_damaged(slice) => return self.damage_stays(slice),
                     Class::Overload => (Some(Kind::Overload), refusal.retry_after, error),
                     Class::Resign => (Some(Kind::Resign), refusal.retry_after, error),
                     // Who may forget the slice must know that it is there.
