@@ -353,24 +353,13 @@ fn content_that_does_not_match_is_hashed_thrown_away_and_sent_once_more() {
     refuse_next_slice(&mut script, -4016);
     script.hash();
     assert_eq!(named(&mut script, at("a", 100)), None);
-    let unfinished = object_of(100);
-    script.answer(Stat, unfinished).answer(Delete, Answer::Deleted);
+    script.answer(Stat, received(100)).answer(Delete, Answer::Deleted);
     assert_eq!(named(&mut script, at("b", 0)), None);
     for offset in [0, 100] {
         store(&mut script, offset);
     }
     refuse_next_slice(&mut script, -4016);
     assert_eq!(script.status(), Status::ContentRejected);
-}
-
-fn object_of(received: u64) -> Answer {
-    let Answer::Status(status) = object(SIZE, None) else {
-        unreachable!()
-    };
-    Answer::Status(cos_slice::protocol::ObjectStatus {
-        received: Some(received),
-        ..status
-    })
 }
 
 #[test]
@@ -416,9 +405,7 @@ fn a_damaged_slice_that_the_server_goes_on_behind_has_all_of_it_sent_once_more()
             if round == 0 {
                 script.hash();
                 script.answer(Init, at("a", 250));
-                script
-                    .answer(Stat, object_of(100))
-                    .answer(Delete, Answer::Deleted);
+                script.answer(Stat, received(100)).answer(Delete, Answer::Deleted);
             }
         }
         assert_eq!(script.status(), Status::ContentRejected, "last {last}");

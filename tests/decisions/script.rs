@@ -263,6 +263,16 @@ pub fn object(size: u64, sha: Option<Sha1Digest>) -> Answer {
     })
 }
 
+/// What stat tells of an unfinished upload.
+pub fn received(bytes: u64) -> Answer {
+    Answer::Status(ObjectStatus {
+        size: SIZE,
+        received: Some(bytes),
+        sha: None,
+        links: Links::default(),
+    })
+}
+
 pub fn unfinished(sha: Option<Sha1Digest>, parts: &[(u64, u64)]) -> Answer {
     Answer::Unfinished(Unfinished {
         session: "listed".into(),

@@ -121,21 +121,11 @@ fn a_directory_and_a_delete_have_signatures_of_their_own_and_each_attempt_anothe
     script.answer(CreateDirectory, Answer::Created);
     script.refuse(Init, -4019);
     script.answer(List, unfinished(None, &[(0, 100)]));
-    script.answer(Stat, unfinished_status());
+    script.answer(Stat, received(100));
     sign(&mut script, Delete, LIFE);
     script.lose(Delete);
     sign(&mut script, Delete, LIFE);
     script.answer(Delete, Answer::Deleted).begin();
-}
-
-fn unfinished_status() -> Answer {
-    let Answer::Status(status) = object(SIZE, None) else {
-        unreachable!()
-    };
-    Answer::Status(cos_slice::protocol::ObjectStatus {
-        received: Some(100),
-        ..status
-    })
 }
 
 #[test]

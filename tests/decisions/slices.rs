@@ -189,22 +189,12 @@ fn a_damaged_slice_that_is_said_to_be_there_already_has_all_of_it_sent_once_more
             script.refuse(OperationKind::Init, -4019);
             script.answer(OperationKind::List, unfinished_of_ours(&[(0, 250)]));
             script
-                .answer(OperationKind::Stat, unfinished_stat())
+                .answer(OperationKind::Stat, received(100))
                 .answer(OperationKind::Delete, Answer::Deleted);
             script.begin();
         }
     }
     assert_eq!(script.status(), Status::ContentRejected);
-}
-
-fn unfinished_stat() -> Answer {
-    let Answer::Status(status) = object(SIZE, None) else {
-        unreachable!()
-    };
-    Answer::Status(cos_slice::protocol::ObjectStatus {
-        received: Some(100),
-        ..status
-    })
 }
 
 #[test]
@@ -220,7 +210,7 @@ fn a_damaged_slice_that_is_listed_is_not_built_upon() {
     script.refuse(OperationKind::Init, -4019);
     script.answer(OperationKind::List, unfinished_of_ours(&[(0, 200)]));
     script
-        .answer(OperationKind::Stat, unfinished_stat())
+        .answer(OperationKind::Stat, received(100))
         .answer(OperationKind::Delete, Answer::Deleted);
     script.begin().store_all();
     script.answer(OperationKind::Finish, links()).verify();

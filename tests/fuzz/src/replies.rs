@@ -3,11 +3,10 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
-use cos_slice::protocol::json_v2::decode;
 use cos_slice::protocol::md5::Md5Hasher;
 use cos_slice::protocol::reply::{Head, MAX_MESSAGE_BYTES, ReplyError};
 use cos_slice::protocol::{
-    Answer, Finish, Init, Links, Operation, OperationKind, Refusal, SingleUpload, Slice,
+    Answer, Api, Finish, Init, Links, Operation, OperationKind, Refusal, SingleUpload, Slice,
 };
 use serde_json::Value;
 
@@ -19,11 +18,19 @@ pub(crate) fn run(data: &[u8]) {
     let head = head(&mut input);
     let chunk = usize::from(input.byte()).max(1);
     let body = input.rest();
+    read(Api::FilesV2, &operation, &head, body, chunk);
+    if !matches!(operation.kind(), OperationKind::List | OperationKind::Finish) {
+        read(Api::FilesV1, &operation, &head, body, chunk);
+    }
+}
 
-    let result = decode(&operation, &head, &mut &body[..]);
+/// The same reply as a protocol reads it that has the operation.
+fn read(api: Api, operation: &Operation, head: &Head, body: &[u8], chunk: usize) {
+    let decode = |body: &mut dyn Read| api.decode(operation, head, body);
+    let result = decode(&mut &body[..]);
     match &result {
-        Ok(answer) => check_answer(&operation, &head, body, answer),
-        Err(ReplyError::Refused(refusal)) => check_refusal(&head, refusal),
+        Ok(answer) => check_answer(operation, head, body, answer),
+        Err(ReplyError::Refused(refusal)) => check_refusal(head, refusal),
         Err(ReplyError::Read(error)) => panic!("nothing can fail to be read: {error}"),
     }
 
@@ -32,7 +39,7 @@ pub(crate) fn run(data: &[u8]) {
         chunk,
         breaks: false,
     };
-    let in_pieces = decode(&operation, &head, &mut pieces);
+    let in_pieces = decode(&mut pieces);
     assert_eq!(
         format!("{result:?}"),
         format!("{in_pieces:?}"),
@@ -44,7 +51,7 @@ pub(crate) fn run(data: &[u8]) {
         chunk,
         breaks: true,
     };
-    if let Ok(answer) = decode(&operation, &head, &mut broken) {
+    if let Ok(answer) = decode(&mut broken) {
         assert_eq!(
             head.http_status, 404,
             "a reply that broke off was taken for {answer:?}"
@@ -140,6 +147,8 @@ fn check_answer(operation: &Operation, head: &Head, body: &[u8], answer: &Answer
         (Finish | Upload, Answer::Complete(links)) => check_links(links),
         (Stat, Answer::Status(status)) => check_links(&status.links),
         (Slice, Answer::Stored(_)) => {}
+        // The last one, where there is no finish.
+        (Slice, Answer::Complete(links)) => check_links(links),
         // Nothing there: told by a code, or by the status alone.
         (List | Stat, Answer::Absent) => return,
         (Delete, Answer::Deleted) => return,
