@@ -15,9 +15,14 @@ impl Machine {
             (Some(theirs), Some(ours)) => Some(theirs == ours),
             // Nothing equals nothing.
             _ if self.size == 0 => Some(true),
-            // What was not there before our finish, and is complete and has our size after it, is ours.
-            // Where there is no finish, one wrong answer to init would be enough to make somebody else's object ours.
-            _ if self.rules.has_finish && self.commit_sent && self.absent_before && self.is_complete => {
+            // What was not there before our finish, and is complete and has our size after it, is ours, if that finish may have
+            // had its effect. One that was refused had none, and then a wrong answer to init would be enough to make
+            // somebody else's object ours; as where there is no finish.
+            _ if self.rules.has_finish
+                && self.commit_unanswered
+                && self.absent_before
+                && self.is_complete =>
+            {
                 Some(true)
             }
             _ => None,
