@@ -342,6 +342,23 @@ fn a_stream_that_is_longer_than_may_be_spooled_and_a_folder_that_is_not_there_se
 }
 
 #[test]
+fn a_stream_whose_folder_was_not_there_is_uploaded_whole_by_the_next_run() {
+    let stage = Stage::new();
+    let folder = stage.folder.path().join("later");
+    let spool = Spool {
+        folder: Some(folder.clone()),
+        limit: 3 * SLICE,
+    };
+    let bytes = content(2 * SLICE + 1, 1);
+    let source = of_stream(stream(Cursor::new(bytes.clone())), None, Some(spool)).unwrap();
+    let upload = upload_with(&stage.client(), source);
+    assert_eq!(upload.run(None).unwrap_err().status, Status::Resources);
+    std::fs::create_dir(folder).unwrap();
+    upload.run(None).unwrap();
+    assert!(stage.object() == bytes);
+}
+
+#[test]
 fn a_reader_that_fails_ends_the_run_and_the_next_one_goes_on_where_it_stopped() {
     struct Failing(VecDeque<io::Result<Vec<u8>>>);
     impl Read for Failing {
