@@ -160,7 +160,7 @@
 #define COS_SLICE_ERR_OTHER_UPLOAD (-304)
 /* The path's directory does not exist there. */
 #define COS_SLICE_ERR_NOT_FOUND (-305)
-/* The object is larger than the service accepts. */
+/* The content is larger than the service accepts, than was said, or than may be spooled. */
 #define COS_SLICE_ERR_TOO_LARGE (-306)
 /* The server kept asking to slow down. */
 #define COS_SLICE_ERR_SERVER_BUSY (-307)
@@ -948,7 +948,8 @@ int32_t cos_slice_upload_set_read_at(cos_slice_upload *upload,
  * Of known size, and without cos_slice_upload_set_spool, it is sent while it is read. Each slice is held in memory until the
  * server has it, at most one for each connection and one more. There is no SHA-1 before it is sent (see
  * cos_slice_upload_set_hash), and a part that the server lost after it was let go ends the run with
- * COS_SLICE_ERR_NOT_RESTARTABLE. A stream with fewer or more bytes than size ends it with COS_SLICE_ERR_SOURCE_CHANGED.
+ * COS_SLICE_ERR_NOT_RESTARTABLE. A stream with fewer bytes than size ends it with COS_SLICE_ERR_SOURCE_CHANGED,
+ * one with more with COS_SLICE_ERR_TOO_LARGE.
  * Of unknown size it must be spooled.
  *
  * user_data is passed through. drop, which may be NULL, is called exactly once with it: when another source is set or the
@@ -965,7 +966,8 @@ int32_t cos_slice_upload_set_stream(cos_slice_upload *upload,
  * Has a stream written to a temporary file before it is sent, up to limit_bytes, at most 68719476736; 0 turns that off, as it
  * is without this call. Then it may be of unknown size, is hashed like a file, and any part can be sent once more. The file
  * is made in the directory, UTF-8 and copied, or where the system has temporary files (TMPDIR) for NULL; it has no name
- * there, so nothing is left of it. A stream that is longer ends the run with COS_SLICE_ERR_RESOURCES, a full disk too.
+ * there, so nothing is left of it. TMPDIR is read on the thread that runs or starts the upload. A stream that is longer ends
+ * the run with COS_SLICE_ERR_TOO_LARGE; a full disk, or a directory that is not there, with COS_SLICE_ERR_RESOURCES.
  */
 COS_SLICE_API
 int32_t cos_slice_upload_set_spool(cos_slice_upload *upload,

@@ -99,7 +99,7 @@ impl SpoolSource {
         let name = self.stream.name();
         if let Some(size) = self.size.filter(|size| position > *size) {
             let text = format!("{name} has more than the {size} bytes that it was said to have");
-            return Err(SourceFailure::new(SourceFault::Changed, text));
+            return Err(SourceFailure::new(SourceFault::TooLarge, text));
         }
         if let Err(text) = options::validate_size(position) {
             let text = format!("{name} is too long: {text}");
@@ -107,9 +107,8 @@ impl SpoolSource {
         }
         let limit = self.limit;
         if position > limit {
-            let text =
-                format!("{name} has more than the {limit} bytes that may be spooled; raise that limit");
-            return Err(SourceFailure::new(SourceFault::NoRoom, text));
+            let text = format!("{name} has more than the {limit} bytes that may be spooled");
+            return Err(SourceFailure::new(SourceFault::TooLarge, text));
         }
         Ok(())
     }
@@ -237,12 +236,12 @@ mod tests {
     fn what_is_longer_than_the_limit_or_than_was_said_is_refused_and_its_rest_is_never_taken_for_it() {
         let (_folder, source) = spooled(Cursor::new(vec![7; 101]), None, 100);
         let (kind, text) = fault(&source);
-        assert_eq!(kind, SourceFault::NoRoom);
+        assert_eq!(kind, SourceFault::TooLarge);
         assert!(text.contains("more than the 100 bytes"), "{text}");
         assert_eq!(fault(&source).0, SourceFault::Gone);
 
         let (_folder, source) = spooled(Cursor::new(vec![7; 101]), Some(100), 1000);
-        assert_eq!(fault(&source).0, SourceFault::Changed);
+        assert_eq!(fault(&source).0, SourceFault::TooLarge);
         let (_folder, source) = spooled(Cursor::new(vec![7; 99]), Some(100), 1000);
         let (kind, text) = fault(&source);
         assert!(
