@@ -669,8 +669,9 @@ int32_t cos_slice_sign(const char *app_id,
                        cos_slice_error **error);
 
 /**
- * The authorization string, as it goes into the Authorization header. Borrowed: valid until the signature is freed. NULL for
- * NULL, and inside a signer before it has set one.
+ * The authorization string, as it goes into the Authorization header. Borrowed: valid until the signature is freed, inside a
+ * signer until it returns or calls cos_slice_signature_set or cos_slice_signature_fail again. NULL for NULL, and inside a
+ * signer before it has set one.
  */
 COS_SLICE_API
 const char *cos_slice_signature_text(const cos_slice_signature *signature);

@@ -380,8 +380,9 @@ impl cos_slice_sign_request {
     }
 }
 
-/// The authorization string, as it goes into the Authorization header. Borrowed: valid until the signature is freed. NULL for
-/// NULL, and inside a signer before it has set one.
+/// The authorization string, as it goes into the Authorization header. Borrowed: valid until the signature is freed, inside a
+/// signer until it returns or calls cos_slice_signature_set or cos_slice_signature_fail again. NULL for NULL, and inside a
+/// signer before it has set one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_signature_text(signature: *const cos_slice_signature) -> *const c_char {
     enter!(signature).get(std::ptr::null(), |signature| match &*signature.lock() {
