@@ -160,7 +160,7 @@
 #define COS_SLICE_ERR_OTHER_UPLOAD (-304)
 /* The path's directory does not exist there. */
 #define COS_SLICE_ERR_NOT_FOUND (-305)
-/* The object is larger than the service accepts. */
+/* The content is larger than the service accepts, than was said, or than may be spooled. */
 #define COS_SLICE_ERR_TOO_LARGE (-306)
 /* The server kept asking to slow down. */
 #define COS_SLICE_ERR_SERVER_BUSY (-307)
@@ -340,7 +340,7 @@ typedef struct {
  * calls cos_slice_signature_fail. Anything but 0 is a failure too. The upload then ends with COS_SLICE_ERR_SIGNER.
  *
  * It is called on threads of the library, and may block: at most half of the client's connections are used for that at a
- * time. It may be called on several threads at once for different uploads, and never twice at once for one. Nothing interrupts
+ * time; with one connection that one is, and the client's other uploads wait. It may be called on several threads at once for different uploads, and never twice at once for one. Nothing interrupts
  * it, a cancel or a deadline of the upload neither, so what it does needs a time limit. request and signature are valid until
  * it returns. Inside, cancel and getters may be called; a free is carried out when it has returned; run, start and wait of any
  * upload answer COS_SLICE_ERR_BUSY. It must return, and must not throw.
@@ -410,7 +410,8 @@ typedef int32_t (*cos_slice_progress_fn)(const cos_slice_progress *progress, voi
  * 0 only at the end; a negative number where it failed, which ends the run with COS_SLICE_ERR_FILE_READ and is told by
  * cos_slice_error_callback_value.
  *
- * It is called from several threads of the library at once, and may block; then a cancel waits for it. Inside, only cancel
+ * It is called from several threads of the library at once, and may block; then a cancel waits for it, and on a client with
+ * one connection all its uploads do. Inside, only cancel
  * and getters may be called; a free is carried out when it has returned; run, start and wait of any upload, and the settings
  * of this one, answer COS_SLICE_ERR_BUSY. It must return, and must not throw.
  */
@@ -602,7 +603,8 @@ int32_t cos_slice_client_set_authorization(cos_slice_client *client,
 /**
  * Has a callback sign, for the account of an app id (decimal digits): for programs that must not have the key. It is asked once
  * for each upload, then again 30 seconds before the string expires, whenever the service refuses it as expired or invalid, and
- * for each one-time signature.
+ * for each one-time signature. It is asked before a slice is read: where that comes from a slow stream, the string should be good
+ * for longer than the slice takes to come, since one that expires meanwhile is refused first, and asked for again.
  *
  * user_data is passed through. drop, which may be NULL, is called exactly once with it: when another signer is set, when the
  * client and the last of its uploads have ended, or at once where this call fails; on any thread, after the last call of sign.
@@ -669,8 +671,9 @@ int32_t cos_slice_sign(const char *app_id,
                        cos_slice_error **error);
 
 /**
- * The authorization string, as it goes into the Authorization header. Borrowed: valid until the signature is freed. NULL for
- * NULL, and inside a signer before it has set one.
+ * The authorization string, as it goes into the Authorization header. Borrowed: valid until the signature is freed, inside a
+ * signer until it returns or calls cos_slice_signature_set or cos_slice_signature_fail again. NULL for NULL, and inside a
+ * signer before it has set one.
  */
 COS_SLICE_API
 const char *cos_slice_signature_text(const cos_slice_signature *signature);
@@ -696,8 +699,8 @@ int32_t cos_slice_client_set_slice_sizes(cos_slice_client *client,
 /**
  * Adds a field to each form that is sent to the store, between the operation's name and the fields of the protocol. The texts
  * are copied. The name has 1 to 64 visible ASCII characters other than \" and \\, is none of the protocol's own fields, and
- * was not added before; the value is UTF-8 without control characters, and no message ever shows it. At most 16 fields, with
- * 8192 bytes for all names and values. One that is refused stays at fault: make another client.
+ * was not added before; the value is UTF-8 without control characters, and no message ever shows it, also where the store
+ * says it back, if it has 4 bytes or more. At most 16 fields, with 8192 bytes for all names and values. One that is refused stays at fault: make another client.
  */
 COS_SLICE_API
 int32_t cos_slice_client_add_form_field(cos_slice_client *client,
@@ -707,8 +710,8 @@ int32_t cos_slice_client_add_form_field(cos_slice_client *client,
 /**
  * Adds a header to each request to the store. The texts are copied. The name has 1 to 64 characters of those that names of
  * headers have, is none that the library sets itself (Host, Content-Length, Authorization and the like), and was not added
- * before; the value has visible ASCII characters, with spaces only between them, and no message ever shows it. At most 16
- * headers, with 8192 bytes for all names and values. One that is refused stays at fault: make another client.
+ * before; the value has visible ASCII characters, with spaces only between them, and no message ever shows it, as of a form
+ * field's. At most 16 headers, with 8192 bytes for all names and values. One that is refused stays at fault: make another client.
  */
 COS_SLICE_API
 int32_t cos_slice_client_add_header(cos_slice_client *client,
@@ -948,7 +951,8 @@ int32_t cos_slice_upload_set_read_at(cos_slice_upload *upload,
  * Of known size, and without cos_slice_upload_set_spool, it is sent while it is read. Each slice is held in memory until the
  * server has it, at most one for each connection and one more. There is no SHA-1 before it is sent (see
  * cos_slice_upload_set_hash), and a part that the server lost after it was let go ends the run with
- * COS_SLICE_ERR_NOT_RESTARTABLE. A stream with fewer or more bytes than size ends it with COS_SLICE_ERR_SOURCE_CHANGED.
+ * COS_SLICE_ERR_NOT_RESTARTABLE. A stream with fewer bytes than size ends it with COS_SLICE_ERR_SOURCE_CHANGED,
+ * one with more with COS_SLICE_ERR_TOO_LARGE.
  * Of unknown size it must be spooled.
  *
  * user_data is passed through. drop, which may be NULL, is called exactly once with it: when another source is set or the
@@ -965,7 +969,8 @@ int32_t cos_slice_upload_set_stream(cos_slice_upload *upload,
  * Has a stream written to a temporary file before it is sent, up to limit_bytes, at most 68719476736; 0 turns that off, as it
  * is without this call. Then it may be of unknown size, is hashed like a file, and any part can be sent once more. The file
  * is made in the directory, UTF-8 and copied, or where the system has temporary files (TMPDIR) for NULL; it has no name
- * there, so nothing is left of it. A stream that is longer ends the run with COS_SLICE_ERR_RESOURCES, a full disk too.
+ * there, so nothing is left of it. TMPDIR is read on the thread that runs or starts the upload. A stream that is longer ends
+ * the run with COS_SLICE_ERR_TOO_LARGE; a full disk, or a directory that is not there, with COS_SLICE_ERR_RESOURCES.
  */
 COS_SLICE_API
 int32_t cos_slice_upload_set_spool(cos_slice_upload *upload,

@@ -4,14 +4,20 @@ use percent_encoding::utf8_percent_encode;
 
 use crate::protocol::location::ENCODED;
 
-/// As much of a secret as is never the same by chance, in bytes.
+/// As much of a secret as is never the same by chance, in bytes; a shorter one is looked for whole.
 const TELLING: usize = 12;
+
+/// The shortest secret that is looked for, in bytes: of fewer every text is full by chance.
+const SHORTEST: usize = 4;
 
 /// Ends a text, with `mark`, where it begins to repeat a secret, as it is or percent-encoded: error pages quote a
 /// request's first line and its headers, and an error's text is shown to people. Only letters and digits are sure to be
 /// quoted as they are, so what comes before the first longer run of them may be left where other characters were quoted
 /// in yet another form.
 pub(super) fn cut(text: &mut String, secret: &str, mark: &str) {
+    if secret.len() < SHORTEST {
+        return;
+    }
     let encoded = utf8_percent_encode(secret, ENCODED).to_string();
     let first = [secret, &encoded]
         .into_iter()
@@ -24,7 +30,7 @@ pub(super) fn cut(text: &mut String, secret: &str, mark: &str) {
 
 /// Where a text first has a telling piece of a secret.
 fn first_piece(text: &str, secret: &str) -> Option<usize> {
-    let pieces = secret.as_bytes().windows(TELLING);
+    let pieces = secret.as_bytes().windows(TELLING.min(secret.len()));
     let pieces = pieces.filter_map(|piece| std::str::from_utf8(piece).ok());
     pieces.filter_map(|piece| text.find(piece)).min()
 }
@@ -78,5 +84,21 @@ mod tests {
         let mut text = "text".to_owned();
         cut(&mut text, "short", "[secret]");
         assert_eq!(text, "text");
+    }
+
+    #[test]
+    fn a_short_secret_is_found_whole_and_one_of_three_bytes_or_none_is_left() {
+        for (secret, said, left) in [
+            ("hunter2", "no user hunter2 here", "no user [secret]"),
+            ("hunter2", "no user hunter here", "no user hunter here"),
+            ("a+b/", "field=a%2Bb%2F refused", "field=[secret]"),
+            ("pass", "pass", "[secret]"),
+            ("abc", "abc", "abc"),
+            ("", "abc", "abc"),
+        ] {
+            let mut text = said.to_owned();
+            cut(&mut text, secret, "[secret]");
+            assert_eq!(text, left);
+        }
     }
 }

@@ -120,12 +120,15 @@ impl Upload {
         self.set(|inner| inner.content.replace(Some(Whole::Source(source))))
     }
 
-    /// Lets go of what was set to be uploaded.
+    /// Lets go of what was set to be uploaded, and gives it back: to drop it may call the program, so it is not to be dropped
+    /// under a lock.
     ///
     /// # Errors
     /// [`Status::Busy`] while the upload runs.
-    pub fn forget_source(&self) -> Result<(), Error> {
-        self.set(|inner| inner.content.replace(None))
+    pub fn forget_source(&self) -> Result<impl Sized + use<>, Error> {
+        let mut forgotten = None;
+        self.set(|inner| forgotten = inner.content.replace(None))?;
+        Ok(forgotten)
     }
 
     /// Uploads only part of what was or will be set: the bytes from an offset on, so many of them or all that follow. `None`

@@ -255,10 +255,14 @@ pub fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// A descriptor of its own for what another descriptor has open; a program that this process starts does not get it.
+/// The lowest number that is none of standard input, output and error.
+const FIRST_FREE: RawFd = libc::STDERR_FILENO + 1;
+
+/// A descriptor of its own for what another descriptor has open; a program that this process starts does not get it. It is
+/// none of the standard ones, should the program have closed those: what it prints is not to go into the file.
 pub fn duplicate(descriptor: RawFd) -> io::Result<File> {
     // SAFETY: of a number that is no open descriptor this is an error, and nothing else happens.
-    let own = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 0) };
+    let own = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, FIRST_FREE) };
     if own < 0 {
         return Err(io::Error::last_os_error());
     }

@@ -60,8 +60,8 @@ pub unsafe extern "C" fn cos_slice_client_set_slice_sizes(
 
 /// Adds a field to each form that is sent to the store, between the operation's name and the fields of the protocol. The texts
 /// are copied. The name has 1 to 64 visible ASCII characters other than \" and \\, is none of the protocol's own fields, and
-/// was not added before; the value is UTF-8 without control characters, and no message ever shows it. At most 16 fields, with
-/// 8192 bytes for all names and values. One that is refused stays at fault: make another client.
+/// was not added before; the value is UTF-8 without control characters, and no message ever shows it, also where the store
+/// says it back, if it has 4 bytes or more. At most 16 fields, with 8192 bytes for all names and values. One that is refused stays at fault: make another client.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_client_add_form_field(
     client: *mut cos_slice_client,
@@ -78,8 +78,8 @@ pub unsafe extern "C" fn cos_slice_client_add_form_field(
 
 /// Adds a header to each request to the store. The texts are copied. The name has 1 to 64 characters of those that names of
 /// headers have, is none that the library sets itself (Host, Content-Length, Authorization and the like), and was not added
-/// before; the value has visible ASCII characters, with spaces only between them, and no message ever shows it. At most 16
-/// headers, with 8192 bytes for all names and values. One that is refused stays at fault: make another client.
+/// before; the value has visible ASCII characters, with spaces only between them, and no message ever shows it, as of a form
+/// field's. At most 16 headers, with 8192 bytes for all names and values. One that is refused stays at fault: make another client.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_client_add_header(
     client: *mut cos_slice_client,

@@ -106,11 +106,13 @@ impl cos_slice_operation {
         let settings = state.settings.clone();
         // Where a request is under way nothing is set, and the engine itself answers that it is busy.
         if engine.set_settings(|current| *current = settings).is_ok() {
-            match state.content.take() {
+            // Another thread's request may begin in between; what the engine did not take is kept for the next one.
+            match &state.content {
                 Some(Content::File(path)) => engine.set_file(path)?,
-                Some(Content::Memory(source)) => engine.set_source(source)?,
+                Some(Content::Memory(source)) => engine.set_source(source.clone())?,
                 None => {}
             }
+            state.content = None;
         }
         Ok(engine)
     }

@@ -45,7 +45,7 @@ const FIRST_SIZE: usize = size_of::<cos_slice_sign_request>();
 /// calls cos_slice_signature_fail. Anything but 0 is a failure too. The upload then ends with COS_SLICE_ERR_SIGNER.
 ///
 /// It is called on threads of the library, and may block: at most half of the client's connections are used for that at a
-/// time. It may be called on several threads at once for different uploads, and never twice at once for one. Nothing interrupts
+/// time; with one connection that one is, and the client's other uploads wait. It may be called on several threads at once for different uploads, and never twice at once for one. Nothing interrupts
 /// it, a cancel or a deadline of the upload neither, so what it does needs a time limit. request and signature are valid until
 /// it returns. Inside, cancel and getters may be called; a free is carried out when it has returned; run, start and wait of any
 /// upload answer COS_SLICE_ERR_BUSY. It must return, and must not throw.
@@ -197,7 +197,8 @@ pub unsafe extern "C" fn cos_slice_client_set_authorization(
 
 /// Has a callback sign, for the account of an app id (decimal digits): for programs that must not have the key. It is asked once
 /// for each upload, then again 30 seconds before the string expires, whenever the service refuses it as expired or invalid, and
-/// for each one-time signature.
+/// for each one-time signature. It is asked before a slice is read: where that comes from a slow stream, the string should be good
+/// for longer than the slice takes to come, since one that expires meanwhile is refused first, and asked for again.
 ///
 /// user_data is passed through. drop, which may be NULL, is called exactly once with it: when another signer is set, when the
 /// client and the last of its uploads have ended, or at once where this call fails; on any thread, after the last call of sign.
@@ -380,8 +381,9 @@ impl cos_slice_sign_request {
     }
 }
 
-/// The authorization string, as it goes into the Authorization header. Borrowed: valid until the signature is freed. NULL for
-/// NULL, and inside a signer before it has set one.
+/// The authorization string, as it goes into the Authorization header. Borrowed: valid until the signature is freed, inside a
+/// signer until it returns or calls cos_slice_signature_set or cos_slice_signature_fail again. NULL for NULL, and inside a
+/// signer before it has set one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_signature_text(signature: *const cos_slice_signature) -> *const c_char {
     enter!(signature).get(std::ptr::null(), |signature| match &*signature.lock() {

@@ -92,7 +92,8 @@ impl StreamSetting {
 /// 0 only at the end; a negative number where it failed, which ends the run with COS_SLICE_ERR_FILE_READ and is told by
 /// cos_slice_error_callback_value.
 ///
-/// It is called from several threads of the library at once, and may block; then a cancel waits for it. Inside, only cancel
+/// It is called from several threads of the library at once, and may block; then a cancel waits for it, and on a client with
+/// one connection all its uploads do. Inside, only cancel
 /// and getters may be called; a free is carried out when it has returned; run, start and wait of any upload, and the settings
 /// of this one, answer COS_SLICE_ERR_BUSY. It must return, and must not throw.
 #[expect(non_camel_case_types, reason = "the name in the C header")]
@@ -261,7 +262,8 @@ pub unsafe extern "C" fn cos_slice_upload_set_read_at(
 /// Of known size, and without cos_slice_upload_set_spool, it is sent while it is read. Each slice is held in memory until the
 /// server has it, at most one for each connection and one more. There is no SHA-1 before it is sent (see
 /// cos_slice_upload_set_hash), and a part that the server lost after it was let go ends the run with
-/// COS_SLICE_ERR_NOT_RESTARTABLE. A stream with fewer or more bytes than size ends it with COS_SLICE_ERR_SOURCE_CHANGED.
+/// COS_SLICE_ERR_NOT_RESTARTABLE. A stream with fewer bytes than size ends it with COS_SLICE_ERR_SOURCE_CHANGED,
+/// one with more with COS_SLICE_ERR_TOO_LARGE.
 /// Of unknown size it must be spooled.
 ///
 /// user_data is passed through. drop, which may be NULL, is called exactly once with it: when another source is set or the
@@ -292,7 +294,8 @@ pub unsafe extern "C" fn cos_slice_upload_set_stream(
 /// Has a stream written to a temporary file before it is sent, up to limit_bytes, at most 68719476736; 0 turns that off, as it
 /// is without this call. Then it may be of unknown size, is hashed like a file, and any part can be sent once more. The file
 /// is made in the directory, UTF-8 and copied, or where the system has temporary files (TMPDIR) for NULL; it has no name
-/// there, so nothing is left of it. A stream that is longer ends the run with COS_SLICE_ERR_RESOURCES, a full disk too.
+/// there, so nothing is left of it. TMPDIR is read on the thread that runs or starts the upload. A stream that is longer ends
+/// the run with COS_SLICE_ERR_TOO_LARGE; a full disk, or a directory that is not there, with COS_SLICE_ERR_RESOURCES.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_upload_set_spool(
     upload: *mut cos_slice_upload,

@@ -135,11 +135,19 @@ impl cos_slice_upload {
         Ok(())
     }
 
-    /// Takes what is to be uploaded. The engine lets go of what was, too, so that its data is dropped now.
+    /// Takes what is to be uploaded. The engine lets go of what was, too, so that its data is dropped now, and never by a
+    /// run, which gives the engine its source under the lock.
     pub(super) fn set_content(&self, whole: Result<Whole, Error>) -> Result<(), Error> {
-        self.set("source", whole, |settings, whole| settings.content.replace(whole))?;
-        let engine = self.lock().engine.clone();
-        engine.map_or(Ok(()), |engine| engine.forget_source())
+        let mut state = self.lock();
+        let forgotten = match &state.engine {
+            Some(engine) => Some(engine.forget_source()?),
+            None => None,
+        };
+        let noted = state.failures.note("source", whole);
+        let result = noted.map(|whole| state.settings.content.replace(whole));
+        drop(state);
+        drop(forgotten);
+        result.map(drop)
     }
 
     fn set_option<V>(

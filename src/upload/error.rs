@@ -127,7 +127,7 @@ impl Error {
             SourceFault::TooLarge => Status::TooLarge,
         };
         let mut message = format!("{name}: {}", failure.detail);
-        push_advice(&mut message, advice(status));
+        push_advice(&mut message, advice_on_source(status));
         Self {
             os_errno: failure.os_errno,
             callback_value: failure.callback_value,
@@ -248,11 +248,21 @@ fn status_of_network(failure: &NetworkFailure) -> Status {
     }
 }
 
+/// What to do next about a source: that it is too large was found out here, not by the service.
+fn advice_on_source(status: Status) -> &'static str {
+    match status {
+        Status::TooLarge => "Begin again with the whole content, its true size, and limits that hold it.",
+        status => advice(status),
+    }
+}
+
 /// What to do next, where the service's own code has no better advice.
 fn advice(status: Status) -> &'static str {
     match status {
-        Status::FileRead => "Nothing wrong was made on the server; run it again when the file can be read.",
-        Status::SourceChanged => "Run it again once nobody writes to the file.",
+        Status::FileRead => "Nothing wrong was made on the server; run it again when the source can be read.",
+        Status::SourceChanged => {
+            "Run it again once the source stays as it is and has the size that was said."
+        }
         Status::NotRestartable => "Begin again with the whole content, or have the stream spooled.",
         Status::Resolve => "Check the host in the endpoint or region, and the network.",
         Status::Connect => "Check the endpoint's host and port, and that the server is up.",

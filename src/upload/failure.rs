@@ -111,7 +111,7 @@ pub enum SourceFault {
     Gone,
     /// There is no room for it where it has to be kept before it is sent.
     NoRoom,
-    /// It turned out to be larger than the service takes.
+    /// It turned out to be larger than the service takes, than was said, or than may be kept before it is sent.
     TooLarge,
 }
 

@@ -86,7 +86,7 @@ statuses! {
     NotFound = -305, "ERR_NOT_FOUND", false,
         "The path's directory does not exist there.";
     TooLarge = -306, "ERR_TOO_LARGE", false,
-        "The object is larger than the service accepts.";
+        "The content is larger than the service accepts, than was said, or than may be spooled.";
     ServerBusy = -307, "ERR_SERVER_BUSY", true,
         "The server kept asking to slow down.";
     ServerFailed = -308, "ERR_SERVER_FAILED", true,

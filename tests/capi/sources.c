@@ -2,6 +2,7 @@
    spooled, and parts; what the functions do wrong, what may be called inside them, and when their data is dropped. */
 #include "check.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -107,7 +108,11 @@ static void descriptors(void)
     CHECK_STATUS(cos_slice_upload_set_descriptor(upload, descriptor), COS_SLICE_OK);
     run(upload);
     CHECK(lseek(descriptor, 0, SEEK_CUR) == 777);
+    /* Its own descriptor is none of the standard ones, though their numbers are free. */
+    CHECK(close(STDIN_FILENO) == 0);
     CHECK_STATUS(cos_slice_upload_set_descriptor(upload, descriptor), COS_SLICE_OK);
+    CHECK(fcntl(STDIN_FILENO, F_GETFD) == -1 && errno == EBADF);
+    CHECK(open("/dev/null", O_RDONLY) == STDIN_FILENO);
     CHECK(close(descriptor) == 0);
     run(upload);
 

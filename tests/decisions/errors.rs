@@ -235,7 +235,9 @@ fn a_source_that_can_not_be_read_is_not_one_that_changed() {
         unreadable.message
     );
     assert!(
-        changed.message.ends_with("once nobody writes to the file."),
+        changed
+            .message
+            .ends_with("once the source stays as it is and has the size that was said."),
         "{}",
         changed.message
     );
@@ -243,6 +245,18 @@ fn a_source_that_can_not_be_read_is_not_one_that_changed() {
         assert_eq!(error.os_errno, Some(5));
         assert!(error.is_retryable());
     }
+}
+
+#[test]
+fn a_source_that_is_too_large_is_not_to_be_run_again_unchanged() {
+    let failure = SourceFailure::new(SourceFault::TooLarge, "the pipe has more than the 3 bytes");
+    let error = Error::source("n", &failure);
+    assert_eq!(error.status, Status::TooLarge);
+    assert!(!error.is_retryable());
+    assert_eq!(
+        error.message,
+        "n: the pipe has more than the 3 bytes. Begin again with the whole content, its true size, and limits that hold it."
+    );
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::os::fd::AsRawFd;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use cos_slice::engine::handle::Upload;
 use cos_slice::engine::source::{
@@ -16,6 +17,7 @@ use cos_slice::upload::status::Status;
 
 use crate::support::{BUCKET, MIB, PATH, Stage, content};
 
+const HANG_GUARD: Duration = Duration::from_secs(60);
 const SLICE: u64 = MIB / 2;
 /// Bytes around those of which only a part is uploaded.
 const MARGIN: u64 = 1000;
@@ -353,14 +355,35 @@ fn a_callback_that_fails_lies_or_ends_early_ends_the_upload_with_what_it_did() {
     }
 }
 
+/// Ends, without a byte, when it is told to.
+struct Held(mpsc::Receiver<()>);
+
+impl Read for Held {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        let _ = self.0.recv_timeout(HANG_GUARD);
+        Ok(0)
+    }
+}
+
 #[test]
 fn a_spooled_stream_is_told_of_in_a_phase_of_its_own() {
     let stage = Stage::new();
     let upload = upload(&stage);
-    Kind::StreamOfUnknownSize.set(&upload, stage.folder.path(), &content(SLICE, 1));
+    let (told, held) = mpsc::channel();
+    // Nothing comes before the program was told what is waited for.
+    let reader = Held(held).chain(Cursor::new(content(SLICE, 1)));
+    let spool = Spool {
+        folder: Some(stage.folder.path().into()),
+        limit: SLICE,
+    };
+    let stream = Arc::new(Stream::new("the stream", reader));
+    upload
+        .set_source(of_stream(stream, None, Some(spool)).unwrap())
+        .unwrap();
     let mut phases = Vec::new();
     let mut note = |progress: &Progress| {
         phases.push((progress.phase, progress.total));
+        let _ = told.send(());
         0
     };
     upload.run(Some(&mut note)).unwrap();

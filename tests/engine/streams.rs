@@ -136,18 +136,23 @@ fn a_session_that_is_lost_after_slices_were_let_go_is_not_restartable_and_says_w
 
 #[test]
 fn a_stream_that_is_shorter_or_longer_than_was_said_makes_no_object() {
-    for (size, said) in [
-        (5 * SLICE + 1, "before its size"),
-        (5 * SLICE - 1, "has more than"),
-        (5 * SLICE - 100, "has more than"),
-        (4 * SLICE, "has more than"),
-        (0, "has more than"),
+    let (short, long) = (
+        (Status::SourceChanged, "before its size"),
+        (Status::TooLarge, "has more than"),
+    );
+    for (size, (status, said)) in [
+        (5 * SLICE + 1, short),
+        (5 * SLICE - 1, long),
+        (5 * SLICE - 100, long),
+        (4 * SLICE, long),
+        (0, long),
     ] {
         let stage = Stage::new();
         let upload = upload_with(&stage.client(), sent_as(content(5 * SLICE, 1), size));
         let error = upload.run(None).unwrap_err();
-        assert_eq!(error.status, Status::SourceChanged, "{size}: {error}");
+        assert_eq!(error.status, status, "{size}: {error}");
         assert!(error.message.contains(said), "{size}: {error}");
+        assert!(!error.message.contains("file"), "{size}: {error}");
         assert_eq!(stage.count("upload_slice_finish"), 0);
         assert!(stage.emulator.object(BUCKET, PATH).is_err());
     }
@@ -325,9 +330,11 @@ fn callbacks_that_block_take_half_of_the_workers_at_most() {
 #[test]
 fn a_stream_that_is_longer_than_may_be_spooled_and_a_folder_that_is_not_there_send_nothing() {
     let stage = Stage::new();
-    for (folder, limit, said) in [
-        (stage.folder.path().to_owned(), 100, "more than the 100 bytes"),
-        (stage.folder.path().join("absent"), 1000, "absent"),
+    let there = stage.folder.path().to_owned();
+    let absent = there.join("absent");
+    for (folder, limit, status, said) in [
+        (there, 100, Status::TooLarge, "more than the 100 bytes"),
+        (absent, 1000, Status::Resources, "absent"),
     ] {
         let spool = Spool {
             folder: Some(folder),
@@ -335,10 +342,28 @@ fn a_stream_that_is_longer_than_may_be_spooled_and_a_folder_that_is_not_there_se
         };
         let source = of_stream(stream(Cursor::new(vec![1; 101])), None, Some(spool)).unwrap();
         let error = upload_with(&stage.client(), source).run(None).unwrap_err();
-        assert_eq!(error.status, Status::Resources, "{error}");
+        assert_eq!(error.status, status, "{error}");
+        assert_eq!(error.is_retryable(), status == Status::Resources, "{error}");
         assert!(error.message.contains(said), "{error}");
     }
     assert!(stage.emulator.requests().is_empty());
+}
+
+#[test]
+fn a_stream_whose_folder_was_not_there_is_uploaded_whole_by_the_next_run() {
+    let stage = Stage::new();
+    let folder = stage.folder.path().join("later");
+    let spool = Spool {
+        folder: Some(folder.clone()),
+        limit: 3 * SLICE,
+    };
+    let bytes = content(2 * SLICE + 1, 1);
+    let source = of_stream(stream(Cursor::new(bytes.clone())), None, Some(spool)).unwrap();
+    let upload = upload_with(&stage.client(), source);
+    assert_eq!(upload.run(None).unwrap_err().status, Status::Resources);
+    std::fs::create_dir(folder).unwrap();
+    upload.run(None).unwrap();
+    assert!(stage.object() == bytes);
 }
 
 #[test]

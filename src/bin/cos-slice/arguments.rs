@@ -54,6 +54,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct UploadArguments {
     /// The file to upload: a regular file, or a symbolic link to one; - for standard input, from where it is to its end.
+    /// Ctrl-C waits for a read of it that blocks; the second one does not.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
     /// Where the object goes.

@@ -26,15 +26,16 @@ pub struct Spool {
 pub struct SpoolSource {
     stream: Arc<Stream>,
     size: Option<u64>,
-    spool: Spool,
-    writing: Mutex<Writing>,
+    folder: PathBuf,
+    limit: u64,
+    /// `None` before the first byte, while it is at work and after a success.
+    writing: Mutex<Option<Writing>>,
     spooled: OnceLock<Spooled>,
 }
 
 /// How far the writing is.
-#[derive(Default)]
 struct Writing {
-    file: Option<File>,
+    file: File,
     position: u64,
 }
 
@@ -44,7 +45,8 @@ struct Spooled {
 }
 
 impl SpoolSource {
-    /// The whole of a stream; its length is compared with `size` where that is given.
+    /// The whole of a stream; its length is compared with `size` where that is given. TMPDIR is read here, not on a
+    /// thread of the engine's, since a program may change its environment while those work.
     ///
     /// # Errors
     /// The size is above the spool's limit.
@@ -59,7 +61,8 @@ impl SpoolSource {
         Ok(Self {
             stream,
             size,
-            spool,
+            folder: spool.folder.unwrap_or_else(env::temp_dir),
+            limit: spool.limit,
             writing: Mutex::default(),
             spooled: OnceLock::new(),
         })
@@ -86,11 +89,7 @@ impl SpoolSource {
                 };
             }
             self.check_length(position)?;
-            let file = match &mut writing.file {
-                Some(file) => file,
-                none => none.insert(self.create()?),
-            };
-            let written = file.write_all(&buffer[..count]);
+            let written = writing.file.write_all(&buffer[..count]);
             written.map_err(|error| self.cannot("writing to", &error))?;
             writing.position = position;
         }
@@ -100,31 +99,26 @@ impl SpoolSource {
         let name = self.stream.name();
         if let Some(size) = self.size.filter(|size| position > *size) {
             let text = format!("{name} has more than the {size} bytes that it was said to have");
-            return Err(SourceFailure::new(SourceFault::Changed, text));
+            return Err(SourceFailure::new(SourceFault::TooLarge, text));
         }
         if let Err(text) = options::validate_size(position) {
             let text = format!("{name} is too long: {text}");
             return Err(SourceFailure::new(SourceFault::TooLarge, text));
         }
-        let limit = self.spool.limit;
+        let limit = self.limit;
         if position > limit {
-            let text =
-                format!("{name} has more than the {limit} bytes that may be spooled; raise that limit");
-            return Err(SourceFailure::new(SourceFault::NoRoom, text));
+            let text = format!("{name} has more than the {limit} bytes that may be spooled");
+            return Err(SourceFailure::new(SourceFault::TooLarge, text));
         }
         Ok(())
     }
 
-    fn folder(&self) -> PathBuf {
-        self.spool.folder.clone().unwrap_or_else(env::temp_dir)
-    }
-
     fn create(&self) -> Result<File, SourceFailure> {
-        sys::create_unnamed(&self.folder()).map_err(|error| self.cannot("making", &error))
+        sys::create_unnamed(&self.folder).map_err(|error| self.cannot("making", &error))
     }
 
     fn cannot(&self, doing: &str, error: &io::Error) -> SourceFailure {
-        let (name, folder) = (self.stream.name(), self.folder());
+        let (name, folder) = (self.stream.name(), &self.folder);
         let text = format!(
             "{doing} the temporary file for {name} in {folder:?} failed: {error}; give the spool a folder with room"
         );
@@ -169,12 +163,20 @@ impl Source for SpoolSource {
         if let Some(spooled) = self.spooled.get() {
             return Ok(spooled.size);
         }
-        self.write_rest(&mut writing, token)?;
-        let file = match writing.file.take() {
-            Some(file) => file,
-            None => self.create()?,
+        let mut now = match writing.take() {
+            Some(before) => before,
+            // Before anything is read: where no file can be made, nothing of the stream is lost.
+            None => Writing {
+                file: self.create()?,
+                position: 0,
+            },
         };
-        let size = writing.position;
+        let ended = self.write_rest(&mut now, token);
+        if let Err(failure) = ended {
+            *writing = Some(now);
+            return Err(failure);
+        }
+        let (file, size) = (now.file, now.position);
         Ok(self.spooled.get_or_init(|| Spooled { file, size }).size)
     }
 
@@ -234,12 +236,12 @@ mod tests {
     fn what_is_longer_than_the_limit_or_than_was_said_is_refused_and_its_rest_is_never_taken_for_it() {
         let (_folder, source) = spooled(Cursor::new(vec![7; 101]), None, 100);
         let (kind, text) = fault(&source);
-        assert_eq!(kind, SourceFault::NoRoom);
+        assert_eq!(kind, SourceFault::TooLarge);
         assert!(text.contains("more than the 100 bytes"), "{text}");
         assert_eq!(fault(&source).0, SourceFault::Gone);
 
         let (_folder, source) = spooled(Cursor::new(vec![7; 101]), Some(100), 1000);
-        assert_eq!(fault(&source).0, SourceFault::Changed);
+        assert_eq!(fault(&source).0, SourceFault::TooLarge);
         let (_folder, source) = spooled(Cursor::new(vec![7; 99]), Some(100), 1000);
         let (kind, text) = fault(&source);
         assert!(
@@ -276,6 +278,26 @@ mod tests {
             (SourceFault::NoRoom, Some(libc::ENOENT))
         );
         assert!(failure.detail.contains("/nonexistent/folder"), "{failure}");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_costs_nothing_of_the_stream() {
+        let folder = tempfile::tempdir().unwrap();
+        let made_later = folder.path().join("later");
+        let stream = Arc::new(Stream::new("the pipe", Cursor::new(vec![1, 2, 3])));
+        let of_folder = |folder: &std::path::Path| {
+            let folder = Some(folder.into());
+            SpoolSource::new(stream.clone(), None, Spool { folder, limit: 10 }).unwrap()
+        };
+        let elsewhere = of_folder("/nonexistent/folder".as_ref());
+        assert_eq!(fault(&elsewhere).0, SourceFault::NoRoom);
+        let source = of_folder(&made_later);
+        assert_eq!(fault(&source).0, SourceFault::NoRoom);
+        std::fs::create_dir(&made_later).unwrap();
+        assert_eq!(source.spool(&CancelToken::new()).unwrap(), 3);
+        let mut bytes = [0; 3];
+        source.read_at(0, &mut bytes).unwrap();
+        assert_eq!(bytes, [1, 2, 3]);
     }
 
     #[test]

@@ -187,7 +187,7 @@ impl StreamSource {
                 "{name} has more than the {} bytes that it was said to have",
                 self.size
             );
-            return Err(SourceFailure::new(SourceFault::Changed, text));
+            return Err(SourceFailure::new(SourceFault::TooLarge, text));
         }
         let digest = Sha1Digest::from_bytes(pull.hasher.clone().finalize().into());
         lock(&self.kept).digest = Some(digest);
@@ -430,10 +430,10 @@ mod tests {
         let long = source(b"0123456", 6);
         assert_eq!(load(&long, 0..5).unwrap(), b"01234");
         let (kind, text) = fault(load(&long, 5..6));
-        assert_eq!(kind, SourceFault::Changed);
+        assert_eq!(kind, SourceFault::TooLarge);
         assert!(text.contains("more than the 6 bytes"), "{text}");
         assert_eq!(long.digest(), None);
-        assert_eq!(fault(load(&source(b"0", 0), 0..0)).0, SourceFault::Changed);
+        assert_eq!(fault(load(&source(b"0", 0), 0..0)).0, SourceFault::TooLarge);
     }
 
     #[test]
