@@ -184,22 +184,28 @@ impl Client {
         parked.or_else(|| self.ready.pop_front())
     }
 
-    /// Whether the signer may be asked once more: of the tasks that may take as long as somebody else likes at most half of the
-    /// workers are in one. With fewer than four workers that is one more, if there are two, so that a source that gives
-    /// nothing does not keep the others from being signed.
+    /// Half of the workers, at least one: so many may be in what takes as long as somebody else likes.
+    fn half(&self) -> u32 {
+        (self.options.connections / 2).max(1)
+    }
+
+    /// Whether one more task that may block may begin at all. Where half of the workers is one, a second one may, so that a source
+    /// that gives nothing does not keep the signer from being asked.
+    fn may_block(&self) -> bool {
+        let most = self.half().max(2).min(self.options.connections);
+        self.blocked.sources + self.blocked.signers < most
+    }
+
+    /// Whether the signer may be asked once more.
     fn may_ask(&self) -> bool {
-        let most = (self.options.connections / 2)
-            .max(2)
-            .min(self.options.connections);
-        self.blocked.sources + self.blocked.signers < if self.options.asks_signer { most } else { 0 }
+        self.blocked.signers < self.half() && self.may_block()
     }
 
     /// Whether one more task of a source that may block may begin. One of the places is the signer's where it is asked.
     fn may_read(&self) -> bool {
-        let half = (self.options.connections / 2).max(1);
-        let most = half.saturating_sub(u32::from(self.options.asks_signer)).max(1);
-        let all = self.blocked.sources + self.blocked.signers;
-        self.blocked.sources < most && all < half.max(2).min(self.options.connections)
+        let signers = u32::from(self.options.asks_signer);
+        let most = self.half().saturating_sub(signers).max(1);
+        self.blocked.sources < most && self.may_block()
     }
 
     fn ask(&mut self, id: JobId, now: Duration) -> Option<Task> {

@@ -209,6 +209,17 @@ fn hashing_a_source_that_may_block_does_not_keep_the_others_from_hashing() {
 }
 
 #[test]
+fn of_two_workers_one_is_left_to_the_others() {
+    let mut client = Client::new(asking(), 7);
+    for _ in 0..3 {
+        let _ = client.begin(specification(plain()), Duration::ZERO);
+    }
+    let first = client.next(Duration::ZERO);
+    assert!(matches!(first, Next::Task(task) if matches!(task.work, Work::Sign(_))));
+    assert!(matches!(client.next(Duration::ZERO), Next::Idle));
+}
+
+#[test]
 fn blocked_questions_leave_half_of_the_workers_to_the_others() {
     let options = ClientOptions {
         connections: 4,
