@@ -446,8 +446,8 @@ COS_SLICE_API
 uint32_t cos_slice_abi_version(void);
 
 /**
- * What this build can do: words with a space between them, in no particular order. Today "files-v2" (the slice-upload
- * API files/v2), "http" and "https". The text is valid for ever. Any thread.
+ * What this build can do: words with a space between them, in no particular order. Today "files-v2" and "files-v1" (what
+ * cos_slice_client_set_api takes), "http" and "https". The text is valid for ever. Any thread.
  */
 COS_SLICE_API
 const char *cos_slice_features(void);

@@ -29,7 +29,7 @@ const fn number(text: &str) -> u32 {
 }
 
 /// What this build can do; see the function.
-const FEATURES: &CStr = c"files-v2 http https";
+const FEATURES: &CStr = c"files-v2 files-v1 http https";
 
 /// The version of the library that is running, such as "0.1.0"; the macros COS_SLICE_VERSION_* are that of the header.
 /// The text is valid for ever. Any thread.
@@ -53,8 +53,8 @@ pub extern "C" fn cos_slice_abi_version() -> u32 {
     ABI_VERSION
 }
 
-/// What this build can do: words with a space between them, in no particular order. Today "files-v2" (the slice-upload
-/// API files/v2), "http" and "https". The text is valid for ever. Any thread.
+/// What this build can do: words with a space between them, in no particular order. Today "files-v2" and "files-v1" (what
+/// cos_slice_client_set_api takes), "http" and "https". The text is valid for ever. Any thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn cos_slice_features() -> *const c_char {
     FEATURES.as_ptr()

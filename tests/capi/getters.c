@@ -186,6 +186,7 @@ static void versions_agree_with_the_header(void)
           COS_SLICE_VERSION_MAJOR * 0x10000 + COS_SLICE_VERSION_MINOR * 0x100 + COS_SLICE_VERSION_PATCH);
     CHECK(cos_slice_abi_version() == COS_SLICE_ABI_VERSION);
     CHECK(strstr(cos_slice_features(), "files-v2") != NULL);
+    CHECK(strstr(cos_slice_features(), "files-v1") != NULL);
 }
 
 static void status_numbers_have_names_and_meanings(void)
