@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Seeds of the simulation for each mutant; what 20,000 find and these don't is a mutant that is listed.
-seeds=2000
+seeds=5000
 
 if ! cargo mutants --version >/dev/null 2>&1; then
     echo "mutants.sh: cargo-mutants is needed; run: cargo install cargo-mutants --locked" >&2
@@ -33,7 +33,7 @@ copy_rooms() { # copy_rooms FOLDER TEST…
     {
         printf '[package]\nname = "cos-slice"\nversion = "0.1.0"\nedition = "2024"\n\n'
         printf '[profile.dev]\ndebug = false\n\n[profile.dev.package."*"]\nopt-level = 2\n\n[dependencies]\n'
-        grep -E '^(base64|hmac|httpdate|percent-encoding|serde|serde_json|sha1|zeroize) ' Cargo.toml
+        grep -E '^(base64|hmac|httpdate|md-5|percent-encoding|serde|serde_json|sha1|zeroize) ' Cargo.toml
         printf '\n[dev-dependencies]\n'
         grep -E '^(cos-slice-ledger|proptest) ' Cargo.toml
         printf '\n[workspace]\nmembers = ["tools/ledger"]\n\n'
