@@ -14,8 +14,25 @@ use super::{
     Slice, codes,
 };
 
+/// The request of an operation, whose form `fill` writes where it has one.
+pub(super) fn encode(
+    api: Api,
+    operation: &Operation,
+    location: &Location,
+    dialect: &Dialect,
+    boundary: Boundary,
+    fill: impl FnOnce(Form) -> Form,
+) -> Request {
+    match operation {
+        Operation::Stat => stat_request(api, location),
+        Operation::Delete => delete_request(api, location),
+        Operation::CreateDirectory(level) => create_request(api, location, *level),
+        _ => form_request(api, operation, location, dialect, boundary, fill),
+    }
+}
+
 /// The request with a form, whose `op` is the operation's name.
-pub(super) fn form_request(
+fn form_request(
     api: Api,
     operation: &Operation,
     location: &Location,
@@ -63,7 +80,7 @@ pub(super) fn attributes(mut form: Form, biz_attr: Option<&str>, overwrite: bool
     }
 }
 
-pub(super) fn stat_request(api: Api, location: &Location) -> Request {
+fn stat_request(api: Api, location: &Location) -> Request {
     let name = api.operation_name(OperationKind::Stat);
     Request {
         method: "GET",
@@ -74,11 +91,11 @@ pub(super) fn stat_request(api: Api, location: &Location) -> Request {
     }
 }
 
-pub(super) fn delete_request(api: Api, location: &Location) -> Request {
+fn delete_request(api: Api, location: &Location) -> Request {
     json_request(api, OperationKind::Delete, location.target(api.prefix()))
 }
 
-pub(super) fn create_request(api: Api, location: &Location, level: u32) -> Request {
+fn create_request(api: Api, location: &Location, level: u32) -> Request {
     let target = format!(
         "{}{}",
         api.prefix(),

@@ -10,7 +10,7 @@ use std::io::Read;
 use super::api::Rules;
 use super::dialect::Dialect;
 use super::envelope::{Data, Problem};
-use super::json::{self, complete, form_request};
+use super::json::{self, complete};
 use super::location::Location;
 use super::multipart::{Boundary, Form};
 use super::reply::{Head, ReplyError};
@@ -54,19 +54,13 @@ pub fn encode_with_boundary(
     dialect: &Dialect,
     boundary: Boundary,
 ) -> Request {
-    let api = Api::FilesV1;
     let fill = |form| match operation {
         Operation::Init(init) => control_form(form, init),
         Operation::Slice(slice) => data_form(form, slice, dialect),
         Operation::Upload(upload) => json::upload_form(form, upload),
         _ => form,
     };
-    match operation {
-        Operation::Stat => json::stat_request(api, location),
-        Operation::Delete => json::delete_request(api, location),
-        Operation::CreateDirectory(level) => json::create_request(api, location, *level),
-        _ => form_request(api, operation, location, dialect, boundary, fill),
-    }
+    json::encode(Api::FilesV1, operation, location, dialect, boundary, fill)
 }
 
 /// `slice_size` and `insertOnly` are not on the page; client libraries of that time send them.

@@ -8,7 +8,7 @@ use std::io::Read;
 use super::api::Rules;
 use super::dialect::Dialect;
 use super::envelope::{Data, Problem};
-use super::json::{self, attributes, complete, form_request};
+use super::json::{self, attributes, complete};
 use super::location::Location;
 use super::multipart::{Boundary, Form};
 use super::reply::{Head, ReplyError};
@@ -60,7 +60,6 @@ pub fn encode_with_boundary(
     dialect: &Dialect,
     boundary: Boundary,
 ) -> Request {
-    let api = Api::FilesV2;
     let fill = |form| match operation {
         Operation::Init(init) => init_form(form, init),
         Operation::Slice(slice) => slice_form(form, slice, dialect),
@@ -68,12 +67,7 @@ pub fn encode_with_boundary(
         Operation::Upload(upload) => json::upload_form(form, upload),
         Operation::List | Operation::Stat | Operation::Delete | Operation::CreateDirectory(_) => form,
     };
-    match operation {
-        Operation::Stat => json::stat_request(api, location),
-        Operation::Delete => json::delete_request(api, location),
-        Operation::CreateDirectory(level) => json::create_request(api, location, *level),
-        _ => form_request(api, operation, location, dialect, boundary, fill),
-    }
+    json::encode(Api::FilesV2, operation, location, dialect, boundary, fill)
 }
 
 fn init_form(form: Form, init: &Init) -> Form {

@@ -285,7 +285,9 @@ impl Client {
             blocks: entry.blocks() || matches!(work, Work::Spool),
             work,
         };
-        *self.blocked.of(&task) += 1;
+        if let Some(count) = self.blocked.of(&task) {
+            *count += 1;
+        }
         *self.in_flight_of(&task) += 1;
         self.enqueue(id);
         Some(task)
@@ -307,7 +309,9 @@ impl Client {
     /// Takes what came of a task.
     pub fn report(&mut self, task: Task, result: Result<Done, TaskFailure>, now: Duration) {
         *self.in_flight_of(&task) -= 1;
-        *self.blocked.of(&task) -= 1;
+        if let Some(count) = self.blocked.of(&task) {
+            *count -= 1;
+        }
         if matches!(task.work, Work::Request(_)) {
             self.note_answer(&result);
         }

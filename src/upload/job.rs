@@ -15,16 +15,14 @@ use super::task::{Done, Task, Work};
 pub(super) struct Blocked {
     pub sources: u32,
     pub signers: u32,
-    /// The others, which are not counted apart.
-    neither: u32,
 }
 
 impl Blocked {
-    pub fn of(&mut self, task: &Task) -> &mut u32 {
+    /// The count that a task is in, if it is in one.
+    pub fn of(&mut self, task: &Task) -> Option<&mut u32> {
         match task.work {
-            Work::Sign(_) => &mut self.signers,
-            _ if task.blocks => &mut self.sources,
-            _ => &mut self.neither,
+            Work::Sign(_) => Some(&mut self.signers),
+            _ => task.blocks.then_some(&mut self.sources),
         }
     }
 }

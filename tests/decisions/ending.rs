@@ -277,3 +277,28 @@ fn an_instant_hit_is_the_end_where_nothing_is_to_be_compared() {
     );
     assert_eq!(script.object().bytes_sent, 0);
 }
+
+#[test]
+fn without_a_digest_a_finish_that_was_refused_makes_nobody_s_object_ours() {
+    let mut script = Script::new(plain());
+    script.begin().store_all();
+    script
+        .refuse(Finish, -290)
+        .answer(List, links())
+        .answer(Stat, object(SIZE, None));
+    assert_eq!(script.status(), Status::OutcomeUnknown);
+    let message = &script.result().as_ref().unwrap_err().message;
+    assert!(
+        message.contains("was refused. An object of the same size"),
+        "{message}"
+    );
+
+    let mut script = Script::new(plain());
+    script.begin().store_all();
+    script
+        .lose(Finish)
+        .refuse(Finish, -290)
+        .answer(List, links())
+        .answer(Stat, object(SIZE, None));
+    assert_eq!(script.status(), Status::Ok, "that one may have had its effect");
+}

@@ -31,8 +31,12 @@ impl Machine {
             Some(true) => self.finished(outcome, status.links.clone(), true),
             Some(false) if self.options.overwrite => self.restart(false),
             None if self.commit_sent => {
+                let finish = match self.commit_unanswered {
+                    true => "the answer to the request that completes the object was lost",
+                    false => "the request that completes the object was refused",
+                };
                 let text = format!(
-                    "{}: the answer to the request that completes the object was lost. An object of the same size is there, \
+                    "{}: {finish}. An object of the same size is there, \
                      but another may have been there before, and there is no digest to tell them apart",
                     self.name
                 );
