@@ -120,29 +120,99 @@ enum class place { progress_under_run, progress_under_start, completion_under_ru
 void an_upload_may_be_destroyed_inside_its_own_callback(place place)
 {
     cos_slice::client client{settings()};
-    witness closure;
     std::promise<void> gone;
     int calls = 0;
-    auto upload = std::make_unique<cos_slice::upload>(client.upload("lifecycle", "/own").memory(content(2 * slice, 6)));
-    const bool in_progress = place == place::progress_under_run || place == place::progress_under_start;
-    /* Told when the closure is destroyed, which is the last that the library does with it. */
-    const std::shared_ptr<void> at_end(nullptr, [&](void *) { gone.set_value(); });
-    const auto destroy = [&, captured = closure.captured(), last = at_end] {
+    auto upload = std::make_unique<cos_slice::upload>(client.upload("lifecycle", "/own").memory(content(2 * slice, 6)).overwrite());
+    /* What a closure holds goes last of all. */
+    std::shared_ptr<int> held(new int(5), [&](int *number) {
+        delete number;
+        gone.set_value();
+    });
+    auto destroy = [&calls, &upload, held = std::move(held)] {
         CHECK(++calls == 1);
         upload.reset();
-        CHECK(captured != nullptr && last == nullptr);
+        CHECK(*held == 5);
     };
-    if (in_progress)
-        upload->on_progress([destroy](const cos_slice::progress &) { destroy(); return true; });
-    else
-        upload->on_completion([destroy](const cos_slice::result<cos_slice::object> &how) { CHECK(how.has_value()); destroy(); });
-    if (place == place::progress_under_run) {
-        CHECK_ENDED_WITH(thrown_by<cos_slice::error>([&] { upload->run(); }), cos_slice::status::cancelled, "cancelled");
-    } else if (place == place::completion_under_run) {
-        CHECK(upload->run().size == 2 * slice);
+    if (place == place::progress_under_run || place == place::progress_under_start) {
+        upload->on_progress([destroy = std::move(destroy)](const cos_slice::progress &) {
+            destroy();
+            return true;
+        });
     } else {
+        upload->on_completion([destroy = std::move(destroy)](const cos_slice::result<cos_slice::object> &how) {
+            CHECK(how.has_value());
+            destroy();
+        });
+    }
+    if (place == place::progress_under_run)
+        CHECK_ENDED_WITH(thrown_by<cos_slice::error>([&] { upload->run(); }), cos_slice::status::cancelled, "cancelled");
+    else if (place == place::completion_under_run)
+        CHECK(upload->run().size == 2 * slice);
+    else
         upload->start();
+    gone.get_future().wait();
+    CHECK(calls == 1 && upload == nullptr);
+}
+
+void one_that_throws_as_it_goes_is_carried_all_the_same()
+{
+    cos_slice::client client{settings()};
+    std::optional<cos_slice::upload> upload(client.upload("lifecycle", "/throws").memory("abc"));
+    upload->on_progress([&](const cos_slice::progress &) -> bool {
+        upload.reset();
+        throw std::string("as it goes");
+    });
+    CHECK(thrown_by<std::string>([&] { upload->run(); }) == "as it goes");
+}
+
+void the_client_and_another_upload_may_be_destroyed_inside_a_callback()
+{
+    std::optional<cos_slice::client> client{settings(silent_server())};
+    std::promise<void> running;
+    std::optional<cos_slice::upload> victim(client->upload("lifecycle", "/victim").memory("abc"));
+    victim->on_progress([&, first = true](const cos_slice::progress &) mutable {
+        if (std::exchange(first, false))
+            running.set_value();
+        return true;
+    });
+    victim->start();
+    running.get_future().wait();
+    auto killer = client->upload("lifecycle", "/killer").memory("abc");
+    killer.on_progress([&](const cos_slice::progress &) {
+        victim.reset();
+        client.reset();
+        return false;
+    });
+    CHECK_ENDED_WITH(thrown_by<cos_slice::error>([&] { killer.run(); }), cos_slice::status::aborted_by_callback, "");
+}
+
+void an_upload_may_be_cancelled_by_many_threads_and_destroyed_at_once()
+{
+    for (int round = 0; round < 5; round++) {
+        cos_slice::client client{settings(silent_server())};
+        const auto upload = std::make_unique<cos_slice::upload>(client.upload("lifecycle", "/cancelled").memory("abc"));
+        upload->start();
+        std::vector<std::thread> cancellers;
+        for (int number = 0; number < 4; number++)
+            cancellers.emplace_back([&upload = std::as_const(*upload)] { upload.cancel(); });
+        for (std::thread &canceller : cancellers)
+            canceller.join();
     }
 }
 
 } // namespace
+
+int main(int argc, char **argv)
+{
+    begin(argc, argv);
+    a_handle_that_was_moved_goes_on_and_one_that_was_moved_from_answers_as_null();
+    a_client_may_go_before_its_uploads();
+    destroying_or_replacing_an_upload_that_runs_cancels_it_and_waits();
+    closures_go_when_they_are_replaced_and_with_their_handle();
+    for (const place place : {place::progress_under_run, place::progress_under_start, place::completion_under_run,
+                              place::completion_under_start})
+        an_upload_may_be_destroyed_inside_its_own_callback(place);
+    one_that_throws_as_it_goes_is_carried_all_the_same();
+    the_client_and_another_upload_may_be_destroyed_inside_a_callback();
+    an_upload_may_be_cancelled_by_many_threads_and_destroyed_at_once();
+}

@@ -75,17 +75,17 @@ inline void check_ended_with(const char *file, int line, const cos_slice::error 
 #if COS_SLICE_HPP_EXCEPTIONS
 /// What the call throws; the test fails where that is something else, or nothing.
 template <class Exception, class Call>
-Exception thrown_by(Call call)
+Exception thrown_by(Call call, const char *file = __builtin_FILE(), int line = __builtin_LINE())
 {
     try {
         call();
     } catch (const Exception &thrown) {
         return thrown;
     } catch (const std::exception &other) {
-        std::fprintf(stderr, "another exception was thrown: %s\n", other.what());
+        std::fprintf(stderr, "%s:%d: another exception was thrown: %s\n", file, line, other.what());
         std::exit(1);
     }
-    std::fprintf(stderr, "nothing was thrown\n");
+    std::fprintf(stderr, "%s:%d: nothing was thrown\n", file, line);
     std::exit(1);
 }
 

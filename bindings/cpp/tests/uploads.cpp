@@ -84,8 +84,8 @@ static void waiting_has_a_limit_and_cancel_ends_it_from_another_thread()
 static void a_progress_function_stops_an_upload_by_false()
 {
     cos_slice::client client{settings()};
-    auto upload = client.upload("videos", "/stopped").memory("abc").on_progress([](const cos_slice::progress &progress) {
-        return progress.phase != cos_slice::phase::sending;
+    auto upload = client.upload("videos", "/stopped").memory("abc").on_progress([](const cos_slice::progress &) {
+        return false;
     });
     const auto error = thrown_by<cos_slice::error>([&] { upload.run(); });
     CHECK_ENDED_WITH(error, cos_slice::status::aborted_by_callback, "");
