@@ -7,7 +7,8 @@ RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
 build: ## target/release: cos-slice, cos-emulator, lib/libcos_slice.so, lib/libcos_slice.a
 	@scripts/need.sh build
-	$(CARGO) build --locked --release --package cos-slice --features cli --package cos-emulator --bins
+	$(CARGO) build --locked --release --package cos-slice --features cli --package cos-emulator --package cos-slice-manual --bins
+	@rm -rf $(RELEASE)/share && $(RELEASE)/cos-slice-manual $(RELEASE)/share
 # Last, and alone, so that the library has nothing in it that only the programs need.
 	$(CARGO) rustc --locked --release --package cos-slice --lib --crate-type staticlib -- \
 		--print native-static-libs="$(abspath $(RELEASE))/native-static-libs.txt"

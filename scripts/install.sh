@@ -106,6 +106,10 @@ install_all() {
     for file in include/*; do put 644 "$file" "$INCLUDEDIR/${file##*/}"; done
     install_pkg_config
     install_cmake
+    for file in "$release"/share/man/man1/*; do put 644 "$file" "$MANDIR/man1/${file##*/}"; done
+    for file in bash-completion/completions zsh/site-functions fish/vendor_completions.d; do
+        for program in "$release/share/$file"/*; do put 644 "$program" "$DATADIR/$file/${program##*/}"; done
+    done
     for file in README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT; do put 644 "$file" "$docdir/$file"; done
     installed+=("$manifest")
     printf '%s\n' "${installed[@]}" | LC_ALL=C sort -u >"$work/manifest"
