@@ -2,11 +2,12 @@
 # cpp.sh: cos_slice.hpp: both compilers and standards without a warning, its tests under AddressSanitizer and
 # UndefinedBehaviorSanitizer and without exceptions, its examples, its README to the letter, and nothing of C left out.
 #
-# STAGE is where `make install` put everything, build/stage unless set. JOBS compilers run at once, 2 unless set.
+# STAGE is where everything was installed; unless set, it is installed in build/stage. JOBS compilers run at once, 2 unless set.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 root=$PWD
+[ -n "${STAGE:-}" ] || make --no-print-directory install PREFIX="$root/build/stage" >/dev/null
 stage=$(realpath "${STAGE:-build/stage}")
 cpp=$root/bindings/cpp
 work=$(mktemp -d)
@@ -24,7 +25,7 @@ export PKG_CONFIG_PATH=$stage/lib/pkgconfig LD_LIBRARY_PATH=$stage/lib
 
 die() { echo "cpp.sh: $*" >&2; exit 1; }
 
-cmp -s include/cos_slice.hpp "$stage/include/cos_slice.hpp" || die "$stage has another cos_slice.hpp than include: make install"
+cmp -s include/cos_slice.hpp "$stage/include/cos_slice.hpp" || die "$stage has not the cos_slice.hpp of this tree"
 
 warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wnon-virtual-dtor
     -Woverloaded-virtual -Werror)
@@ -56,8 +57,7 @@ check_used() {
         grep -qw "^$name" "$left_out" || echo "$name is nowhere in cos_slice.hpp" >>"$work/missing"
     fi
 }
-# Constants of types that are open: all but the versions, and what marks functions.
-constants=$(sed -n 's/^#define \(COS_SLICE_[A-Z0-9_]*\) (\?-\?[0-9].*/\1/p' include/cos_slice.h)
+constants=$(grep -hv '^#' abi/status.txt abi/constants.txt | cut -d' ' -f2)
 functions=$(grep -v '^#' abi/exports.txt)
 while read -r name; do check_used "$name"; done <<<"$constants"$'\n'"$functions"
 [ "$(wc -w <<<"$constants $functions")" -gt 190 ] || die "only $(wc -w <<<"$constants $functions") names were found to look for"

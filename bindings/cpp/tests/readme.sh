@@ -20,7 +20,8 @@ blocks() { # blocks LANGUAGE: one file for each, LANGUAGE.1 and so on
 }
 blocks cpp
 blocks sh
-if ! [ -s cpp.4 ] || ! [ -s sh.1 ]; then echo "readme.sh: the README has not the programs that it had" >&2
+if ! [ -s cpp.4 ] || ! [ -s sh.1 ]; then
+    echo "readme.sh: the README has not the programs that it had" >&2
     exit 1
 fi
 
