@@ -125,6 +125,7 @@ fn every_function_is_called_by_a_c_program() {
         "dialect",
         "operations",
         "sources",
+        "log",
         "check",
     ];
     let called: String = sources
@@ -276,6 +277,7 @@ fn every_entry_point_goes_through_the_boundary() {
         "version",
         "progress",
         "client",
+        "log",
         "signer",
         "dialect",
         "upload",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::engine;
 use crate::engine::client::ClientConfig;
 use crate::engine::endpoint::Endpoint;
+use crate::engine::log::Logger;
 use crate::engine::signer::Signer;
 use crate::engine::source::{FileSource, Source};
 use crate::engine::transport::Timeouts;
@@ -49,6 +50,7 @@ pub(super) struct Settings {
     timeouts: Timeouts,
     ca_pem: Option<Vec<u8>>,
     checkpoint_dir: Option<PathBuf>,
+    pub(super) log: Option<Logger>,
     pub(super) dialect: Dialect,
 }
 
@@ -72,6 +74,7 @@ impl cos_slice_client {
             timeouts: Timeouts::default(),
             ca_pem: None,
             checkpoint_dir: None,
+            log: None,
             dialect: Dialect::default(),
         };
         let state = State {
@@ -180,6 +183,7 @@ impl Settings {
             timeouts: self.timeouts.clone(),
             ca_pem: self.ca_pem.clone(),
             checkpoint_dir: self.checkpoint_dir.clone(),
+            log: self.log.clone(),
             dialect: self.dialect.clone(),
             ..ClientConfig::new(endpoint, signer)
         })

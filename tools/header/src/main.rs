@@ -72,6 +72,7 @@ fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
         "user_data",
         "progress",
         "client",
+        "log",
         "signer",
         "dialect",
         "upload",
