@@ -11,6 +11,8 @@ static void a_client_refuses_null(cos_slice_client *client)
     REFUSED(cos_slice_client_set_endpoint, endpoint, cos_slice_client_set_endpoint(client, NULL));
     REFUSED(cos_slice_client_set_region, region, cos_slice_client_set_region(client, NULL));
     REFUSED(cos_slice_client_set_ca_file, path, cos_slice_client_set_ca_file(client, NULL));
+    REFUSED(cos_slice_client_set_ca_pem, pem, cos_slice_client_set_ca_pem(client, NULL, 1));
+    TAKEN(cos_slice_client_set_proxy, proxy, cos_slice_client_set_proxy(client, NULL));
     REFUSED(cos_slice_client_set_checkpoint_dir, path, cos_slice_client_set_checkpoint_dir(client, NULL));
     REFUSED(cos_slice_client_set_secret_key, app_id, cos_slice_client_set_secret_key(client, NULL, "id", "key"));
     REFUSED(cos_slice_client_set_secret_key, secret_id, cos_slice_client_set_secret_key(client, "1", NULL, "key"));
@@ -101,6 +103,7 @@ static void an_upload_takes_null_where_it_says_so(cos_slice_client *client)
     REFUSED(cos_slice_upload_new, bucket, ends(client, NULL, "/a.bin"));
     REFUSED(cos_slice_upload_new, path, ends(client, "nullability", NULL));
     REFUSED(cos_slice_upload_set_file, path, cos_slice_upload_set_file(upload, NULL));
+    REFUSED(cos_slice_upload_set_file_bytes, path, cos_slice_upload_set_file_bytes(upload, NULL, 1));
     REFUSED(cos_slice_upload_set_read_at, read_at, cos_slice_upload_set_read_at(upload, 1, NULL, NULL, NULL));
     REFUSED(cos_slice_upload_set_stream, read, cos_slice_upload_set_stream(upload, 1, NULL, NULL, NULL));
     REFUSED(cos_slice_upload_progress, progress, cos_slice_upload_progress(upload, NULL));
@@ -108,6 +111,7 @@ static void an_upload_takes_null_where_it_says_so(cos_slice_client *client)
     TAKEN(cos_slice_upload_set_biz_attr, biz_attr, cos_slice_upload_set_biz_attr(upload, NULL));
     TAKEN(cos_slice_upload_set_spool, directory, cos_slice_upload_set_spool(upload, NULL, 1));
     TAKEN(cos_slice_upload_set_progress, callback, cos_slice_upload_set_progress(upload, NULL, NULL, NULL));
+    TAKEN(cos_slice_upload_set_completion, callback, cos_slice_upload_set_completion(upload, NULL, NULL, NULL));
     cos_slice_upload_free(upload);
 }
 
@@ -119,6 +123,7 @@ static void an_operation_takes_null_where_it_says_so(cos_slice_client *client)
     REFUSED(cos_slice_operation_new, bucket, request_ends(client, NULL, "/a.bin"));
     REFUSED(cos_slice_operation_new, path, request_ends(client, "nullability", NULL));
     REFUSED(cos_slice_operation_set_file, path, cos_slice_operation_set_file(operation, NULL));
+    REFUSED(cos_slice_operation_set_file_bytes, path, cos_slice_operation_set_file_bytes(operation, NULL, 1));
     TAKEN(cos_slice_operation_set_memory, data, cos_slice_operation_set_memory(operation, NULL, 0));
     TAKEN(cos_slice_operation_set_session, session, cos_slice_operation_set_session(operation, NULL));
     TAKEN(cos_slice_operation_set_sha1, hexadecimal, cos_slice_operation_set_sha1(operation, NULL));

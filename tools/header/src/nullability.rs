@@ -26,8 +26,10 @@ const NEVER: [&str; 5] = [
 ];
 
 /// Parameters and fields for which NULL says something; their comments say what.
-const MEANT: [(&str, &str); 12] = [
+const MEANT: [(&str, &str); 15] = [
+    ("cos_slice_client_set_proxy", "proxy"),
     ("cos_slice_client_set_token_place", "word"),
+    ("cos_slice_completion_fn", "error"),
     ("cos_slice_operation_set_biz_attr", "biz_attr"),
     ("cos_slice_operation_set_memory", "data"),
     ("cos_slice_operation_set_session", "session"),
@@ -36,6 +38,7 @@ const MEANT: [(&str, &str); 12] = [
     ("cos_slice_sign_request", "operation"),
     ("cos_slice_signature_fail", "message"),
     ("cos_slice_upload_set_biz_attr", "biz_attr"),
+    ("cos_slice_upload_set_completion", "callback"),
     ("cos_slice_upload_set_memory", "data"),
     ("cos_slice_upload_set_progress", "callback"),
     ("cos_slice_upload_set_spool", "directory"),

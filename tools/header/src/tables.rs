@@ -203,7 +203,7 @@ pub fn defaults() -> String {
     );
     let retry = client.retry;
     let dialect = Dialect::default();
-    let rows: [(&str, String); 23] = [
+    let rows: [(&str, String); 24] = [
         (
             "connections of a client",
             format!(
@@ -223,6 +223,7 @@ pub fn defaults() -> String {
         ("verify", on(upload.verify)),
         ("spooling of streams", "off; up to 64 GiB in the command".into()),
         ("checkpoints", "off; on in the command".into()),
+        ("proxy", "none".into()),
         (
             "one request instead of slices",
             single(upload.single_request_limit),
