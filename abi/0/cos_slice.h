@@ -79,6 +79,7 @@
  *   verify                             on
  *   spooling of streams                off; up to 64 GiB in the command
  *   checkpoints                        off; on in the command
+ *   proxy                              none
  *   one request instead of slices      empty sources only
  *   deadline of a whole upload         none
  *   resolve, connect, TLS              10 s, 10 s, 10 s
@@ -427,6 +428,16 @@ typedef int32_t (*cos_slice_progress_fn)(const cos_slice_progress *progress,
                                          void *COS_SLICE_NULLABLE user_data);
 
 /**
+ * A completion callback: status and error are what cos_slice_upload_run returns and gives; error is NULL with COS_SLICE_OK,
+ * and borrowed for the time of the call. Inside, cancel and getters may be called, those of the result too; a free is carried
+ * out when the callback has returned; run, start and wait of any upload, and the settings of this one, answer
+ * COS_SLICE_ERR_BUSY. It must return, and must not throw.
+ */
+typedef void (*cos_slice_completion_fn)(int32_t status,
+                                        const cos_slice_error *COS_SLICE_NULLABLE error,
+                                        void *COS_SLICE_NULLABLE user_data);
+
+/**
  * Reads from offset on into buffer, which has room for size bytes, at least 1: the number of bytes read, which may be fewer;
  * 0 only at the end; a negative number where it failed, which ends the run with COS_SLICE_ERR_FILE_READ and is told by
  * cos_slice_error_callback_value.
@@ -586,14 +597,6 @@ int32_t cos_slice_client_set_finish_timeout_ms(cos_slice_client *COS_SLICE_NULLA
                                                int64_t ms);
 
 /**
- * Trusts the certificates of a PEM file in place of the system's; the path is UTF-8. The file is read at once, so it may be
- * removed afterwards; whether its certificates are sound shows when the first upload is run.
- */
-COS_SLICE_API
-int32_t cos_slice_client_set_ca_file(cos_slice_client *COS_SLICE_NULLABLE client,
-                                     const char *path);
-
-/**
  * Keeps a checkpoint of each unfinished upload in a folder, so that an upload that is run again in another process, after a
  * kill too, does not take the SHA-1 of an unchanged file once more, and resumes with hashing off as well. The path is
  * UTF-8, and copied; a relative one goes from what the process's working folder is when the first upload is run. The
@@ -606,6 +609,42 @@ int32_t cos_slice_client_set_ca_file(cos_slice_client *COS_SLICE_NULLABLE client
 COS_SLICE_API
 int32_t cos_slice_client_set_checkpoint_dir(cos_slice_client *COS_SLICE_NULLABLE client,
                                             const char *path);
+
+/**
+ * Trusts the certificates of a PEM file in place of the system's; the path is UTF-8. The file is read at once, so it may be
+ * removed afterwards; whether its certificates are sound shows when the first upload is run. This and
+ * cos_slice_client_set_ca_pem are one setting; the last call counts.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_ca_file(cos_slice_client *COS_SLICE_NULLABLE client,
+                                     const char *path);
+
+/**
+ * Trusts these certificates in place of the system's: PEM text of size bytes, at most 4194304, copied during the call; it need
+ * not end with NUL. Whether they are sound shows when the first upload is run.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_ca_pem(cos_slice_client *COS_SLICE_NULLABLE client,
+                                    const void *pem,
+                                    size_t size);
+
+/**
+ * Reaches the service through an HTTP proxy: "http://host:port", or "http://user:password@host:port", with what is not a
+ * letter, digit or one of -._~ percent-encoded in user and password. Everything goes through its tunnels (CONNECT), to an http
+ * endpoint too. Copied; no message shows the password. NULL: none, as without this call. It goes before what
+ * cos_slice_client_set_use_env_proxy finds.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_proxy(cos_slice_client *COS_SLICE_NULLABLE client,
+                                   const char *COS_SLICE_NULLABLE proxy);
+
+/**
+ * Whether a proxy is taken from the environment: anything but 0 is on. Off, as without this call, the environment is not looked
+ * at. It is read when the first upload is run.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_use_env_proxy(cos_slice_client *COS_SLICE_NULLABLE client,
+                                           int32_t on);
 
 /**
  * The account that signs requests: its app id (decimal digits), secret id and secret key. Copied; the library's copy of
@@ -933,12 +972,35 @@ COS_SLICE_API
 const char *COS_SLICE_NULLABLE cos_slice_upload_warning(const cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
+ * Sets what is told of the end of each run, once, after the last call for its progress: under cos_slice_upload_run on the
+ * thread that runs, before it returns; under cos_slice_upload_start on the one callback thread of the client, before
+ * cos_slice_upload_wait tells the end. A run that did not begin, because run or start reports a setting or that it is busy,
+ * has no such end; nor has one whose upload is freed first. NULL for callback: none.
+ *
+ * user_data is passed through. drop, which may be NULL, is called exactly once with it: when the callback is replaced or the
+ * upload freed, or at once where this call fails; on any thread, after the last call of callback.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_completion(cos_slice_upload *COS_SLICE_NULLABLE upload,
+                                        cos_slice_completion_fn COS_SLICE_NULLABLE callback,
+                                        void *COS_SLICE_NULLABLE user_data,
+                                        cos_slice_drop_fn COS_SLICE_NULLABLE drop);
+
+/**
  * Uploads a regular file; symbolic links are followed. The path is UTF-8, and copied. The file is opened when the upload is
  * run, and must not change until it is over: a change is noticed and ends the upload with COS_SLICE_ERR_SOURCE_CHANGED.
  */
 COS_SLICE_API
 int32_t cos_slice_upload_set_file(cos_slice_upload *COS_SLICE_NULLABLE upload,
                                   const char *path);
+
+/**
+ * As cos_slice_upload_set_file, for a name that need not be UTF-8: length bytes, without a NUL among or, necessarily, after them.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_file_bytes(cos_slice_upload *COS_SLICE_NULLABLE upload,
+                                        const void *path,
+                                        size_t length);
 
 /**
  * Uploads bytes in memory. They are copied during the call and the copy is kept until another source is set or the upload
@@ -1190,6 +1252,15 @@ int32_t cos_slice_operation_set_overwrite(cos_slice_operation *COS_SLICE_NULLABL
 COS_SLICE_API
 int32_t cos_slice_operation_set_file(cos_slice_operation *COS_SLICE_NULLABLE operation,
                                      const char *path);
+
+/**
+ * As cos_slice_operation_set_file, for a name that need not be UTF-8: length bytes, without a NUL among or, necessarily, after
+ * them.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_set_file_bytes(cos_slice_operation *COS_SLICE_NULLABLE operation,
+                                           const void *path,
+                                           size_t length);
 
 /**
  * Has hash, slice and upload read the whole object from memory, as cos_slice_upload_set_memory. The copy is kept until another
