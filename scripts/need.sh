@@ -30,6 +30,8 @@ check_packages() {
         need g++ compiles c++ c++
         need clang compiles c clang
         need binutils nm --version
+        need pkg-config pkg-config --version
+        need libcjson-dev pkg-config --exists libcjson
         # It also needs the symbols of the C library's loader.
         need valgrind valgrind --version
         need libc6-dbg valgrind /bin/true

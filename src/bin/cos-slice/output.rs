@@ -52,10 +52,7 @@ pub fn fail(error: &Error, warning: Option<&str>, json: bool) -> u8 {
             server_code: error.server_code,
             http_status: error.http_status,
             request_id: error.request_id.as_deref(),
-            operation: error
-                .place
-                .operation
-                .map(|(api, kind)| api.operation_name(kind)),
+            operation: error.place.operation.map(|(api, kind)| api.operation_name(kind)),
             slice_offset: error.place.offset,
             attempts: error.place.attempts,
             os_errno: error.os_errno,

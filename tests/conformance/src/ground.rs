@@ -192,11 +192,17 @@ impl<'a> Ground<'a> {
     }
 
     fn endpoint(&self) -> String {
-        format!("{}{}", self.emulator.endpoint(), self.scenario.emulator.path_prefix)
+        format!(
+            "{}{}",
+            self.emulator.endpoint(),
+            self.scenario.emulator.path_prefix
+        )
     }
 
     fn ca_pem(&self) -> Result<String, Failure> {
-        self.ca_pem.clone().ok_or_else(|| "the emulator has no certificate".to_owned())
+        self.ca_pem
+            .clone()
+            .ok_or_else(|| "the emulator has no certificate".to_owned())
     }
 
     fn written(&self, name: &str, text: &str) -> Result<String, Failure> {
@@ -220,7 +226,10 @@ impl<'a> Ground<'a> {
             let started = Proxy::start(self.emulator.address(), login);
             *proxy = Some(started.map_err(|error| format!("the proxy: {error}"))?);
         }
-        Ok(proxy.as_ref().map(|proxy| proxy.address().to_string()).unwrap_or_default())
+        Ok(proxy
+            .as_ref()
+            .map(|proxy| proxy.address().to_string())
+            .unwrap_or_default())
     }
 
     /// Whose hosts and ports the proxy was asked for.
@@ -273,8 +282,16 @@ impl<'a> Ground<'a> {
     /// How many checkpoints are in the folder of checkpoints.
     pub fn checkpoints(&self) -> usize {
         let entries = fs::read_dir(self.folder.join("checkpoints"));
-        let names = entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-        names.filter(|path| path.extension().is_some_and(|extension| extension == "checkpoint")).count()
+        let names = entries
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Some(entry.ok()?.path()));
+        names
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "checkpoint")
+            })
+            .count()
     }
 
     fn put_object(&self, object: &str, content: Content) -> Result<(), Failure> {
@@ -305,7 +322,8 @@ impl<'a> Ground<'a> {
         let call = client.call(bucket, path).map_err(said)?;
         let bytes = self.contents.bytes(self.content(&unfinished.content)?).to_vec();
         let size = bytes.len() as u64;
-        call.set_source(Arc::new(MemorySource::new(bytes))).map_err(said)?;
+        call.set_source(Arc::new(MemorySource::new(bytes)))
+            .map_err(said)?;
         call.set_settings(|settings| settings.slice_size = Some(unfinished.slice_size))
             .map_err(said)?;
         if unfinished.hash {
@@ -340,11 +358,11 @@ impl<'a> Ground<'a> {
         let upload = client.upload(BUCKET, PATH).map_err(said)?;
         upload.set_file(self.contents.path(content)).map_err(said)?;
         upload.start(None).map_err(said)?;
-        let begun = |records: &[cos_emulator::RequestRecord]| {
+        let waits = |records: &[cos_emulator::RequestRecord]| {
             let mut operations = records.iter().map(|record| record.operation.as_deref());
-            operations.any(|operation| operation == Some("upload_slice_init"))
+            operations.any(|operation| operation == Some("upload_slice_data"))
         };
-        if !self.emulator.wait_for_requests(begun, crate::HANG_GUARD) {
+        if !self.emulator.wait_for_requests(waits, crate::HANG_GUARD) {
             return Err("the upload that holds the checkpoint does not begin".into());
         }
         self.emulator.clear_requests();
@@ -358,7 +376,9 @@ pub struct Holder {
 }
 
 fn bucket_and_path(object: &str) -> Result<(&str, &str), Failure> {
-    object.split_once('/').ok_or_else(|| format!("{object:?} is no bucket and path"))
+    object
+        .split_once('/')
+        .ok_or_else(|| format!("{object:?} is no bucket and path"))
 }
 
 fn key() -> Result<SecretKey, Failure> {
@@ -367,7 +387,9 @@ fn key() -> Result<SecretKey, Failure> {
 
 /// An authorization string for a path, made so many seconds ago, and good for ten minutes from then.
 fn authorization(path: &str, age: u64) -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     let file_id = format!("/{APP_ID}/{BUCKET}/{path}");
     let lifetime = Duration::from_secs(600);
     let made = now.as_secs().saturating_sub(age);

@@ -93,17 +93,28 @@ fn main() -> ExitCode {
 /// Whether everything is as it must be.
 fn conform(arguments: &Arguments) -> Result<bool, Failure> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = here.join("../..").canonicalize().map_err(|error| error.to_string())?;
+    let root = here
+        .join("../..")
+        .canonicalize()
+        .map_err(|error| error.to_string())?;
     let vocabulary = Vocabulary::read(&root.join("abi"))?;
     let all = scenario::read_all(&here.join("scenarios"))?;
-    let folder = arguments.folder.clone().unwrap_or_else(|| root.join("build/conformance/work"));
+    let folder = arguments
+        .folder
+        .clone()
+        .unwrap_or_else(|| root.join("build/conformance/work"));
     let folder = emptied(&folder)?;
     let mut runners: Vec<Runner> = arguments
         .runner
         .iter()
-        .map(|named| Runner::Program(Program::new(&named.name, &named.program, &folder)))
+        .map(|named| Runner::Program(Box::new(Program::new(&named.name, &named.program, &folder))))
         .collect();
-    runners.extend(arguments.command.iter().map(|path| Runner::Command(CommandRunner::new(path.clone()))));
+    runners.extend(
+        arguments
+            .command
+            .iter()
+            .map(|path| Runner::Command(CommandRunner::new(path.clone()))),
+    );
 
     let mut faults = vocabulary.faults_of_all(&all);
     faults.extend(runners.iter_mut().flat_map(|runner| runner.faults(&vocabulary)));
@@ -111,7 +122,10 @@ fn conform(arguments: &Arguments) -> Result<bool, Failure> {
         println!("FAILED  {fault}");
     }
     let is_wanted = |scenario: &&Scenario| {
-        arguments.only.as_ref().is_none_or(|text| scenario.name.contains(text.as_str()))
+        arguments
+            .only
+            .as_ref()
+            .is_none_or(|text| scenario.name.contains(text.as_str()))
     };
     let contents = Contents::new(&folder.join("contents"), &all)?;
     let scenarios: Vec<&Scenario> = all.iter().filter(is_wanted).collect();
@@ -122,7 +136,10 @@ fn conform(arguments: &Arguments) -> Result<bool, Failure> {
             .iter_mut()
             .map(|runner| scope.spawn(|| do_all(runner, &scenarios, &contents, &folder)))
             .collect();
-        started.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
+        started
+            .into_iter()
+            .map(|thread| thread.join())
+            .collect::<Vec<_>>()
     });
     let mut by_runner = Vec::new();
     for result in results {
@@ -132,8 +149,16 @@ fn conform(arguments: &Arguments) -> Result<bool, Failure> {
         faults.extend(runner.end().err());
     }
     let failed = report(&scenarios, &names, &by_runner);
-    println!("in {:.0} s, with {}", began.elapsed().as_secs_f64(), names.join(", "));
-    println!("{} passed, {} failed", scenarios.len() - failed, failed + faults.len());
+    println!(
+        "in {:.0} s, with {}",
+        began.elapsed().as_secs_f64(),
+        names.join(", ")
+    );
+    println!(
+        "{} passed, {} failed",
+        scenarios.len() - failed,
+        failed + faults.len()
+    );
     Ok(failed + faults.len() == 0)
 }
 
@@ -148,14 +173,21 @@ fn emptied(folder: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Does all scenarios with a runner; `None` for one that is not for it.
-fn do_all(runner: &mut Runner, scenarios: &[&Scenario], contents: &Contents, folder: &Path) -> Vec<Option<Done>> {
+fn do_all(
+    runner: &mut Runner,
+    scenarios: &[&Scenario],
+    contents: &Contents,
+    folder: &Path,
+) -> Vec<Option<Done>> {
     let mut results = Vec::new();
     for (number, scenario) in scenarios.iter().enumerate() {
         let folder = folder.join(format!("{}-{number}", runner.name()));
         let excused = scenario.not_with.contains(runner.name());
         results.push(match (runner.cannot(scenario), excused) {
             (Some(_), true) => None,
-            (None, true) => Some(Err(vec!["it can do it, though it is said that it can't".to_owned()])),
+            (None, true) => Some(Err(vec![
+                "it can do it, though it is said that it can't".to_owned(),
+            ])),
             (Some(why), false) => Some(Err(vec![format!("it can't do it: {why}")])),
             (None, false) => Some(do_one(runner, scenario, contents, folder)),
         });
@@ -171,18 +203,27 @@ fn do_one(runner: &mut Runner, scenario: &Scenario, contents: &Contents, folder:
         let at = |failure: Failure| format!("step {}: {failure}", number + 1);
         ground.begin(step).map_err(one)?;
         let holder = match step.checkpoint_is_held {
-            true => Some(ground.content("source").and_then(|content| ground.hold_checkpoint(content)).map_err(one)?),
+            true => Some(
+                ground
+                    .content("source")
+                    .and_then(|content| ground.hold_checkpoint(content))
+                    .map_err(one)?,
+            ),
             false => None,
         };
         let environment = step.environment.as_ref().map(|environment| {
-            let filled = environment.iter().map(|(name, value)| Ok((name.clone(), ground.fill(value)?)));
+            let filled = environment
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), ground.fill(value)?)));
             filled.collect::<Result<BTreeMap<_, _>, Failure>>()
         });
         let environment = environment.transpose().map_err(one)?;
-        let job = ground.job(&format!("{} {}", scenario.name, number + 1), step).map_err(one)?;
+        let job = ground
+            .job(&format!("{} {}", scenario.name, number + 1), step)
+            .map_err(one)?;
         let answer = runner.run(&job, environment, &ground).map_err(at).map_err(one)?;
-        drop(holder);
         let faults = verdict::of_step(step, &answer, &ground, runner.name());
+        drop(holder);
         if !faults.is_empty() {
             return Err(faults.into_iter().map(at).collect());
         }
@@ -232,6 +273,9 @@ fn report(scenarios: &[&Scenario], names: &[String], by_runner: &[Vec<Option<Don
         }
         failed += usize::from(!faults.is_empty());
     }
-    println!("{}", names.iter().map(|name| format!("{name:8}")).collect::<String>());
+    println!(
+        "{}",
+        names.iter().map(|name| format!("{name:8}")).collect::<String>()
+    );
     failed
 }

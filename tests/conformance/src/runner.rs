@@ -34,7 +34,7 @@ pub struct Answer {
 
 /// One who does jobs.
 pub enum Runner {
-    Program(Program),
+    Program(Box<Program>),
     Command(CommandRunner),
 }
 
@@ -53,7 +53,9 @@ impl Runner {
             Self::Program(program) => {
                 let name = program.name.clone();
                 match program.hello() {
-                    Ok(hello) if hello.hello != name => vec![format!("{name} says that it is {}", hello.hello)],
+                    Ok(hello) if hello.hello != name => {
+                        vec![format!("{name} says that it is {}", hello.hello)]
+                    }
                     Ok(hello) => vocabulary.faults_of(hello, &excused(&name)),
                     Err(failure) => vec![failure],
                 }
@@ -81,7 +83,12 @@ impl Runner {
     ///
     /// # Errors
     /// It does not answer, or not as it should.
-    pub fn run(&mut self, job: &Document, new: Option<Environment>, ground: &Ground) -> Result<Answer, Failure> {
+    pub fn run(
+        &mut self,
+        job: &Document,
+        new: Option<Environment>,
+        ground: &Ground,
+    ) -> Result<Answer, Failure> {
         match self {
             Self::Program(program) => {
                 if let Some(environment) = new {
@@ -175,7 +182,11 @@ impl Program {
 
     fn start(&self) -> Result<Process, Failure> {
         let failed = |error: std::io::Error| format!("{} ({}): {error}", self.name, self.path.display());
-        let messages = File::options().create(true).append(true).open(&self.messages).map_err(failed)?;
+        let messages = File::options()
+            .create(true)
+            .append(true)
+            .open(&self.messages)
+            .map_err(failed)?;
         let mut command = Command::new(&self.path);
         for name in std::env::vars_os().map(|(name, _)| name) {
             let text = name.to_string_lossy().to_lowercase();
@@ -184,7 +195,10 @@ impl Program {
             }
         }
         command.envs(&self.environment).process_group(0);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(messages);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(messages);
         let mut child = command.spawn().map_err(failed)?;
         let (told, lines) = mpsc::channel();
         if let Some(stdout) = child.stdout.take() {
@@ -198,10 +212,15 @@ impl Program {
         }
         let jobs = child.stdin.take();
         let hello = Hello::default();
-        let mut process = Process { child, jobs, lines, hello };
+        let mut process = Process {
+            child,
+            jobs,
+            lines,
+            hello,
+        };
         let line = self.line(&process)?;
-        process.hello =
-            serde_json::from_str(&line).map_err(|error| format!("{}: its hello: {error}: {line}", self.name))?;
+        process.hello = serde_json::from_str(&line)
+            .map_err(|error| format!("{}: its hello: {error}: {line}", self.name))?;
         Ok(process)
     }
 

@@ -12,12 +12,36 @@ use crate::runner::Answer;
 use crate::scenario::{Document, Scenario, Step, Stored};
 
 const OF_SUCCESS: [&str; 17] = [
-    "status", "outcome", "size", "bytes_sent", "bytes_resumed", "slices_sent", "retries", "verified", "sha1",
-    "access_url", "source_url", "url", "resource_path", "preview_url", "vid", "warning", "progress",
+    "status",
+    "outcome",
+    "size",
+    "bytes_sent",
+    "bytes_resumed",
+    "slices_sent",
+    "retries",
+    "verified",
+    "sha1",
+    "access_url",
+    "source_url",
+    "url",
+    "resource_path",
+    "preview_url",
+    "vid",
+    "warning",
+    "progress",
 ];
 const OF_FAILURE: [&str; 11] = [
-    "status", "server_code", "http_status", "request_id", "os_errno", "retryable", "attempts", "slice_offset",
-    "operation", "callback_value", "message",
+    "status",
+    "server_code",
+    "http_status",
+    "request_id",
+    "os_errno",
+    "retryable",
+    "attempts",
+    "slice_offset",
+    "operation",
+    "callback_value",
+    "message",
 ];
 
 /// In an expectation: pieces of text that the message must have.
@@ -44,16 +68,26 @@ pub fn of_step(step: &Step, answer: &Answer, ground: &Ground, runner: &str) -> V
         faults.extend(of_outcome(outcome, expect.unwrap_or(&Document::new()), runner));
     }
     faults.extend(of_requests(step, &ground.emulator.requests()));
-    // The one that holds up who has the checkpoint strikes when it likes.
-    if !step.checkpoint_is_held {
+    // One who is cancelled may not come to it.
+    let is_cancelled = |upload: &Document| {
+        let control = upload.get("control");
+        control.is_some_and(|control| control.get("cancel_at").is_some())
+    };
+    if !step.uploads.iter().any(is_cancelled) {
         let unused = ground.emulator.unused_faults();
-        faults.extend(unused.iter().map(|fault| format!("a fault did not happen: {fault:?}")));
+        faults.extend(
+            unused
+                .iter()
+                .map(|fault| format!("a fault did not happen: {fault:?}")),
+        );
     }
     if let Some(proxied) = &step.proxied {
         let wanted: Result<BTreeSet<_>, _> = proxied.iter().map(|host| ground.fill(host)).collect();
         let found = ground.proxied();
         if wanted.as_ref() != Ok(&found) {
-            faults.push(format!("the proxy was asked for {found:?} in place of {wanted:?}"));
+            faults.push(format!(
+                "the proxy was asked for {found:?} in place of {wanted:?}"
+            ));
         }
     }
     for (object, stored) in &step.store {
@@ -66,7 +100,10 @@ pub fn of_step(step: &Step, answer: &Answer, ground: &Ground, runner: &str) -> V
         }
     }
     if let Some(log) = &answer.log {
-        let missing = step.log.iter().filter(|wanted| !log.iter().any(|entry| has(entry, wanted)));
+        let missing = step
+            .log
+            .iter()
+            .filter(|wanted| !log.iter().any(|entry| has(entry, wanted)));
         faults.extend(missing.map(|wanted| format!("the log has no {}", Value::Object(wanted.clone()))));
     } else if !step.log.is_empty() {
         faults.push("there is no log".into());
@@ -80,12 +117,22 @@ fn has(entry: &Document, wanted: &Document) -> bool {
 
 fn of_outcome(outcome: &Document, expect: &Document, runner: &str) -> Vec<Failure> {
     let mut faults = Vec::new();
-    let members: &[&str] = if outcome.get("status") == Some(&"OK".into()) { &OF_SUCCESS } else { &OF_FAILURE };
-    let wanted: BTreeSet<_> = members.iter().copied().filter(|name| is_told(name, runner)).collect();
+    let members: &[&str] = if outcome.get("status") == Some(&"OK".into()) {
+        &OF_SUCCESS
+    } else {
+        &OF_FAILURE
+    };
+    let wanted: BTreeSet<_> = members
+        .iter()
+        .copied()
+        .filter(|name| is_told(name, runner))
+        .collect();
     let found: BTreeSet<_> = outcome.keys().map(String::as_str).collect();
     if wanted != found {
         let (missing, foreign) = (wanted.difference(&found), found.difference(&wanted));
-        faults.push(format!("the outcome lacks {missing:?} or has {foreign:?} too much"));
+        faults.push(format!(
+            "the outcome lacks {missing:?} or has {foreign:?} too much"
+        ));
     }
     let whole = || Value::Object(outcome.clone());
     for (name, value) in expect.iter().filter(|(name, _)| is_told(name, runner)) {
@@ -132,7 +179,13 @@ fn of_requests(step: &Step, requests: &[RequestRecord]) -> Vec<Failure> {
     for (operation, wanted) in &step.requests {
         let found = of(operation).count();
         if found != *wanted {
-            faults.push(format!("{found} requests of {operation} in place of {wanted}"));
+            let all: Vec<_> = of(operation)
+                .map(|record| record.operation.as_deref().unwrap_or("?"))
+                .collect();
+            faults.push(format!(
+                "{found} requests of {operation} in place of {wanted}: {}",
+                all.join(", ")
+            ));
         }
     }
     for (operation, fields) in &step.fields {
@@ -141,9 +194,9 @@ fn of_requests(step: &Step, requests: &[RequestRecord]) -> Vec<Failure> {
         }
         for (name, value) in fields {
             let wrong = of(operation).find(|record| record.field(name) != Some(value.as_str()));
-            faults.extend(wrong.map(|record| {
-                format!("{operation} had {:?} for the field {name}", record.field(name))
-            }));
+            faults.extend(
+                wrong.map(|record| format!("{operation} had {:?} for the field {name}", record.field(name))),
+            );
         }
     }
     if let Some(signatures) = &step.signatures {
@@ -157,7 +210,11 @@ fn of_requests(step: &Step, requests: &[RequestRecord]) -> Vec<Failure> {
             if signatures.lifetime_s.is_some_and(|wanted| wanted != lifetime) {
                 faults.push(format!("a signature is good for {lifetime} s"));
             }
-            if signatures.bound_to.as_ref().is_some_and(|wanted| wanted != field("f")) {
+            if signatures
+                .bound_to
+                .as_ref()
+                .is_some_and(|wanted| wanted != field("f"))
+            {
                 faults.push(format!("a signature is bound to {:?}", field("f")));
             }
         }
@@ -170,9 +227,17 @@ fn of_object(object: &str, wanted: Option<&Stored>, ground: &Ground) -> Result<(
     let wanted = match wanted {
         None => None,
         Some(Stored::Whole(name)) => Some(ground.bytes(ground.content(name)?)),
-        Some(Stored::Part { content, offset, length }) => {
+        Some(Stored::Part {
+            content,
+            offset,
+            length,
+        }) => {
             let bytes = ground.bytes(ground.content(content)?);
-            Some(bytes.get(*offset..offset + length).ok_or("a part beyond the end")?)
+            Some(
+                bytes
+                    .get(*offset..offset + length)
+                    .ok_or("a part beyond the end")?,
+            )
         }
     };
     match (found.as_deref(), wanted) {
@@ -189,7 +254,8 @@ fn of_object(object: &str, wanted: Option<&Stored>, ground: &Ground) -> Result<(
 }
 
 /// Makes an answer comparable with those of other runners. What is another each time becomes a word: addresses, the folder
-/// of the run, and the identifiers that the service gives to requests. A log comes from several threads: its order says nothing.
+/// of the run, the identifiers that the service gives to requests, and the names of checkpoints, which are made of addresses.
+/// A log comes from several threads: its order says nothing.
 pub fn normalised(answer: Answer, ground: &Ground) -> Told {
     let replacements = ground.replacements();
     let mut outcomes = answer.outcomes;
@@ -203,6 +269,7 @@ pub fn normalised(answer: Answer, ground: &Ground) -> Told {
                 for (found, word) in &replacements {
                     *text = text.replace(found, word);
                 }
+                *text = without_checkpoint(text);
             }
         }
     }
@@ -211,6 +278,20 @@ pub fn normalised(answer: Answer, ground: &Ground) -> Told {
         log.sort_by_key(|entry| Value::Object(entry.clone()).to_string());
     }
     Told { outcomes, log }
+}
+
+fn without_checkpoint(text: &str) -> String {
+    const DIGITS: usize = 40;
+    let Some((before, after)) = text.split_once(".checkpoint\"") else {
+        return text.to_owned();
+    };
+    let at = before.len().saturating_sub(DIGITS);
+    match before.get(at..) {
+        Some(name) if name.len() == DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            format!("{}{{name}}.checkpoint\"{after}", &before[..at])
+        }
+        _ => text.to_owned(),
+    }
 }
 
 /// What is different between two runners and should not be.
@@ -239,10 +320,19 @@ pub fn differences(scenario: &Scenario, first: (&str, &[Told]), other: (&str, &[
                 ));
             }
         }
-        let may_differ = [first.0, other.0].iter().any(|runner| scenario.may_differ("log", runner));
+        let may_differ = [first.0, other.0]
+            .iter()
+            .any(|runner| scenario.may_differ("log", runner));
         if one.log != two.log && !may_differ {
             let text = |told: &Told| serde_json::to_string(&told.log).unwrap_or_default();
-            faults.push(format!("step {}: the log of {} is {}, that of {} {}", number + 1, first.0, text(one), other.0, text(two)));
+            faults.push(format!(
+                "step {}: the log of {} is {}, that of {} {}",
+                number + 1,
+                first.0,
+                text(one),
+                other.0,
+                text(two)
+            ));
         }
     }
     faults

@@ -24,10 +24,16 @@ const NO_OPTIONS: [&str; 2] = ["progress", "completion"];
 
 /// Statuses that no upload of a job can end with, and why.
 const UNREACHABLE: [(&str, &str); 4] = [
-    ("ERR_BUSY", "a runner uses each handle from one thread, and calls nothing inside a callback"),
+    (
+        "ERR_BUSY",
+        "a runner uses each handle from one thread, and calls nothing inside a callback",
+    ),
     ("ERR_PANIC", "it takes a defect of the library"),
     ("ERR_STILL_RUNNING", "a runner waits without a limit"),
-    ("ERR_NOT_STARTED", "a runner waits for nothing that it did not start"),
+    (
+        "ERR_NOT_STARTED",
+        "a runner waits for nothing that it did not start",
+    ),
 ];
 
 /// What a job can say, and how it can end.
@@ -89,20 +95,30 @@ impl Vocabulary {
                 Some(_) => {}
             }
         }
-        let foreign = hello.statuses.keys().filter(|status| !self.statuses.contains_key(*status));
-        faults.extend(foreign.map(|status| format!("{name} has a status {status}, which the library has not")));
+        let foreign = hello
+            .statuses
+            .keys()
+            .filter(|status| !self.statuses.contains_key(*status));
+        faults
+            .extend(foreign.map(|status| format!("{name} has a status {status}, which the library has not")));
         for (of, ours, theirs) in [
             ("a client", &self.client, &hello.client_options),
             ("an upload", &self.upload, &hello.upload_options),
         ] {
-            let missing = ours.difference(theirs).filter(|option| !excused.contains(*option));
+            let missing = ours
+                .difference(theirs)
+                .filter(|option| !excused.contains(*option));
             faults.extend(missing.map(|option| format!("{name} has no option {option} of {of}")));
             let foreign = theirs.difference(ours);
-            faults.extend(foreign.map(|option| {
-                format!("{name} has an option {option} of {of}, which the library has not")
-            }));
+            faults.extend(
+                foreign.map(|option| {
+                    format!("{name} has an option {option} of {of}, which the library has not")
+                }),
+            );
             let in_vain = theirs.intersection(excused);
-            faults.extend(in_vain.map(|option| format!("{name} is excused from the option {option}, and has it")));
+            faults.extend(
+                in_vain.map(|option| format!("{name} is excused from the option {option}, and has it")),
+            );
         }
         faults
     }
@@ -110,7 +126,10 @@ impl Vocabulary {
     /// What no scenario uses or expects, and what one has that there is not.
     pub fn faults_of_all(&self, scenarios: &[Scenario]) -> Vec<Failure> {
         let mut faults = Vec::new();
-        let unreachable: BTreeSet<_> = UNREACHABLE.iter().map(|(status, _)| (*status).to_owned()).collect();
+        let unreachable: BTreeSet<_> = UNREACHABLE
+            .iter()
+            .map(|(status, _)| (*status).to_owned())
+            .collect();
         let expected: BTreeSet<String> = scenarios
             .iter()
             .flat_map(Scenario::expected)
@@ -119,14 +138,27 @@ impl Vocabulary {
         let known: BTreeSet<_> = self.statuses.keys().cloned().collect();
         let mut reached = expected.clone();
         reached.extend(unreachable.clone());
-        faults.extend(known.difference(&reached).map(|status| format!("no scenario expects {status}")));
-        faults.extend(expected.difference(&known).map(|status| format!("there is no status {status}")));
-        let in_vain = unreachable.intersection(&expected).chain(unreachable.difference(&known));
+        faults.extend(
+            known
+                .difference(&reached)
+                .map(|status| format!("no scenario expects {status}")),
+        );
+        faults.extend(
+            expected
+                .difference(&known)
+                .map(|status| format!("there is no status {status}")),
+        );
+        let in_vain = unreachable
+            .intersection(&expected)
+            .chain(unreachable.difference(&known));
         faults.extend(in_vain.map(|status| format!("{status} is listed as unreachable")));
         let steps = || scenarios.iter().flat_map(|scenario| &scenario.steps);
         let client: BTreeSet<_> = steps().flat_map(|step| step.client.keys().cloned()).collect();
         let upload = steps().flat_map(|step| &step.uploads).flat_map(used).collect();
-        for (of, there, used) in [("a client", &self.client, client), ("an upload", &self.upload, upload)] {
+        for (of, there, used) in [
+            ("a client", &self.client, client),
+            ("an upload", &self.upload, upload),
+        ] {
             let unused = there.difference(&used);
             faults.extend(unused.map(|option| format!("no scenario uses the option {option} of {of}")));
             let unknown = used.difference(there);
