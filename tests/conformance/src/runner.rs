@@ -20,7 +20,13 @@ use crate::{Failure, HANG_GUARD};
 
 /// Options that a binding does not have, and why that is right: `(runner, option, reason)`. Scenarios that use one of them
 /// say that they are not for that runner.
-const EXCUSED: [(&str, &str, &str); 0] = [];
+const EXCUSED: [(&str, &str, &str); 2] = [
+    ("go", NO_SOURCE, "each of its functions that uploads takes one"),
+    ("swift", NO_SOURCE, "each of its functions that uploads takes one"),
+];
+
+/// In the place of an option: an upload of nothing.
+const NO_SOURCE: &str = "no source";
 
 /// Environment variables of a process.
 pub type Environment = BTreeMap<String, String>;
@@ -68,12 +74,18 @@ impl Runner {
     pub fn cannot(&self, scenario: &Scenario) -> Option<String> {
         match self {
             Self::Program(program) => {
-                let excused = excused(&program.name);
-                let mut used = scenario.steps.iter().flat_map(|step| {
-                    let uploads = step.uploads.iter().flat_map(|upload| upload.keys());
-                    step.client.keys().chain(uploads)
-                });
-                used.find(|option| excused.contains(*option)).cloned()
+                let uses = |option: &str| {
+                    scenario.steps.iter().any(|step| {
+                        step.client.contains_key(option)
+                            || step.uploads.iter().any(|upload| {
+                                upload.contains_key(option)
+                                    || (option == NO_SOURCE && !upload.contains_key("source"))
+                            })
+                    })
+                };
+                let mut lacks = EXCUSED.iter().filter(|(runner, ..)| *runner == program.name);
+                let lacks = lacks.find(|(_, option, _)| uses(option));
+                lacks.map(|(_, option, why)| format!("{option}: {why}"))
             }
             Self::Command(_) => crate::command::cannot(scenario),
         }
