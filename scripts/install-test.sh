@@ -170,6 +170,29 @@ check_completions() { # check_completions PREFIX
     same 'what is completed' --overwrite "$found"
 }
 
+readme() { # readme LANGUAGE NUMBER: what stands in the block of that number, of those in that language, under Install
+    awk -v fence="\`\`\`$1" -v number="$2" '
+        /^## / { inside = $0 == "## Install" }
+        /^```$/ { printing = 0 }
+        printing
+        inside && $0 == fence { printing = ++count == number }' README.md
+}
+
+check_readme() { # as somebody would who types it
+    local home=$work/home
+    mkdir "$home"
+    HOME=$home CARGO=false bash -euo pipefail -c "$(readme sh 1)"
+    cp bindings/c/examples/upload.c "$home"
+    (cd "$home" && HOME=$home bash -euo pipefail -c "$(readme sh 2)")
+    uploads "$home/upload"
+    printf '%s\n' 'cmake_minimum_required(VERSION 3.16)' 'project(upload C)' 'add_executable(upload upload.c)' "$(readme cmake 1)" \
+        >"$home/CMakeLists.txt"
+    cmake -S "$home" -B "$home/build" -DCMAKE_PREFIX_PATH="$home/.local" >"$work/cmake.log" || { cat "$work/cmake.log"; return 1; }
+    cmake --build "$home/build" >"$work/cmake.log" || { cat "$work/cmake.log"; return 1; }
+    needs_shared yes "$home/build/upload"
+    uploads "$home/build/upload"
+}
+
 cp bindings/c/examples/upload.c "$outside"
 cp -R tests/install/project "$outside/project"
 cp bindings/c/examples/upload.c "$outside/project"
@@ -185,6 +208,7 @@ check_with_cmake "$prefix"
 check_two_rust_libraries "$prefix"
 check_man_pages "$prefix"
 check_completions "$prefix"
+check_readme
 
 echo 'install-test.sh: uninstalled'
 touch "$prefix/lib/of somebody else"
