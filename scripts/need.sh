@@ -36,6 +36,9 @@ check_packages() {
         # It also needs the symbols of the C library's loader.
         need valgrind valgrind --version
         need libc6-dbg valgrind /bin/true
+        need pkgconf pkg-config --version
+        need cmake cmake --version
+        need groff-base groff --version
     fi
 }
 
