@@ -11,6 +11,8 @@ stage=$(realpath "${STAGE:-build/stage}")
 built=$PWD/build/conformance
 mkdir -p "$built"
 export PKG_CONFIG_PATH=$stage/lib/pkgconfig
+# Where Swift sees no more than the repository otherwise.
+export COS_SLICE_SWIFT_BIND=$stage${COS_SLICE_SWIFT_BIND:+:$COS_SLICE_SWIFT_BIND}
 
 flags() { # flags FLAG…: what pkg-config says, one word to a line
     pkg-config "$@" cos_slice libcjson | xargs -n 1

@@ -31,7 +31,6 @@ check_packages() {
         need clang compiles c clang
         need abigail-tools abidiff --version
         need binutils nm --version
-        need pkg-config pkg-config --version
         need libcjson-dev pkg-config --exists libcjson
         # It also needs the symbols of the C library's loader.
         need valgrind valgrind --version
