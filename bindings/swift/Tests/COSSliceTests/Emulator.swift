@@ -11,7 +11,9 @@ final class Emulator: Sendable {
     let folder: URL
     private let process: Process
     /// The emulator ends when this is closed, and so with this process too, however it ends.
-    private let leash = Pipe()
+    private let leash: Pipe
+    /// Held from the making of a pipe until a process has it: another one, begun meanwhile, would have it too.
+    private static let beginning = NSLock()
 
     static let key = SecretKey(appID: "1251668577", secretID: "AKIDtest", secretKey: "secret")
 
@@ -20,8 +22,14 @@ final class Emulator: Sendable {
             throw Failure("COS_SLICE_EMULATOR does not say where cos-emulator is")
         }
         folder = try temporaryFolder()
+        Emulator.beginning.lock()
+        defer { Emulator.beginning.unlock() }
+        leash = Pipe()
         let output = Pipe()
-        process = Process()
+        for end in [leash, output].flatMap({ [$0.fileHandleForReading, $0.fileHandleForWriting] }) {
+            _ = fcntl(end.fileDescriptor, F_SETFD, FD_CLOEXEC)
+        }
+        let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
         process.arguments =
             ["-c", #""$@" </dev/null & read -r _; kill $!; wait $!"#, "sh", program, "--dir", folder.path]
@@ -29,7 +37,8 @@ final class Emulator: Sendable {
             + arguments
         process.standardInput = leash
         process.standardOutput = output
-        try process.run()
+        try unblocked { try process.run() }
+        self.process = process
         // Its only line; the end of the file, if it could not start.
         let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
         guard let address = line.split(separator: " ").last, line.hasSuffix("\n") else {
@@ -87,6 +96,16 @@ final class Emulator: Sendable {
         }
         return data
     }
+}
+
+/// Threads of the concurrency runtime block all signals, and processes inherit that; such a one could not be ended.
+private func unblocked(_ body: () throws -> Void) rethrows {
+    var none = sigset_t()
+    var before = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    try body()
 }
 
 struct Failure: Error, CustomStringConvertible {

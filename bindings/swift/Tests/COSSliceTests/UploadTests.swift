@@ -19,7 +19,7 @@ struct UploadTests {
         #expect(object.slicesSent == 4)
         #expect(object.isVerified)
         #expect(object.sha1?.count == 40)
-        #expect(object.accessURL == "\(emulator.endpoint)/cdn/1251668577/videos/2026/big.mp4")
+        #expect(object.accessURL == "\(emulator.endpoint)/cdn/videos-1251668577/2026/big.mp4")
         #expect(object.warning == nil)
     }
 
