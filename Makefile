@@ -3,15 +3,39 @@
 CARGO ?= cargo
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: build demo test simulate faults fuzz mutants kill cancel figures header clean help
+.PHONY: build install uninstall dist demo test simulate faults fuzz mutants kill cancel figures header abi-baseline clean help
 
-build: ## target/release: cos-slice, cos-emulator, libcos_slice.so, libcos_slice.a
+build: ## target/release: cos-slice, cos-emulator, lib/libcos_slice.so, lib/libcos_slice.a
 	@scripts/need.sh build
-	$(CARGO) build --locked --release --package cos-slice --features cli --package cos-emulator --bins
-# Last, and alone, so that the library is linked without anything that only the programs need.
-	$(CARGO) build --locked --release --package cos-slice --lib
-# The name that programs linked with it look for.
-	ln -sf libcos_slice.so $(RELEASE)/libcos_slice.so.0
+	$(CARGO) build --locked --release --package cos-slice --features cli --package cos-emulator --package cos-slice-manual --bins
+	@rm -rf $(RELEASE)/share && $(RELEASE)/cos-slice-manual $(RELEASE)/share
+# Last, and alone, so that the library has nothing in it that only the programs need.
+	$(CARGO) rustc --locked --release --package cos-slice --lib --crate-type staticlib -- \
+		--print native-static-libs="$(abspath $(RELEASE))/native-static-libs.txt"
+	@scripts/link.sh "$(abspath $(RELEASE))"
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DATADIR ?= $(PREFIX)/share
+MANDIR ?= $(DATADIR)/man
+DOCDIR ?= $(DATADIR)/doc/cos-slice
+INSTALL = PREFIX="$(PREFIX)" BINDIR="$(BINDIR)" LIBDIR="$(LIBDIR)" INCLUDEDIR="$(INCLUDEDIR)" DATADIR="$(DATADIR)" \
+	MANDIR="$(MANDIR)" DOCDIR="$(DOCDIR)" DESTDIR="$(DESTDIR)" scripts/install.sh
+
+BUILT = scripts/built.sh "$(abspath $(RELEASE))" || $(MAKE) --no-print-directory build
+
+install: ## PREFIX=/usr/local and DESTDIR=: programs, libraries, header, for pkg-config and CMake, man pages
+	@$(BUILT)
+	@$(INSTALL) install "$(abspath $(RELEASE))"
+
+uninstall: ## with the same variables: removes what was installed, and nothing else
+	@$(INSTALL) uninstall "$(abspath $(RELEASE))"
+
+dist: ## build/cos-slice-VERSION-OS-ARCH.tar.gz: the same, to be unpacked anywhere
+	@$(BUILT)
+	@scripts/dist.sh "$(abspath $(RELEASE))"
 
 demo: build ## a C program uploads a file, is killed in the middle, and resumes
 	@scripts/demo.sh
@@ -47,9 +71,13 @@ figures: ## bring the tables of docs up to date: with tests/ledger, and with the
 header: ## regenerate include/cos_slice.h
 	$(CARGO) run --locked --package cos-slice-header
 
+abi-baseline: ## what abi/N holds becomes what the header and the lists say, before a release
+	@scripts/need.sh test
+	@scripts/abi.sh baseline
+
 clean: ## remove what was built
 	$(CARGO) clean
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 19

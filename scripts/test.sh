@@ -29,7 +29,7 @@ memcheck() {
     local link
     for link in shared static; do
         echo "$link"
-        LINK=$link tests/capi/run.sh "$built" "$emulator" \
+        LINK=$link tests/capi/run.sh "$built/lib" "$emulator" \
             valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible || return 1
     done
 }
@@ -44,6 +44,10 @@ stage 'figures' cargo run --locked --quiet --package cos-slice-ledger -- page --
 stage 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --lib
 stage 'a gibibyte in little memory' cargo test --locked --release --features cli --test large -- --nocapture
 stage 'release build' make --no-print-directory build
+stage 'install' make --no-print-directory install PREFIX="$PWD/build/stage"
+stage 'what is installed' scripts/install-test.sh
+stage 'ABI' scripts/abi.sh
+stage 'C++' scripts/cpp.sh
 stage 'kill -9' cargo run --locked --release --package cos-slice-kill -- --kills 30
 stage 'C programs under valgrind' memcheck
 stage 'C programs under AddressSanitizer' scripts/asan.sh "$emulator"
