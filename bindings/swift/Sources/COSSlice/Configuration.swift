@@ -153,9 +153,7 @@ extension Client.Configuration {
         set(timeouts.answer) { cos_slice_client_set_answer_timeout_ms(client, $0.milliseconds) }
         set(timeouts.finish) { cos_slice_client_set_finish_timeout_ms(client, $0.milliseconds) }
         set(caFile) { cos_slice_client_set_ca_file(client, cText($0.path)) }
-        set(caPEM) { pem in
-            pem.withUnsafeBytes { cos_slice_client_set_ca_pem(client, $0.baseAddress, $0.count) }
-        }
+        set(caPEM) { cos_slice_client_set_ca_pem(client, Array($0), $0.count) }
         set(proxy) { cos_slice_client_set_proxy(client, cText($0)) }
         set(usesEnvironmentProxy) { cos_slice_client_set_use_env_proxy(client, $0 ? 1 : 0) }
         set(checkpointDirectory) { cos_slice_client_set_checkpoint_dir(client, cText($0.path)) }

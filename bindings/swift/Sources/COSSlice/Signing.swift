@@ -134,16 +134,13 @@ public struct SignRequest: Sendable, Hashable, Codable {
     func withC<Result>(_ body: (UnsafePointer<cos_slice_sign_request>) -> Result) -> Result {
         withCText(operation) { operation in
             withCText(appID) { appID in
-                withCText(bucket) { bucket in
-                    withCText(path) { path in
-                        var request = cos_slice_sign_request()
-                        request.struct_size = UInt32(MemoryLayout<cos_slice_sign_request>.size)
-                        request.kind = kind.rawValue
-                        request.operation = operation
-                        request.app_id = appID
-                        request.bucket = bucket
-                        request.path = path
-                        request.lifetime_s = lifetimeSeconds
+                cText(bucket).withUnsafeBufferPointer { bucket in
+                    cText(path).withUnsafeBufferPointer { path in
+                        // Both have their NUL, and so an address.
+                        guard let bucket = bucket.baseAddress, let path = path.baseAddress else { fatalError("no text") }
+                        var request = cos_slice_sign_request(
+                            struct_size: UInt32(MemoryLayout<cos_slice_sign_request>.size), kind: kind.rawValue,
+                            operation: operation, app_id: appID, bucket: bucket, path: path, lifetime_s: lifetimeSeconds)
                         return body(&request)
                     }
                 }

@@ -184,3 +184,13 @@ actor Gate {
         await wait()
     }
 }
+
+/// What `body` throws; a failure where it throws nothing or something else.
+func thrown<Thrown: Error, Value>(_ type: Thrown.Type, _ body: () throws -> Value) throws -> Thrown {
+    do {
+        _ = try body()
+    } catch let error as Thrown {
+        return error
+    }
+    throw Failure("it succeeded")
+}

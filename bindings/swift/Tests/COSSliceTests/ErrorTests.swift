@@ -44,7 +44,8 @@ struct ErrorTests {
 
     @Test("of the system's has its number")
     func system() async throws {
-        let client = try Emulator().client()
+        let emulator = try Emulator()
+        let client = try emulator.client()
         let error = try await failure(client.upload(file: URL(fileURLWithPath: "/no/such/file"), to: movie))
         #expect(error.status == .fileOpen)
         #expect(error.osErrno == ENOENT)
@@ -183,7 +184,7 @@ struct ErrorTests {
         ) throws -> String {
             var configuration = Client.Configuration()
             change(&configuration)
-            let error = try #require(throws: COSSliceError.self) {
+            let error = try thrown(COSSliceError.self) {
                 _ = try Client(endpoint, signer: signer, configuration: configuration)
             }
             #expect(error.status == .invalidArgument)
@@ -192,7 +193,7 @@ struct ErrorTests {
         #expect(try message { $0.connections = 0 }.contains("connections"))
         #expect(try message { $0.timeouts.stall = .seconds(-1) }.contains("stall"))
         #expect(try message { $0.timeouts.stall = .seconds(Int64.max) }.contains("stall"))
-        #expect(try message { $0.sliceSizes = [1] }.contains("slice size"))
+        #expect(try message { $0.sliceSizes = [1] }.contains("slice_size"))
         #expect(try message { $0.headers = [Client.Field(name: "Host", value: "a")] }.contains("Host"))
         #expect(try message(.url("ftp://host")).contains("endpoint"))
         #expect(try message(signer: .secretKey(appID: "a", secretID: "b", secretKey: "c")).contains("app"))
@@ -202,11 +203,12 @@ struct ErrorTests {
 
     @Test("of an upload's setting is told by the upload")
     func uploadSetting() async throws {
-        let client = try Emulator().client()
+        let emulator = try Emulator()
+        let client = try emulator.client()
         let source = Upload.Source.data(content(10))
         var options = Upload.Options()
         options.sliceSize = 3
-        #expect(try await failure(client.upload(source, to: movie, options: options)).message.contains("slice size"))
+        #expect(try await failure(client.upload(source, to: movie, options: options)).message.contains("slice_size"))
         let nothing = Object.Location(bucket: "videos", path: "")
         #expect(try await failure(client.upload(source, to: nothing)).status == .invalidArgument)
         let cut = Object.Location(bucket: "videos", path: "/a\0b")
@@ -229,7 +231,7 @@ struct ErrorTests {
     func version() throws {
         try checkVersion()
         try checkVersion(running: 0xFF0000)
-        let old = try #require(throws: LibraryVersionError.self) {
+        let old = try thrown(LibraryVersionError.self) {
             try checkVersion(running: 0, interface: 0, name: "0.0.1")
         }
         #expect(old.description.contains("0.1.0") && old.description.contains("0.0.1"))

@@ -70,7 +70,8 @@ struct OperationTests {
 
     @Test("tell what is not acceptable before anything is sent")
     func refused() async throws {
-        let client = try Emulator().client()
+        let emulator = try Emulator()
+        let client = try emulator.client()
         await #expect(throws: COSSliceError.self) { try await client.operation(at: movie).upload() }
         let cut = client.operation(at: Object.Location(bucket: "a\0b", path: "/c"))
         do {
@@ -114,7 +115,8 @@ struct OperationTests {
     @Test("fail with what their signer threw")
     func signer() async throws {
         struct Refused: Error {}
-        let client = try Emulator().client(signer: .callback(appID: "1251668577") { _ in throw Refused() })
+        let emulator = try Emulator()
+        let client = try emulator.client(signer: .callback(appID: "1251668577") { _ in throw Refused() })
         do {
             _ = try await client.operation(at: movie).createDirectory()
             Issue.record("it succeeded")
