@@ -255,15 +255,15 @@ func TestAFileThatWasClosedIsAnError(t *testing.T) {
 
 func TestARefusalHasAllThatTheServiceSaid(t *testing.T) {
 	service := startEmulator(t)
-	service.fault(t, `{"operation":"upload_slice_data","offset":1048576,"times":0,"action":{"status":403,"code":-9999,"message":"not today"}}`)
+	service.fault(t, `{"operation":"upload_slice_data","offset":1048576,"times":0,"action":{"status":400,"code":-5999,"message":"not today"}}`)
 	client := newClient(t, service.config())
 	_, err := client.UploadBytes(guarded(t), "videos", "/refused", content(2*mebibyte, 6))
 	var failure *cosslice.Error
 	if !errors.As(err, &failure) {
 		t.Fatal(err)
 	}
-	if failure.ServerCode != -9999 || failure.HTTPStatus != 403 || failure.RequestID == "" ||
-		failure.Operation != "upload_slice_data" || failure.SliceOffset != mebibyte || failure.Attempts == 0 ||
+	if failure.ServerCode != -5999 || failure.HTTPStatus != 400 || failure.RequestID == "" ||
+		failure.Operation != "upload_slice_data" || failure.SliceOffset != mebibyte || failure.Attempts != 1 ||
 		!strings.Contains(failure.Message, "not today") {
 		t.Errorf("%+v", failure)
 	}
