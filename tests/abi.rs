@@ -205,29 +205,6 @@ fn the_version_macros_are_the_package_s_version() {
 }
 
 #[test]
-fn the_header_is_plain_c_of_1989_and_2017_and_plain_cpp_of_2017() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let source = folder.path().join("header.c");
-    let program = "#include <cos_slice.h>\n#include <cos_slice.h>\nint main(void) { return cos_slice_version() == 0; }\n";
-    fs::write(&source, program).expect("a file can be written");
-    let (source, include) = (
-        source.to_str().expect("UTF-8"),
-        format!("-I{}", root().join("include").display()),
-    );
-    for (compiler, package, language, standard) in [
-        ("cc", "gcc", "c", "-std=c89"),
-        ("cc", "gcc", "c", "-std=c99"),
-        ("cc", "gcc", "c", "-std=c17"),
-        ("c++", "g++", "c++", "-std=c++17"),
-    ] {
-        let warnings = ["-Wall", "-Wextra", "-Wundef", "-pedantic", "-Werror"];
-        let mut arguments = vec![standard, "-x", language, "-fsyntax-only", &include, source];
-        arguments.extend(warnings);
-        output(compiler, package, &arguments);
-    }
-}
-
-#[test]
 fn the_header_includes_only_the_standard_headers_for_sizes() {
     let header = read("include/cos_slice.h");
     let includes: Vec<_> = header
