@@ -233,6 +233,10 @@ func (o *Operation) run(
 	ctx context.Context, verb func(**C.cos_slice_answer, **C.cos_slice_error) C.int32_t,
 	answer **C.cos_slice_answer, failure **C.cos_slice_error,
 ) (status C.int32_t, wasCancelled bool) {
+	if ctx.Err() != nil {
+		C.cos_slice_operation_cancel(o.handle)
+		return verb(answer, failure), true
+	}
 	cancelled := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		C.cos_slice_operation_cancel(o.handle)
