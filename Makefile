@@ -3,15 +3,32 @@
 CARGO ?= cargo
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: build demo test simulate faults fuzz mutants kill cancel figures header clean help
+.PHONY: build install uninstall demo test simulate faults fuzz mutants kill cancel figures header clean help
 
-build: ## target/release: cos-slice, cos-emulator, libcos_slice.so, libcos_slice.a
+build: ## target/release: cos-slice, cos-emulator, lib/libcos_slice.so, lib/libcos_slice.a
 	@scripts/need.sh build
-	$(CARGO) build --locked --release --package cos-slice --features cli --package cos-emulator --bins
-# Last, and alone, so that the library is linked without anything that only the programs need.
-	$(CARGO) build --locked --release --package cos-slice --lib
-# The name that programs linked with it look for.
-	ln -sf libcos_slice.so $(RELEASE)/libcos_slice.so.0
+	$(CARGO) build --locked --release --package cos-slice --features cli --package cos-emulator --package cos-slice-manual --bins
+	@rm -rf $(RELEASE)/share && $(RELEASE)/cos-slice-manual $(RELEASE)/share
+# Last, and alone, so that the library has nothing in it that only the programs need.
+	$(CARGO) rustc --locked --release --package cos-slice --lib --crate-type staticlib -- \
+		--print native-static-libs="$(abspath $(RELEASE))/native-static-libs.txt"
+	@scripts/link.sh "$(abspath $(RELEASE))"
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DATADIR ?= $(PREFIX)/share
+MANDIR ?= $(DATADIR)/man
+INSTALL = PREFIX="$(PREFIX)" BINDIR="$(BINDIR)" LIBDIR="$(LIBDIR)" INCLUDEDIR="$(INCLUDEDIR)" DATADIR="$(DATADIR)" \
+	MANDIR="$(MANDIR)" DESTDIR="$(DESTDIR)" scripts/install.sh
+
+install: ## PREFIX=/usr/local and DESTDIR=: programs, libraries, header, for pkg-config and CMake, man pages
+	@scripts/built.sh "$(abspath $(RELEASE))" || $(MAKE) --no-print-directory build
+	@$(INSTALL) install "$(abspath $(RELEASE))"
+
+uninstall: ## with the same variables: removes what was installed, and nothing else
+	@$(INSTALL) uninstall "$(abspath $(RELEASE))"
 
 demo: build ## a C program uploads a file, is killed in the middle, and resumes
 	@scripts/demo.sh

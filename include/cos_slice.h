@@ -13,10 +13,13 @@
  * uploads of the parent go on.
  *
  * OWNERSHIP. What a _new function, an error or an answer parameter gives is the caller's, to be freed by the _free function of its
- * type, and by nothing else. Every function takes NULL for its handle: _free does nothing, a getter answers as if nothing
- * had happened, any other function returns COS_SLICE_ERR_INVALID_ARGUMENT. A client may be freed before its uploads.
- * Texts go in as UTF-8 that ends with NUL and are copied during the call. Texts that come out are borrowed: each function
- * says until when. Text that is not there is NULL, except where a function says that it never is.
+ * type, and by nothing else. A client may be freed before its uploads. Texts go in as UTF-8 that ends with NUL and are copied
+ * during the call. Texts that come out are borrowed: each function says until when.
+ *
+ * NULL. Pointers that may be NULL are marked COS_SLICE_NULLABLE; what it says for a parameter is said there. Every function
+ * takes NULL for its handle: _free does nothing, a getter answers as if nothing had happened, any other function returns
+ * COS_SLICE_ERR_INVALID_ARGUMENT. NULL for a parameter without the mark is a mistake, which is reported by the same status and
+ * does no harm. Text that is not there is NULL, except where a function says that it never is.
  *
  * ERRORS. Functions that can fail return a status: COS_SLICE_OK (0), or one of the negative COS_SLICE_ERR_*, of which
  * later versions may have more. A setter returns COS_SLICE_ERR_INVALID_ARGUMENT where the value is not acceptable; ignoring
@@ -76,6 +79,7 @@
  *   verify                             on
  *   spooling of streams                off; up to 64 GiB in the command
  *   checkpoints                        off; on in the command
+ *   proxy                              none
  *   one request instead of slices      empty sources only
  *   deadline of a whole upload         none
  *   resolve, connect, TLS              10 s, 10 s, 10 s
@@ -101,6 +105,17 @@
 #define COS_SLICE_API __attribute__((visibility("default")))
 #else
 #define COS_SLICE_API
+#endif
+#endif
+
+/* A pointer with the first mark may be NULL; one with the second, or with none, is not and must not be: see NULL above. */
+#ifndef COS_SLICE_NULLABLE
+#if defined(__clang__)
+#define COS_SLICE_NULLABLE _Nullable
+#define COS_SLICE_NONNULL _Nonnull
+#else
+#define COS_SLICE_NULLABLE
+#define COS_SLICE_NONNULL
 #endif
 #endif
 
@@ -261,6 +276,12 @@
 /* Everything in the bucket; bound to nothing, as old clients sign. */
 #define COS_SLICE_SIGNATURE_SCOPE_UNBOUND 3
 
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wnullability-extension"
+#pragma clang assume_nonnull begin
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -314,13 +335,13 @@ typedef struct {
     int32_t kind;
     /**
      * The operation, as the service's documentation calls it, such as "upload_slice_init". A multi-effect signature is used for
-     * other operations on the same path too. It does not go into the signature.
+     * other operations on the same path too. It does not go into the signature. Never NULL in a signer.
      */
-    const char *operation;
+    const char *COS_SLICE_NULLABLE operation;
     /**
-     * The account's app id, in decimal digits.
+     * The account's app id, in decimal digits. Never NULL in a signer.
      */
-    const char *app_id;
+    const char *COS_SLICE_NULLABLE app_id;
     /**
      * The bucket.
      */
@@ -347,12 +368,12 @@ typedef struct {
  */
 typedef int32_t (*cos_slice_sign_fn)(const cos_slice_sign_request *request,
                                      cos_slice_signature *signature,
-                                     void *user_data);
+                                     void *COS_SLICE_NULLABLE user_data);
 
 /**
  * Releases the user_data of a callback. It must not throw.
  */
-typedef void (*cos_slice_drop_fn)(void *user_data);
+typedef void (*cos_slice_drop_fn)(void *COS_SLICE_NULLABLE user_data);
 
 /**
  * How far an upload is. All counts are of the object's bytes, not of what HTTP adds. Later versions may add fields at the
@@ -403,7 +424,18 @@ typedef struct {
  * cancel and getters may be called; a free is carried out when the callback has returned; run, start and wait of any
  * upload, and the settings of this one, answer COS_SLICE_ERR_BUSY. It must return, and must not throw.
  */
-typedef int32_t (*cos_slice_progress_fn)(const cos_slice_progress *progress, void *user_data);
+typedef int32_t (*cos_slice_progress_fn)(const cos_slice_progress *progress,
+                                         void *COS_SLICE_NULLABLE user_data);
+
+/**
+ * A completion callback: status and error are what cos_slice_upload_run returns and gives; error is NULL with COS_SLICE_OK,
+ * and borrowed for the time of the call. Inside, cancel and getters may be called, those of the result too; a free is carried
+ * out when the callback has returned; run, start and wait of any upload, and the settings of this one, answer
+ * COS_SLICE_ERR_BUSY. It must return, and must not throw.
+ */
+typedef void (*cos_slice_completion_fn)(int32_t status,
+                                        const cos_slice_error *COS_SLICE_NULLABLE error,
+                                        void *COS_SLICE_NULLABLE user_data);
 
 /**
  * Reads from offset on into buffer, which has room for size bytes, at least 1: the number of bytes read, which may be fewer;
@@ -415,14 +447,19 @@ typedef int32_t (*cos_slice_progress_fn)(const cos_slice_progress *progress, voi
  * and getters may be called; a free is carried out when it has returned; run, start and wait of any upload, and the settings
  * of this one, answer COS_SLICE_ERR_BUSY. It must return, and must not throw.
  */
-typedef int64_t (*cos_slice_read_at_fn)(uint64_t offset, void *buffer, size_t size, void *user_data);
+typedef int64_t (*cos_slice_read_at_fn)(uint64_t offset,
+                                        void *buffer,
+                                        size_t size,
+                                        void *COS_SLICE_NULLABLE user_data);
 
 /**
  * Reads the next bytes into buffer, which has room for size bytes, at least 1; returns as a cos_slice_read_at_fn does, 0 only
  * when nothing is to follow. It is called on threads of the library, never two calls at once. The other rules of
  * cos_slice_read_at_fn hold.
  */
-typedef int64_t (*cos_slice_read_fn)(void *buffer, size_t size, void *user_data);
+typedef int64_t (*cos_slice_read_fn)(void *buffer,
+                                     size_t size,
+                                     void *COS_SLICE_NULLABLE user_data);
 
 /**
  * The version of the library that is running, such as "0.1.0"; the macros COS_SLICE_VERSION_* are that of the header.
@@ -471,21 +508,21 @@ const char *cos_slice_status_meaning(int32_t status);
  * free it with cos_slice_client_free. NULL only if a defect of the library was caught, and every function takes NULL.
  */
 COS_SLICE_API
-cos_slice_client *cos_slice_client_new(void);
+cos_slice_client *COS_SLICE_NULLABLE cos_slice_client_new(void);
 
 /**
  * Frees a client. It may still have uploads, running ones too: they go on, and the threads end with the last of them. With
  * none left it waits for the threads, which have nothing to do then. NULL is allowed.
  */
 COS_SLICE_API
-void cos_slice_client_free(cos_slice_client *client);
+void cos_slice_client_free(cos_slice_client *COS_SLICE_NULLABLE client);
 
 /**
  * Where the service is: "https://host", "http://host:port" or either with a path that goes before each request's.
  * Copied. This or cos_slice_client_set_region is needed; the last call counts.
  */
 COS_SLICE_API
-int32_t cos_slice_client_set_endpoint(cos_slice_client *client,
+int32_t cos_slice_client_set_endpoint(cos_slice_client *COS_SLICE_NULLABLE client,
                                       const char *endpoint);
 
 /**
@@ -496,7 +533,7 @@ int32_t cos_slice_client_set_endpoint(cos_slice_client *client,
  * neither this nor cos_slice_client_set_endpoint.
  */
 COS_SLICE_API
-int32_t cos_slice_client_set_region(cos_slice_client *client,
+int32_t cos_slice_client_set_region(cos_slice_client *COS_SLICE_NULLABLE client,
                                     const char *region);
 
 /**
@@ -504,7 +541,7 @@ int32_t cos_slice_client_set_region(cos_slice_client *client,
  * slices go one after another whatever the number of connections, and uploads need the SHA-1 (cos_slice_upload_set_hash).
  */
 COS_SLICE_API
-int32_t cos_slice_client_set_api(cos_slice_client *client,
+int32_t cos_slice_client_set_api(cos_slice_client *COS_SLICE_NULLABLE client,
                                  int32_t api);
 
 /**
@@ -512,32 +549,36 @@ int32_t cos_slice_client_set_api(cos_slice_client *client,
  * there are at most: 1 to 256.
  */
 COS_SLICE_API
-int32_t cos_slice_client_set_connections(cos_slice_client *client,
+int32_t cos_slice_client_set_connections(cos_slice_client *COS_SLICE_NULLABLE client,
                                          int32_t connections);
 
 /**
  * The longest that looking up the host's name may take: 1 to 86400000 milliseconds (a day).
  */
-COS_SLICE_API int32_t cos_slice_client_set_resolve_timeout_ms(cos_slice_client *client, int64_t ms);
+COS_SLICE_API
+int32_t cos_slice_client_set_resolve_timeout_ms(cos_slice_client *COS_SLICE_NULLABLE client,
+                                                int64_t ms);
 
 /**
  * The longest that opening a connection may take, all of the host's addresses together: 1 to 86400000 milliseconds.
  */
 COS_SLICE_API
-int32_t cos_slice_client_set_connect_timeout_ms(cos_slice_client *client,
+int32_t cos_slice_client_set_connect_timeout_ms(cos_slice_client *COS_SLICE_NULLABLE client,
                                                 int64_t ms);
 
 /**
  * The longest that the TLS handshake may take: 1 to 86400000 milliseconds.
  */
-COS_SLICE_API int32_t cos_slice_client_set_tls_timeout_ms(cos_slice_client *client, int64_t ms);
+COS_SLICE_API
+int32_t cos_slice_client_set_tls_timeout_ms(cos_slice_client *COS_SLICE_NULLABLE client,
+                                            int64_t ms);
 
 /**
  * The longest that a request may be sent without a byte being taken by the network: 1 to 86400000 milliseconds. There is no
  * limit on how long a slice takes while bytes move, so slow lines work.
  */
 COS_SLICE_API
-int32_t cos_slice_client_set_stall_timeout_ms(cos_slice_client *client,
+int32_t cos_slice_client_set_stall_timeout_ms(cos_slice_client *COS_SLICE_NULLABLE client,
                                               int64_t ms);
 
 /**
@@ -545,23 +586,15 @@ int32_t cos_slice_client_set_stall_timeout_ms(cos_slice_client *client,
  * milliseconds. It does not run while bytes of the request are still arriving.
  */
 COS_SLICE_API
-int32_t cos_slice_client_set_answer_timeout_ms(cos_slice_client *client,
+int32_t cos_slice_client_set_answer_timeout_ms(cos_slice_client *COS_SLICE_NULLABLE client,
                                                int64_t ms);
 
 /**
  * The same for the requests that make the object, which takes the server longer: 1 to 86400000 milliseconds.
  */
 COS_SLICE_API
-int32_t cos_slice_client_set_finish_timeout_ms(cos_slice_client *client,
+int32_t cos_slice_client_set_finish_timeout_ms(cos_slice_client *COS_SLICE_NULLABLE client,
                                                int64_t ms);
-
-/**
- * Trusts the certificates of a PEM file in place of the system's; the path is UTF-8. The file is read at once, so it may be
- * removed afterwards; whether its certificates are sound shows when the first upload is run.
- */
-COS_SLICE_API
-int32_t cos_slice_client_set_ca_file(cos_slice_client *client,
-                                     const char *path);
 
 /**
  * Keeps a checkpoint of each unfinished upload in a folder, so that an upload that is run again in another process, after a
@@ -574,8 +607,44 @@ int32_t cos_slice_client_set_ca_file(cos_slice_client *client,
  * with it or the folder never stops an upload: cos_slice_upload_warning tells.
  */
 COS_SLICE_API
-int32_t cos_slice_client_set_checkpoint_dir(cos_slice_client *client,
+int32_t cos_slice_client_set_checkpoint_dir(cos_slice_client *COS_SLICE_NULLABLE client,
                                             const char *path);
+
+/**
+ * Trusts the certificates of a PEM file in place of the system's; the path is UTF-8. The file is read at once, so it may be
+ * removed afterwards; whether its certificates are sound shows when the first upload is run. This and
+ * cos_slice_client_set_ca_pem are one setting; the last call counts.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_ca_file(cos_slice_client *COS_SLICE_NULLABLE client,
+                                     const char *path);
+
+/**
+ * Trusts these certificates in place of the system's: PEM text of size bytes, at most 4194304, copied during the call; it need
+ * not end with NUL. Whether they are sound shows when the first upload is run.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_ca_pem(cos_slice_client *COS_SLICE_NULLABLE client,
+                                    const void *pem,
+                                    size_t size);
+
+/**
+ * Reaches the service through an HTTP proxy: "http://host:port", or "http://user:password@host:port", with what is not a
+ * letter, digit or one of -._~ percent-encoded in user and password. Everything goes through its tunnels (CONNECT), to an http
+ * endpoint too. Copied; no message shows the password. NULL: none, as without this call. It goes before what
+ * cos_slice_client_set_use_env_proxy finds.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_proxy(cos_slice_client *COS_SLICE_NULLABLE client,
+                                   const char *COS_SLICE_NULLABLE proxy);
+
+/**
+ * Whether a proxy is taken from the environment: anything but 0 is on. Off, as without this call, the environment is not looked
+ * at. It is read when the first upload is run.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_use_env_proxy(cos_slice_client *COS_SLICE_NULLABLE client,
+                                           int32_t on);
 
 /**
  * The account that signs requests: its app id (decimal digits), secret id and secret key. Copied; the library's copy of
@@ -583,7 +652,7 @@ int32_t cos_slice_client_set_checkpoint_dir(cos_slice_client *client,
  * cos_slice_client_set_authorization or cos_slice_client_set_signer is needed; the last call counts.
  */
 COS_SLICE_API
-int32_t cos_slice_client_set_secret_key(cos_slice_client *client,
+int32_t cos_slice_client_set_secret_key(cos_slice_client *COS_SLICE_NULLABLE client,
                                         const char *app_id,
                                         const char *secret_id,
                                         const char *secret_key);
@@ -596,7 +665,7 @@ int32_t cos_slice_client_set_secret_key(cos_slice_client *client,
  * message ever shows it. At most 8192 printable ASCII characters.
  */
 COS_SLICE_API
-int32_t cos_slice_client_set_authorization(cos_slice_client *client,
+int32_t cos_slice_client_set_authorization(cos_slice_client *COS_SLICE_NULLABLE client,
                                            const char *app_id,
                                            const char *authorization);
 
@@ -610,18 +679,18 @@ int32_t cos_slice_client_set_authorization(cos_slice_client *client,
  * client and the last of its uploads have ended, or at once where this call fails; on any thread, after the last call of sign.
  */
 COS_SLICE_API
-int32_t cos_slice_client_set_signer(cos_slice_client *client,
+int32_t cos_slice_client_set_signer(cos_slice_client *COS_SLICE_NULLABLE client,
                                     const char *app_id,
                                     cos_slice_sign_fn sign,
-                                    void *user_data,
-                                    cos_slice_drop_fn drop);
+                                    void *COS_SLICE_NULLABLE user_data,
+                                    cos_slice_drop_fn COS_SLICE_NULLABLE drop);
 
 /**
  * What the signatures of cos_slice_client_set_secret_key are good for, should somebody get hold of one:
  * COS_SLICE_SIGNATURE_SCOPE_*. The narrowest, the path, unless this is called. One-time signatures are always for one path.
  */
 COS_SLICE_API
-int32_t cos_slice_client_set_signature_scope(cos_slice_client *client,
+int32_t cos_slice_client_set_signature_scope(cos_slice_client *COS_SLICE_NULLABLE client,
                                              int32_t scope);
 
 /**
@@ -629,7 +698,7 @@ int32_t cos_slice_client_set_signature_scope(cos_slice_client *client,
  * is made for one attempt, and those that cos_slice_client_set_signer is asked for.
  */
 COS_SLICE_API
-int32_t cos_slice_client_set_signature_lifetime_s(cos_slice_client *client,
+int32_t cos_slice_client_set_signature_lifetime_s(cos_slice_client *COS_SLICE_NULLABLE client,
                                                   int64_t seconds);
 
 /**
@@ -638,7 +707,7 @@ int32_t cos_slice_client_set_signature_lifetime_s(cos_slice_client *client,
  * no line end.
  */
 COS_SLICE_API
-int32_t cos_slice_signature_set(cos_slice_signature *signature,
+int32_t cos_slice_signature_set(cos_slice_signature *COS_SLICE_NULLABLE signature,
                                 const char *authorization);
 
 /**
@@ -646,8 +715,8 @@ int32_t cos_slice_signature_set(cos_slice_signature *signature,
  * secret, and is cut off after 512 bytes. Copied; NULL: no reason is told.
  */
 COS_SLICE_API
-int32_t cos_slice_signature_fail(cos_slice_signature *signature,
-                                 const char *message);
+int32_t cos_slice_signature_fail(cos_slice_signature *COS_SLICE_NULLABLE signature,
+                                 const char *COS_SLICE_NULLABLE message);
 
 /**
  * Signs a request by this machine's clock, for a client that has no key and asks for it over the network: what an application's
@@ -667,8 +736,8 @@ int32_t cos_slice_sign(const char *app_id,
                        const char *secret_key,
                        int32_t scope,
                        const cos_slice_sign_request *request,
-                       cos_slice_signature **signature,
-                       cos_slice_error **error);
+                       cos_slice_signature *COS_SLICE_NULLABLE *COS_SLICE_NONNULL signature,
+                       cos_slice_error *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE error);
 
 /**
  * The authorization string, as it goes into the Authorization header. Borrowed: valid until the signature is freed, inside a
@@ -676,14 +745,14 @@ int32_t cos_slice_sign(const char *app_id,
  * signer before it has set one.
  */
 COS_SLICE_API
-const char *cos_slice_signature_text(const cos_slice_signature *signature);
+const char *COS_SLICE_NULLABLE cos_slice_signature_text(const cos_slice_signature *COS_SLICE_NULLABLE signature);
 
 /**
  * Frees what cos_slice_sign made, and overwrites the string. Inside a signer it does nothing to the one that is asked for.
  * NULL is allowed.
  */
 COS_SLICE_API
-void cos_slice_signature_free(cos_slice_signature *signature);
+void cos_slice_signature_free(cos_slice_signature *COS_SLICE_NULLABLE signature);
 
 /**
  * The slice sizes that the store takes, in bytes, in place of the service's 524288, 1048576, 2097152 and 3145728: 1 to 16
@@ -692,7 +761,7 @@ void cos_slice_signature_free(cos_slice_signature *signature);
  * hashing does not limit them; the digests go on being taken for each mebibyte at least.
  */
 COS_SLICE_API
-int32_t cos_slice_client_set_slice_sizes(cos_slice_client *client,
+int32_t cos_slice_client_set_slice_sizes(cos_slice_client *COS_SLICE_NULLABLE client,
                                          const int64_t *sizes,
                                          size_t count);
 
@@ -703,7 +772,7 @@ int32_t cos_slice_client_set_slice_sizes(cos_slice_client *client,
  * says it back, if it has 4 bytes or more. At most 16 fields, with 8192 bytes for all names and values. One that is refused stays at fault: make another client.
  */
 COS_SLICE_API
-int32_t cos_slice_client_add_form_field(cos_slice_client *client,
+int32_t cos_slice_client_add_form_field(cos_slice_client *COS_SLICE_NULLABLE client,
                                         const char *name,
                                         const char *value);
 
@@ -714,7 +783,7 @@ int32_t cos_slice_client_add_form_field(cos_slice_client *client,
  * field's. At most 16 headers, with 8192 bytes for all names and values. One that is refused stays at fault: make another client.
  */
 COS_SLICE_API
-int32_t cos_slice_client_add_header(cos_slice_client *client,
+int32_t cos_slice_client_add_header(cos_slice_client *COS_SLICE_NULLABLE client,
                                     const char *name,
                                     const char *value);
 
@@ -723,9 +792,9 @@ int32_t cos_slice_client_add_header(cos_slice_client *client,
  * characters of !#$%&'*+-.^_`|~, and is looked at with COS_SLICE_TOKEN_HEADER_AFTER_WORD alone; NULL otherwise.
  */
 COS_SLICE_API
-int32_t cos_slice_client_set_token_place(cos_slice_client *client,
+int32_t cos_slice_client_set_token_place(cos_slice_client *COS_SLICE_NULLABLE client,
                                          int32_t place,
-                                         const char *word);
+                                         const char *COS_SLICE_NULLABLE word);
 
 /**
  * Whether each slice is sent with its MD5, in the form field "datamd5" behind the content: anything but 0 is on. Where the
@@ -733,7 +802,7 @@ int32_t cos_slice_client_set_token_place(cos_slice_client *client,
  * again; if it stays so the upload fails with COS_SLICE_ERR_CONTENT_REJECTED.
  */
 COS_SLICE_API
-int32_t cos_slice_client_set_slice_md5(cos_slice_client *client,
+int32_t cos_slice_client_set_slice_md5(cos_slice_client *COS_SLICE_NULLABLE client,
                                        int32_t on);
 
 /**
@@ -746,9 +815,9 @@ int32_t cos_slice_client_set_slice_md5(cos_slice_client *client,
  * a defect of the library was caught, and every function takes NULL.
  */
 COS_SLICE_API
-cos_slice_upload *cos_slice_upload_new(const cos_slice_client *client,
-                                       const char *bucket,
-                                       const char *path);
+cos_slice_upload *COS_SLICE_NULLABLE cos_slice_upload_new(const cos_slice_client *COS_SLICE_NULLABLE client,
+                                                          const char *bucket,
+                                                          const char *path);
 
 /**
  * Frees an upload. One that runs is cancelled and waited for; what the server has of it stays there, and another upload of
@@ -756,7 +825,7 @@ cos_slice_upload *cos_slice_upload_new(const cos_slice_client *client,
  * while another thread is inside cos_slice_upload_run or _wait for it. NULL is allowed.
  */
 COS_SLICE_API
-void cos_slice_upload_free(cos_slice_upload *upload);
+void cos_slice_upload_free(cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
  * Sets what is told of the progress: at the beginning, at most ten times a second, and at the end. Under
@@ -767,10 +836,10 @@ void cos_slice_upload_free(cos_slice_upload *upload);
  * upload freed, or at once where this call fails; on any thread, after the last call of callback.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_set_progress(cos_slice_upload *upload,
-                                      cos_slice_progress_fn callback,
-                                      void *user_data,
-                                      cos_slice_drop_fn drop);
+int32_t cos_slice_upload_set_progress(cos_slice_upload *COS_SLICE_NULLABLE upload,
+                                      cos_slice_progress_fn COS_SLICE_NULLABLE callback,
+                                      void *COS_SLICE_NULLABLE user_data,
+                                      cos_slice_drop_fn COS_SLICE_NULLABLE drop);
 
 /**
  * The slice size to ask for, in bytes; the server may choose another. With hashing on, 524288 or 1048576; with hashing off
@@ -778,7 +847,7 @@ int32_t cos_slice_upload_set_progress(cos_slice_upload *upload,
  * first), one of those.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_set_slice_size(cos_slice_upload *upload,
+int32_t cos_slice_upload_set_slice_size(cos_slice_upload *COS_SLICE_NULLABLE upload,
                                         int64_t bytes);
 
 /**
@@ -788,7 +857,7 @@ int32_t cos_slice_upload_set_slice_size(cos_slice_upload *upload,
  * set, and to turn it on is an invalid argument.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_set_hash(cos_slice_upload *upload,
+int32_t cos_slice_upload_set_hash(cos_slice_upload *COS_SLICE_NULLABLE upload,
                                   int32_t on);
 
 /**
@@ -796,7 +865,7 @@ int32_t cos_slice_upload_set_hash(cos_slice_upload *upload,
  * fails with COS_SLICE_ERR_OBJECT_EXISTS.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_set_overwrite(cos_slice_upload *upload,
+int32_t cos_slice_upload_set_overwrite(cos_slice_upload *COS_SLICE_NULLABLE upload,
                                        int32_t on);
 
 /**
@@ -804,7 +873,7 @@ int32_t cos_slice_upload_set_overwrite(cos_slice_upload *upload,
  * such an upload fails with COS_SLICE_ERR_NOT_FOUND.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_set_create_parents(cos_slice_upload *upload,
+int32_t cos_slice_upload_set_create_parents(cos_slice_upload *COS_SLICE_NULLABLE upload,
                                             int32_t on);
 
 /**
@@ -812,14 +881,14 @@ int32_t cos_slice_upload_set_create_parents(cos_slice_upload *upload,
  * upload fails with COS_SLICE_ERR_OTHER_UPLOAD. Turn it on only where nobody else uploads to the path.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_set_discard_unfinished(cos_slice_upload *upload,
+int32_t cos_slice_upload_set_discard_unfinished(cos_slice_upload *COS_SLICE_NULLABLE upload,
                                                 int32_t on);
 
 /**
  * Whether the server's record of the object is compared with the source at the end: anything but 0 is on.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_set_verify(cos_slice_upload *upload,
+int32_t cos_slice_upload_set_verify(cos_slice_upload *COS_SLICE_NULLABLE upload,
                                     int32_t on);
 
 /**
@@ -827,14 +896,14 @@ int32_t cos_slice_upload_set_verify(cos_slice_upload *upload,
  * bytes; copied. NULL: none.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_set_biz_attr(cos_slice_upload *upload,
-                                      const char *biz_attr);
+int32_t cos_slice_upload_set_biz_attr(cos_slice_upload *COS_SLICE_NULLABLE upload,
+                                      const char *COS_SLICE_NULLABLE biz_attr);
 
 /**
  * Sources up to this many bytes go in one request instead of slices, 0 to 20971520; such an upload can't be resumed.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_set_single_request_limit(cos_slice_upload *upload,
+int32_t cos_slice_upload_set_single_request_limit(cos_slice_upload *COS_SLICE_NULLABLE upload,
                                                   int64_t bytes);
 
 /**
@@ -842,7 +911,7 @@ int32_t cos_slice_upload_set_single_request_limit(cos_slice_upload *upload,
  * COS_SLICE_ERR_DEADLINE and can be run again. Without this call there is no such limit.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_set_deadline_ms(cos_slice_upload *upload,
+int32_t cos_slice_upload_set_deadline_ms(cos_slice_upload *COS_SLICE_NULLABLE upload,
                                          int64_t ms);
 
 /**
@@ -853,16 +922,16 @@ int32_t cos_slice_upload_set_deadline_ms(cos_slice_upload *upload,
  * read. COS_SLICE_ERR_BUSY while it runs and inside a callback.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_run(cos_slice_upload *upload,
-                             cos_slice_error **error);
+int32_t cos_slice_upload_run(cos_slice_upload *COS_SLICE_NULLABLE upload,
+                             cos_slice_error *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE error);
 
 /**
  * Begins to run the upload and returns; cos_slice_upload_wait tells how it ended. Errors and error as of
  * cos_slice_upload_run, for what can be known at once.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_start(cos_slice_upload *upload,
-                               cos_slice_error **error);
+int32_t cos_slice_upload_start(cos_slice_upload *COS_SLICE_NULLABLE upload,
+                               cos_slice_error *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE error);
 
 /**
  * Waits until a started upload is over, at most timeout_ms milliseconds; a negative number waits without end, 0 only asks.
@@ -871,9 +940,9 @@ int32_t cos_slice_upload_start(cos_slice_upload *upload,
  * error as of cos_slice_upload_run.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_wait(cos_slice_upload *upload,
+int32_t cos_slice_upload_wait(cos_slice_upload *COS_SLICE_NULLABLE upload,
                               int64_t timeout_ms,
-                              cos_slice_error **error);
+                              cos_slice_error *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE error);
 
 /**
  * Stops the present run, or the next one where none is running, which then ends with COS_SLICE_ERR_CANCELLED; what the
@@ -883,7 +952,7 @@ int32_t cos_slice_upload_wait(cos_slice_upload *upload,
  * any number of times, inside callbacks too; not in a signal handler.
  */
 COS_SLICE_API
-void cos_slice_upload_cancel(const cos_slice_upload *upload);
+void cos_slice_upload_cancel(const cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
  * How far the present run is, or the last one was. Set progress->struct_size to sizeof(cos_slice_progress) first; on return
@@ -891,7 +960,7 @@ void cos_slice_upload_cancel(const cos_slice_upload *upload);
  * the size is too small. Any thread, at any time, inside callbacks too.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_progress(const cos_slice_upload *upload,
+int32_t cos_slice_upload_progress(const cos_slice_upload *COS_SLICE_NULLABLE upload,
                                   cos_slice_progress *progress);
 
 /**
@@ -900,15 +969,38 @@ int32_t cos_slice_upload_progress(const cos_slice_upload *upload,
  * or freed.
  */
 COS_SLICE_API
-const char *cos_slice_upload_warning(const cos_slice_upload *upload);
+const char *COS_SLICE_NULLABLE cos_slice_upload_warning(const cos_slice_upload *COS_SLICE_NULLABLE upload);
+
+/**
+ * Sets what is told of the end of each run, once, after the last call for its progress: under cos_slice_upload_run on the
+ * thread that runs, before it returns; under cos_slice_upload_start on the one callback thread of the client, before
+ * cos_slice_upload_wait tells the end. A run that did not begin, because run or start reports a setting or that it is busy,
+ * has no such end; nor has one whose upload is freed first. NULL for callback: none.
+ *
+ * user_data is passed through. drop, which may be NULL, is called exactly once with it: when the callback is replaced or the
+ * upload freed, or at once where this call fails; on any thread, after the last call of callback.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_completion(cos_slice_upload *COS_SLICE_NULLABLE upload,
+                                        cos_slice_completion_fn COS_SLICE_NULLABLE callback,
+                                        void *COS_SLICE_NULLABLE user_data,
+                                        cos_slice_drop_fn COS_SLICE_NULLABLE drop);
 
 /**
  * Uploads a regular file; symbolic links are followed. The path is UTF-8, and copied. The file is opened when the upload is
  * run, and must not change until it is over: a change is noticed and ends the upload with COS_SLICE_ERR_SOURCE_CHANGED.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_set_file(cos_slice_upload *upload,
+int32_t cos_slice_upload_set_file(cos_slice_upload *COS_SLICE_NULLABLE upload,
                                   const char *path);
+
+/**
+ * As cos_slice_upload_set_file, for a name that need not be UTF-8: length bytes, without a NUL among or, necessarily, after them.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_file_bytes(cos_slice_upload *COS_SLICE_NULLABLE upload,
+                                        const void *path,
+                                        size_t length);
 
 /**
  * Uploads bytes in memory. They are copied during the call and the copy is kept until another source is set or the upload
@@ -916,8 +1008,8 @@ int32_t cos_slice_upload_set_file(cos_slice_upload *upload,
  * system has no memory for the copy.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_set_memory(cos_slice_upload *upload,
-                                    const void *data,
+int32_t cos_slice_upload_set_memory(cos_slice_upload *COS_SLICE_NULLABLE upload,
+                                    const void *COS_SLICE_NULLABLE data,
                                     size_t size);
 
 /**
@@ -927,7 +1019,7 @@ int32_t cos_slice_upload_set_memory(cos_slice_upload *upload,
  * where it is no regular file, or not open for reading: upload what a pipe or socket gives as a stream.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_set_descriptor(cos_slice_upload *upload,
+int32_t cos_slice_upload_set_descriptor(cos_slice_upload *COS_SLICE_NULLABLE upload,
                                         int32_t descriptor);
 
 /**
@@ -938,11 +1030,11 @@ int32_t cos_slice_upload_set_descriptor(cos_slice_upload *upload,
  * upload freed, or at once where this call fails; on any thread, after the last call of read_at.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_set_read_at(cos_slice_upload *upload,
+int32_t cos_slice_upload_set_read_at(cos_slice_upload *COS_SLICE_NULLABLE upload,
                                      int64_t size,
                                      cos_slice_read_at_fn read_at,
-                                     void *user_data,
-                                     cos_slice_drop_fn drop);
+                                     void *COS_SLICE_NULLABLE user_data,
+                                     cos_slice_drop_fn COS_SLICE_NULLABLE drop);
 
 /**
  * Uploads what a function reads, once and in its order: a pipe, a recording. size is the number of bytes, or -1 where it is
@@ -959,11 +1051,11 @@ int32_t cos_slice_upload_set_read_at(cos_slice_upload *upload,
  * upload freed, or at once where this call fails; on any thread, after the last call of read.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_set_stream(cos_slice_upload *upload,
+int32_t cos_slice_upload_set_stream(cos_slice_upload *COS_SLICE_NULLABLE upload,
                                     int64_t size,
                                     cos_slice_read_fn read,
-                                    void *user_data,
-                                    cos_slice_drop_fn drop);
+                                    void *COS_SLICE_NULLABLE user_data,
+                                    cos_slice_drop_fn COS_SLICE_NULLABLE drop);
 
 /**
  * Has a stream written to a temporary file before it is sent, up to limit_bytes, at most 68719476736; 0 turns that off, as it
@@ -973,8 +1065,8 @@ int32_t cos_slice_upload_set_stream(cos_slice_upload *upload,
  * the run with COS_SLICE_ERR_TOO_LARGE; a full disk, or a directory that is not there, with COS_SLICE_ERR_RESOURCES.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_set_spool(cos_slice_upload *upload,
-                                   const char *directory,
+int32_t cos_slice_upload_set_spool(cos_slice_upload *COS_SLICE_NULLABLE upload,
+                                   const char *COS_SLICE_NULLABLE directory,
                                    int64_t limit_bytes);
 
 /**
@@ -983,7 +1075,7 @@ int32_t cos_slice_upload_set_spool(cos_slice_upload *upload,
  * that reaches beyond the end, or one of a stream, is an invalid argument that the run reports before anything is sent.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_set_range(cos_slice_upload *upload,
+int32_t cos_slice_upload_set_range(cos_slice_upload *COS_SLICE_NULLABLE upload,
                                    int64_t offset,
                                    int64_t length);
 
@@ -992,36 +1084,38 @@ int32_t cos_slice_upload_set_range(cos_slice_upload *upload,
  * did not tell, and unless the last run succeeded. Borrowed: valid until the upload is run, started or freed.
  */
 COS_SLICE_API
-const char *cos_slice_upload_access_url(const cos_slice_upload *upload);
+const char *COS_SLICE_NULLABLE cos_slice_upload_access_url(const cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
  * The object's address at the store itself, past the content delivery network; else as cos_slice_upload_access_url.
  */
 COS_SLICE_API
-const char *cos_slice_upload_source_url(const cos_slice_upload *upload);
+const char *COS_SLICE_NULLABLE cos_slice_upload_source_url(const cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
  * The object's address for operations of the API on it; else as cos_slice_upload_access_url.
  */
-COS_SLICE_API const char *cos_slice_upload_url(const cos_slice_upload *upload);
+COS_SLICE_API
+const char *COS_SLICE_NULLABLE cos_slice_upload_url(const cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
  * The object's place within the service, "/appid/bucket/path"; else as cos_slice_upload_access_url.
  */
-COS_SLICE_API const char *cos_slice_upload_resource_path(const cos_slice_upload *upload);
+COS_SLICE_API
+const char *COS_SLICE_NULLABLE cos_slice_upload_resource_path(const cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
  * The address of a preview of the object, where the service makes one; else as cos_slice_upload_access_url.
  */
 COS_SLICE_API
-const char *cos_slice_upload_preview_url(const cos_slice_upload *upload);
+const char *COS_SLICE_NULLABLE cos_slice_upload_preview_url(const cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
  * What names the work that completing the object set off at the service, where it did, to ask about it elsewhere; else as
  * cos_slice_upload_access_url.
  */
 COS_SLICE_API
-const char *cos_slice_upload_vid(const cos_slice_upload *upload);
+const char *COS_SLICE_NULLABLE cos_slice_upload_vid(const cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
  * The source's SHA-1 in 40 lower-case hexadecimal digits, also of a stream, of which it is taken while it is read. NULL with
@@ -1029,45 +1123,48 @@ const char *cos_slice_upload_vid(const cos_slice_upload *upload);
  * Borrowed: valid until the upload is run, started or freed.
  */
 COS_SLICE_API
-const char *cos_slice_upload_sha1(const cos_slice_upload *upload);
+const char *COS_SLICE_NULLABLE cos_slice_upload_sha1(const cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
  * How the object came to be there: COS_SLICE_OUTCOME_*. COS_SLICE_OUTCOME_NONE unless the last run succeeded.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_outcome(const cos_slice_upload *upload);
+int32_t cos_slice_upload_outcome(const cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
  * The object's size in bytes. 0 unless the last run succeeded, as all numbers here.
  */
-COS_SLICE_API uint64_t cos_slice_upload_size(const cos_slice_upload *upload);
+COS_SLICE_API uint64_t cos_slice_upload_size(const cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
  * The bytes of slices that the server acknowledged in the last run.
  */
-COS_SLICE_API uint64_t cos_slice_upload_bytes_sent(const cos_slice_upload *upload);
+COS_SLICE_API
+uint64_t cos_slice_upload_bytes_sent(const cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
  * The bytes that the server had before the last run.
  */
-COS_SLICE_API uint64_t cos_slice_upload_bytes_resumed(const cos_slice_upload *upload);
+COS_SLICE_API
+uint64_t cos_slice_upload_bytes_resumed(const cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
  * The slices that the server acknowledged in the last run.
  */
-COS_SLICE_API uint64_t cos_slice_upload_slices_sent(const cos_slice_upload *upload);
+COS_SLICE_API
+uint64_t cos_slice_upload_slices_sent(const cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
  * The requests that were repeated in the last run.
  */
-COS_SLICE_API uint64_t cos_slice_upload_retries(const cos_slice_upload *upload);
+COS_SLICE_API uint64_t cos_slice_upload_retries(const cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
  * 1 where the server's record of the object was compared with the source at the end and agrees; 0 where there was none to
  * be had, or verification is off.
  */
 COS_SLICE_API
-int32_t cos_slice_upload_verified(const cos_slice_upload *upload);
+int32_t cos_slice_upload_verified(const cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
  * A new handle for requests to a path of a bucket. Arguments, ownership and errors as of cos_slice_upload_new; what is not
@@ -1075,29 +1172,29 @@ int32_t cos_slice_upload_verified(const cos_slice_upload *upload);
  * client.
  */
 COS_SLICE_API
-cos_slice_operation *cos_slice_operation_new(const cos_slice_client *client,
-                                             const char *bucket,
-                                             const char *path);
+cos_slice_operation *COS_SLICE_NULLABLE cos_slice_operation_new(const cos_slice_client *COS_SLICE_NULLABLE client,
+                                                                const char *bucket,
+                                                                const char *path);
 
 /**
  * Frees a handle; answers stay. Not while another thread is inside one of its requests. NULL is allowed.
  */
 COS_SLICE_API
-void cos_slice_operation_free(cos_slice_operation *operation);
+void cos_slice_operation_free(cos_slice_operation *COS_SLICE_NULLABLE operation);
 
 /**
  * Ends the request that is under way, or the next one where none is, with COS_SLICE_ERR_CANCELLED; it may have had its effect.
  * Else as cos_slice_upload_cancel: any thread, at any time, inside callbacks too; not in a signal handler.
  */
 COS_SLICE_API
-void cos_slice_operation_cancel(const cos_slice_operation *operation);
+void cos_slice_operation_cancel(const cos_slice_operation *COS_SLICE_NULLABLE operation);
 
 /**
  * The most attempts at one request: 1 for no repetition at all, not even where a connection that was kept open turns out to
  * be closed. 0, as without this call, and whatever is more: as many as an upload has (DEFAULTS).
  */
 COS_SLICE_API
-int32_t cos_slice_operation_set_attempts(cos_slice_operation *operation,
+int32_t cos_slice_operation_set_attempts(cos_slice_operation *COS_SLICE_NULLABLE operation,
                                          int32_t attempts);
 
 /**
@@ -1105,15 +1202,15 @@ int32_t cos_slice_operation_set_attempts(cos_slice_operation *operation,
  * UTF-8 without control characters, 1 to 1024 bytes; copied. NULL: none.
  */
 COS_SLICE_API
-int32_t cos_slice_operation_set_session(cos_slice_operation *operation,
-                                        const char *session);
+int32_t cos_slice_operation_set_session(cos_slice_operation *COS_SLICE_NULLABLE operation,
+                                        const char *COS_SLICE_NULLABLE session);
 
 /**
  * The whole object's size in bytes, at most 68719476736 (64 GiB), for a handle without a source; with one it must be the
  * source's. -1, as without this call: the source's.
  */
 COS_SLICE_API
-int32_t cos_slice_operation_set_size(cos_slice_operation *operation,
+int32_t cos_slice_operation_set_size(cos_slice_operation *COS_SLICE_NULLABLE operation,
                                      int64_t bytes);
 
 /**
@@ -1122,7 +1219,7 @@ int32_t cos_slice_operation_set_size(cos_slice_operation *operation,
  * (cos_slice_client_set_slice_sizes, to be called first), one of those.
  */
 COS_SLICE_API
-int32_t cos_slice_operation_set_slice_size(cos_slice_operation *operation,
+int32_t cos_slice_operation_set_slice_size(cos_slice_operation *COS_SLICE_NULLABLE operation,
                                            int64_t bytes);
 
 /**
@@ -1130,20 +1227,22 @@ int32_t cos_slice_operation_set_slice_size(cos_slice_operation *operation,
  * had it, every slice and finish must have it too. NULL: only what this handle took itself.
  */
 COS_SLICE_API
-int32_t cos_slice_operation_set_sha1(cos_slice_operation *operation,
-                                     const char *hexadecimal);
+int32_t cos_slice_operation_set_sha1(cos_slice_operation *COS_SLICE_NULLABLE operation,
+                                     const char *COS_SLICE_NULLABLE hexadecimal);
 
 /**
  * As cos_slice_upload_set_biz_attr, for init and upload.
  */
 COS_SLICE_API
-int32_t cos_slice_operation_set_biz_attr(cos_slice_operation *operation,
-                                         const char *biz_attr);
+int32_t cos_slice_operation_set_biz_attr(cos_slice_operation *COS_SLICE_NULLABLE operation,
+                                         const char *COS_SLICE_NULLABLE biz_attr);
 
 /**
  * Whether init and upload may replace an object of other content: anything but 0 is on.
  */
-COS_SLICE_API int32_t cos_slice_operation_set_overwrite(cos_slice_operation *operation, int32_t on);
+COS_SLICE_API
+int32_t cos_slice_operation_set_overwrite(cos_slice_operation *COS_SLICE_NULLABLE operation,
+                                          int32_t on);
 
 /**
  * Has hash, slice and upload read the whole object from a regular file, as cos_slice_upload_set_file. It is opened by the first
@@ -1151,16 +1250,25 @@ COS_SLICE_API int32_t cos_slice_operation_set_overwrite(cos_slice_operation *ope
  * Any change of the source forgets the SHA-1 that was taken.
  */
 COS_SLICE_API
-int32_t cos_slice_operation_set_file(cos_slice_operation *operation,
+int32_t cos_slice_operation_set_file(cos_slice_operation *COS_SLICE_NULLABLE operation,
                                      const char *path);
+
+/**
+ * As cos_slice_operation_set_file, for a name that need not be UTF-8: length bytes, without a NUL among or, necessarily, after
+ * them.
+ */
+COS_SLICE_API
+int32_t cos_slice_operation_set_file_bytes(cos_slice_operation *COS_SLICE_NULLABLE operation,
+                                           const void *path,
+                                           size_t length);
 
 /**
  * Has hash, slice and upload read the whole object from memory, as cos_slice_upload_set_memory. The copy is kept until another
  * source is set and used, or the handle is freed.
  */
 COS_SLICE_API
-int32_t cos_slice_operation_set_memory(cos_slice_operation *operation,
-                                       const void *data,
+int32_t cos_slice_operation_set_memory(cos_slice_operation *COS_SLICE_NULLABLE operation,
+                                       const void *COS_SLICE_NULLABLE data,
                                        size_t size);
 
 /**
@@ -1176,9 +1284,9 @@ int32_t cos_slice_operation_set_memory(cos_slice_operation *operation,
  * for one handle; different handles don't disturb each other, those of one client, process or object included.
  */
 COS_SLICE_API
-int32_t cos_slice_operation_hash(cos_slice_operation *operation,
-                                 cos_slice_answer **answer,
-                                 cos_slice_error **error);
+int32_t cos_slice_operation_hash(cos_slice_operation *COS_SLICE_NULLABLE operation,
+                                 cos_slice_answer *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE answer,
+                                 cos_slice_error *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE error);
 
 /**
  * Begins a slice upload of the size that is set or the source has, at least 1 byte ("upload_slice_init"; the control request of
@@ -1197,9 +1305,9 @@ int32_t cos_slice_operation_hash(cos_slice_operation *operation,
  * COS_SLICE_ERR_OBJECT_EXISTS (-177) where there is an object of other content and overwriting is off.
  */
 COS_SLICE_API
-int32_t cos_slice_operation_init(cos_slice_operation *operation,
-                                 cos_slice_answer **answer,
-                                 cos_slice_error **error);
+int32_t cos_slice_operation_init(cos_slice_operation *COS_SLICE_NULLABLE operation,
+                                 cos_slice_answer *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE answer,
+                                 cos_slice_error *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE error);
 
 /**
  * Sends length bytes of the source from offset on, both in bytes, as one slice of the session that is set ("upload_slice_data";
@@ -1215,11 +1323,11 @@ int32_t cos_slice_operation_init(cos_slice_operation *operation,
  * the session, tells where to go on.
  */
 COS_SLICE_API
-int32_t cos_slice_operation_slice(cos_slice_operation *operation,
+int32_t cos_slice_operation_slice(cos_slice_operation *COS_SLICE_NULLABLE operation,
                                   int64_t offset,
                                   int64_t length,
-                                  cos_slice_answer **answer,
-                                  cos_slice_error **error);
+                                  cos_slice_answer *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE answer,
+                                  cos_slice_error *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE error);
 
 /**
  * Asks what the service has of an unfinished upload ("upload_slice_list"): COS_SLICE_ANSWER_UNFINISHED with its session, which
@@ -1227,9 +1335,9 @@ int32_t cos_slice_operation_slice(cos_slice_operation *operation,
  * files/v1, which has init for it.
  */
 COS_SLICE_API
-int32_t cos_slice_operation_list(cos_slice_operation *operation,
-                                 cos_slice_answer **answer,
-                                 cos_slice_error **error);
+int32_t cos_slice_operation_list(cos_slice_operation *COS_SLICE_NULLABLE operation,
+                                 cos_slice_answer *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE answer,
+                                 cos_slice_error *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE error);
 
 /**
  * Makes the object out of the slices of the session that is set ("upload_slice_finish"): COS_SLICE_ANSWER_COMPLETE. One of those
@@ -1238,9 +1346,9 @@ int32_t cos_slice_operation_list(cos_slice_operation *operation,
  * made: stat tells, by size and SHA-1. An invalid argument with files/v1, where the last slice makes the object.
  */
 COS_SLICE_API
-int32_t cos_slice_operation_finish(cos_slice_operation *operation,
-                                   cos_slice_answer **answer,
-                                   cos_slice_error **error);
+int32_t cos_slice_operation_finish(cos_slice_operation *COS_SLICE_NULLABLE operation,
+                                   cos_slice_answer *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE answer,
+                                   cos_slice_error *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE error);
 
 /**
  * Sends the whole source in one request ("upload"), at most 20971520 bytes, and 0 bytes too: COS_SLICE_ANSWER_COMPLETE. With the
@@ -1248,46 +1356,46 @@ int32_t cos_slice_operation_finish(cos_slice_operation *operation,
  * may be refused so though it was the first attempt that made the object.
  */
 COS_SLICE_API
-int32_t cos_slice_operation_upload(cos_slice_operation *operation,
-                                   cos_slice_answer **answer,
-                                   cos_slice_error **error);
+int32_t cos_slice_operation_upload(cos_slice_operation *COS_SLICE_NULLABLE operation,
+                                   cos_slice_answer *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE answer,
+                                   cos_slice_error *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE error);
 
 /**
  * Asks for the object's size and SHA-1 ("stat"): COS_SLICE_ANSWER_STATUS, whose cos_slice_answer_received is less than the size
  * while the upload is unfinished, or COS_SLICE_ANSWER_ABSENT.
  */
 COS_SLICE_API
-int32_t cos_slice_operation_stat(cos_slice_operation *operation,
-                                 cos_slice_answer **answer,
-                                 cos_slice_error **error);
+int32_t cos_slice_operation_stat(cos_slice_operation *COS_SLICE_NULLABLE operation,
+                                 cos_slice_answer *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE answer,
+                                 cos_slice_error *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE error);
 
 /**
  * Removes the object, or what there is of it with its session ("delete"): COS_SLICE_ANSWER_DELETED, also where there was nothing.
  */
 COS_SLICE_API
-int32_t cos_slice_operation_delete(cos_slice_operation *operation,
-                                   cos_slice_answer **answer,
-                                   cos_slice_error **error);
+int32_t cos_slice_operation_delete(cos_slice_operation *COS_SLICE_NULLABLE operation,
+                                   cos_slice_answer *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE answer,
+                                   cos_slice_error *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE error);
 
 /**
  * Makes the directory that the handle's path names, without a slash at its end ("create"): COS_SLICE_ANSWER_CREATED, also where
  * it was there. The one above it must be there.
  */
 COS_SLICE_API
-int32_t cos_slice_operation_create_directory(cos_slice_operation *operation,
-                                             cos_slice_answer **answer,
-                                             cos_slice_error **error);
+int32_t cos_slice_operation_create_directory(cos_slice_operation *COS_SLICE_NULLABLE operation,
+                                             cos_slice_answer *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE answer,
+                                             cos_slice_error *COS_SLICE_NULLABLE *COS_SLICE_NULLABLE error);
 
 /**
  * Frees an answer. NULL is allowed.
  */
-COS_SLICE_API void cos_slice_answer_free(cos_slice_answer *answer);
+COS_SLICE_API void cos_slice_answer_free(cos_slice_answer *COS_SLICE_NULLABLE answer);
 
 /**
  * What it is an answer to, and which: COS_SLICE_ANSWER_*. Later versions may add numbers. COS_SLICE_ANSWER_NONE for NULL.
  */
 COS_SLICE_API
-int32_t cos_slice_answer_kind(const cos_slice_answer *answer);
+int32_t cos_slice_answer_kind(const cos_slice_answer *COS_SLICE_NULLABLE answer);
 
 /**
  * The session to send slices with, of COS_SLICE_ANSWER_SESSION and _UNFINISHED; it may change from one to the next, and the
@@ -1295,63 +1403,63 @@ int32_t cos_slice_answer_kind(const cos_slice_answer *answer);
  * valid until the answer is freed, as all texts here.
  */
 COS_SLICE_API
-const char *cos_slice_answer_session(const cos_slice_answer *answer);
+const char *COS_SLICE_NULLABLE cos_slice_answer_session(const cos_slice_answer *COS_SLICE_NULLABLE answer);
 
 /**
  * The length in bytes of every slice but the last one, of COS_SLICE_ANSWER_SESSION and _UNFINISHED: the server's choice, which
  * may be another than what was asked for, and has to be obeyed. -1 where it is not told, as for all numbers here.
  */
 COS_SLICE_API
-int64_t cos_slice_answer_slice_size(const cos_slice_answer *answer);
+int64_t cos_slice_answer_slice_size(const cos_slice_answer *COS_SLICE_NULLABLE answer);
 
 /**
  * Of COS_SLICE_ANSWER_SESSION, with files/v1, the offset in bytes of the slice to send next; with files/v2 it is 0, and any slice
  * may be. Of COS_SLICE_ANSWER_STORED the offset that the server names. -1 where it is not told.
  */
 COS_SLICE_API
-int64_t cos_slice_answer_offset(const cos_slice_answer *answer);
+int64_t cos_slice_answer_offset(const cos_slice_answer *COS_SLICE_NULLABLE answer);
 
 /**
  * Of COS_SLICE_ANSWER_SESSION and _UNFINISHED, whether slices have to be sent one after another, in order: 1 or 0; -1 where the
  * server did not say, and then they need not.
  */
 COS_SLICE_API
-int32_t cos_slice_answer_serial(const cos_slice_answer *answer);
+int32_t cos_slice_answer_serial(const cos_slice_answer *COS_SLICE_NULLABLE answer);
 
 /**
  * The object's size in bytes, also of one that is not complete: of COS_SLICE_ANSWER_UNFINISHED, _STATUS and _HASHED. -1
  * otherwise.
  */
 COS_SLICE_API
-int64_t cos_slice_answer_size(const cos_slice_answer *answer);
+int64_t cos_slice_answer_size(const cos_slice_answer *COS_SLICE_NULLABLE answer);
 
 /**
  * How many of the object's bytes the server has: of COS_SLICE_ANSWER_UNFINISHED, and of _STATUS, where fewer than the size tell
  * that it is not complete. -1 where it is not told.
  */
 COS_SLICE_API
-int64_t cos_slice_answer_received(const cos_slice_answer *answer);
+int64_t cos_slice_answer_received(const cos_slice_answer *COS_SLICE_NULLABLE answer);
 
 /**
  * The object's SHA-1 in 40 lower-case hexadecimal digits: of COS_SLICE_ANSWER_HASHED, of _UNFINISHED where the upload was begun
  * with one, of _STATUS where the server tells it. NULL otherwise.
  */
 COS_SLICE_API
-const char *cos_slice_answer_sha1(const cos_slice_answer *answer);
+const char *COS_SLICE_NULLABLE cos_slice_answer_sha1(const cos_slice_answer *COS_SLICE_NULLABLE answer);
 
 /**
  * Of how many parts COS_SLICE_ANSWER_UNFINISHED tells. A part is a run of bytes that the server has, of one slice or of several
  * that touch; they come in order, with a gap between any two. 0 otherwise.
  */
 COS_SLICE_API
-size_t cos_slice_answer_part_count(const cos_slice_answer *answer);
+size_t cos_slice_answer_part_count(const cos_slice_answer *COS_SLICE_NULLABLE answer);
 
 /**
  * The offset and the length in bytes of one part, 0 to cos_slice_answer_part_count - 1. COS_SLICE_ERR_INVALID_ARGUMENT, and
  * nothing is written, where there is no such part or a pointer is NULL.
  */
 COS_SLICE_API
-int32_t cos_slice_answer_part(const cos_slice_answer *answer,
+int32_t cos_slice_answer_part(const cos_slice_answer *COS_SLICE_NULLABLE answer,
                               size_t index,
                               int64_t *offset,
                               int64_t *length);
@@ -1361,108 +1469,116 @@ int32_t cos_slice_answer_part(const cos_slice_answer *answer,
  * COS_SLICE_ANSWER_COMPLETE and _STATUS, each as far as the service tells it; NULL otherwise.
  */
 COS_SLICE_API
-const char *cos_slice_answer_access_url(const cos_slice_answer *answer);
+const char *COS_SLICE_NULLABLE cos_slice_answer_access_url(const cos_slice_answer *COS_SLICE_NULLABLE answer);
 
 /**
  * The object's address at the store itself, past the content delivery network; else as cos_slice_answer_access_url.
  */
 COS_SLICE_API
-const char *cos_slice_answer_source_url(const cos_slice_answer *answer);
+const char *COS_SLICE_NULLABLE cos_slice_answer_source_url(const cos_slice_answer *COS_SLICE_NULLABLE answer);
 
 /**
  * The object's address for operations of the API on it; else as cos_slice_answer_access_url.
  */
-COS_SLICE_API const char *cos_slice_answer_url(const cos_slice_answer *answer);
+COS_SLICE_API
+const char *COS_SLICE_NULLABLE cos_slice_answer_url(const cos_slice_answer *COS_SLICE_NULLABLE answer);
 
 /**
  * The object's place within the service, "/appid/bucket/path"; else as cos_slice_answer_access_url.
  */
-COS_SLICE_API const char *cos_slice_answer_resource_path(const cos_slice_answer *answer);
+COS_SLICE_API
+const char *COS_SLICE_NULLABLE cos_slice_answer_resource_path(const cos_slice_answer *COS_SLICE_NULLABLE answer);
 
 /**
  * The address of a preview of the object, where the service makes one; else as cos_slice_answer_access_url.
  */
 COS_SLICE_API
-const char *cos_slice_answer_preview_url(const cos_slice_answer *answer);
+const char *COS_SLICE_NULLABLE cos_slice_answer_preview_url(const cos_slice_answer *COS_SLICE_NULLABLE answer);
 
 /**
  * What names the work that completing the object set off at the service, where it did, to ask about it elsewhere; else as
  * cos_slice_answer_access_url.
  */
 COS_SLICE_API
-const char *cos_slice_answer_vid(const cos_slice_answer *answer);
+const char *COS_SLICE_NULLABLE cos_slice_answer_vid(const cos_slice_answer *COS_SLICE_NULLABLE answer);
 
 /**
  * Frees an error. NULL is allowed.
  */
-COS_SLICE_API void cos_slice_error_free(cos_slice_error *error);
+COS_SLICE_API void cos_slice_error_free(cos_slice_error *COS_SLICE_NULLABLE error);
 
 /**
  * The status that the failed call returned: COS_SLICE_ERR_*. COS_SLICE_OK for NULL.
  */
-COS_SLICE_API int32_t cos_slice_error_status(const cos_slice_error *error);
+COS_SLICE_API int32_t cos_slice_error_status(const cos_slice_error *COS_SLICE_NULLABLE error);
 
 /**
  * What happened, where, what the server said and what to do next: one line of UTF-8 without control characters, and
  * without secrets. Never NULL; for NULL it is empty. Valid until the error is freed.
  */
 COS_SLICE_API
-const char *cos_slice_error_message(const cos_slice_error *error);
+const char *cos_slice_error_message(const cos_slice_error *COS_SLICE_NULLABLE error);
 
 /**
  * The service's own code of the failure, such as -97; 0 where it gave none.
  */
-COS_SLICE_API int64_t cos_slice_error_server_code(const cos_slice_error *error);
+COS_SLICE_API int64_t cos_slice_error_server_code(const cos_slice_error *COS_SLICE_NULLABLE error);
 
 /**
  * The HTTP status of the answer, such as 403; 0 where there was no answer.
  */
-COS_SLICE_API int32_t cos_slice_error_http_status(const cos_slice_error *error);
+COS_SLICE_API int32_t cos_slice_error_http_status(const cos_slice_error *COS_SLICE_NULLABLE error);
 
 /**
  * The service's identifier of the request, which its support asks for; NULL where there is none. Valid until the error
  * is freed.
  */
 COS_SLICE_API
-const char *cos_slice_error_request_id(const cos_slice_error *error);
+const char *COS_SLICE_NULLABLE cos_slice_error_request_id(const cos_slice_error *COS_SLICE_NULLABLE error);
 
 /**
  * The operating system's error number (errno), such as ENOENT; 0 where there is none.
  */
-COS_SLICE_API int32_t cos_slice_error_os_errno(const cos_slice_error *error);
+COS_SLICE_API int32_t cos_slice_error_os_errno(const cos_slice_error *COS_SLICE_NULLABLE error);
 
 /**
  * 1 if running the same upload again, unchanged, may well succeed: later, or once the network or the file is well again.
  * 0 if something must be changed first. An upload that is run again goes on with what the server has.
  */
 COS_SLICE_API
-int32_t cos_slice_error_is_retryable(const cos_slice_error *error);
+int32_t cos_slice_error_is_retryable(const cos_slice_error *COS_SLICE_NULLABLE error);
 
 /**
  * How often the request that failed was attempted; 0 where the failure was not a request's.
  */
-COS_SLICE_API uint32_t cos_slice_error_attempts(const cos_slice_error *error);
+COS_SLICE_API uint32_t cos_slice_error_attempts(const cos_slice_error *COS_SLICE_NULLABLE error);
 
 /**
  * The offset in bytes of the slice whose request failed; -1 where it was not about a slice.
  */
-COS_SLICE_API int64_t cos_slice_error_slice_offset(const cos_slice_error *error);
+COS_SLICE_API int64_t cos_slice_error_slice_offset(const cos_slice_error *COS_SLICE_NULLABLE error);
 
 /**
  * The name of the operation that failed, as the service's documentation calls it, such as "upload_slice_data"; NULL
  * where the failure was not a request's. Valid until the error is freed.
  */
 COS_SLICE_API
-const char *cos_slice_error_operation(const cos_slice_error *error);
+const char *COS_SLICE_NULLABLE cos_slice_error_operation(const cos_slice_error *COS_SLICE_NULLABLE error);
 
 /**
  * What the progress callback returned to stop the upload; 0 if it did not.
  */
-COS_SLICE_API int32_t cos_slice_error_callback_value(const cos_slice_error *error);
+COS_SLICE_API
+int32_t cos_slice_error_callback_value(const cos_slice_error *COS_SLICE_NULLABLE error);
 
 
 #ifdef __cplusplus
 } /* extern "C" */
+#endif
+
+#if defined(__clang__)
+#pragma clang assume_nonnull end
+#pragma clang diagnostic pop
 #endif
 
 #endif /* COS_SLICE_H */

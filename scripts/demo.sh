@@ -69,7 +69,7 @@ start_emulator
 
 say "The program: bindings/c/examples/upload.c"
 compile=(cc -std=c99 -Wall -Wextra -pedantic -Werror -Iinclude -o "$folder/upload" bindings/c/examples/upload.c
-    "-L$built" -lcos_slice "-Wl,-rpath,$built")
+    "-L$built/lib" -lcos_slice "-Wl,-rpath,$built/lib")
 echo "${compile[*]}"
 "${compile[@]}"
 

@@ -28,6 +28,7 @@ check_packages() {
     need libc6-dev compiles c cc
     if [ "$purpose" = test ]; then
         need g++ compiles c++ c++
+        need clang compiles c clang
         need binutils nm --version
         # It also needs the symbols of the C library's loader.
         need valgrind valgrind --version

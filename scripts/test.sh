@@ -29,7 +29,7 @@ memcheck() {
     local link
     for link in shared static; do
         echo "$link"
-        LINK=$link tests/capi/run.sh "$built" "$emulator" \
+        LINK=$link tests/capi/run.sh "$built/lib" "$emulator" \
             valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,possible || return 1
     done
 }

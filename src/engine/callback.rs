@@ -28,13 +28,13 @@ pub(crate) fn inside_callback<T>(call: impl FnOnce() -> T) -> T {
 }
 
 /// Whether the last callback of a run has returned.
-pub(super) struct Completion {
+pub(super) struct LastCall {
     done: Mutex<bool>,
     changed: Condvar,
     abandoned: AtomicBool,
 }
 
-impl Completion {
+impl LastCall {
     pub(super) fn new() -> Self {
         Self {
             done: Mutex::new(false),
@@ -44,9 +44,9 @@ impl Completion {
     }
 
     /// Makes a call, unless the handle is gone.
-    pub(super) fn inside(&self, call: impl FnOnce() -> i32) -> i32 {
+    pub(super) fn inside<R: Default>(&self, call: impl FnOnce() -> R) -> R {
         if self.is_abandoned() {
-            0
+            R::default()
         } else {
             inside_callback(call)
         }

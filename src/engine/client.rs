@@ -50,6 +50,8 @@ pub struct ClientConfig {
     pub ca_pem: Option<Vec<u8>>,
     /// The address of an HTTP proxy.
     pub proxy: Option<String>,
+    /// Without `proxy`: whether to take one from the environment.
+    pub use_env_proxy: bool,
     /// The folder of the checkpoints, made when it is needed; `None` for none. A relative path goes from the folder that
     /// is the process's own when the client is made.
     pub checkpoint_dir: Option<PathBuf>,
@@ -70,6 +72,7 @@ impl ClientConfig {
             timeouts: Timeouts::default(),
             ca_pem: None,
             proxy: None,
+            use_env_proxy: false,
             checkpoint_dir: None,
         }
     }
@@ -154,7 +157,7 @@ impl Client {
             timeouts: config.timeouts,
             ca_pem: config.ca_pem,
             proxy: config.proxy,
-            use_env_proxy: false,
+            use_env_proxy: config.use_env_proxy,
             user_agent: concat!("cos-slice/", env!("CARGO_PKG_VERSION")).into(),
         })
         .map_err(Error::invalid)?;

@@ -14,17 +14,17 @@ use crate::upload::progress::Progress;
 use crate::upload::status::Status;
 use crate::upload::task::{JobId, Memory, Specification};
 
-use super::callback::{Completion, inside_callback, is_inside_callback};
+use super::callback::{LastCall, inside_callback, is_inside_callback};
 use super::cancel::CancelToken;
 use super::checkpoint::{Checkpoint, Destination, InUse, Version};
 use super::client::{Client, name_of};
-use super::report::{Due, Listener, Pace, aborted};
-use super::shared::{Ended, Job, JobResult, Shared, State};
+use super::report::{Due, Listener, Pace, aborted, ending};
+use super::shared::{Ended, Job, Shared, State};
 use super::signing::Held;
 use super::source::{Identity, OpenFile, Source};
 use content::{Content, Whole};
 
-pub use super::report::ProgressFn;
+pub use super::report::{CompletionFn, Ending, ProgressFn};
 
 /// One upload. It may be run again after it failed or was cancelled, and then goes on with what the server has;
 /// what was hashed is not hashed again while the file is the same. All methods may be called from any thread.
@@ -38,6 +38,7 @@ pub struct Upload {
 struct Inner {
     options: UploadOptions,
     content: Content,
+    completion: Option<Arc<CompletionFn>>,
     /// What the last run left. It is at least as new as the checkpoint, also where that could not be written, as long as
     /// nobody else has written there since.
     memory: Option<Memory>,
@@ -60,8 +61,10 @@ struct Active {
     job: Arc<Job>,
     /// Under `start`, as against `run`, whose caller takes the result.
     started: bool,
+    /// Told how it ended.
+    completion: Option<Arc<CompletionFn>>,
     /// Under `start` with a callback: over once the last call has returned.
-    completion: Option<Arc<Completion>>,
+    last_call: Option<Arc<LastCall>>,
 }
 
 impl Upload {
@@ -73,6 +76,7 @@ impl Upload {
         let inner = Inner {
             options,
             content: Content::default(),
+            completion: None,
             memory: None,
             left: None,
             remembered: None,
@@ -148,6 +152,15 @@ impl Upload {
         self.set(|inner| change(&mut inner.options))
     }
 
+    /// Has the end of each run told, after the last progress: under [`Upload::run`] on the calling thread, under
+    /// [`Upload::start`] on the client's callback thread, before [`Upload::wait`] tells it. `None` for nobody.
+    ///
+    /// # Errors
+    /// [`Status::Busy`] while the upload runs.
+    pub fn set_completion(&self, completion: Option<Arc<CompletionFn>>) -> Result<(), Error> {
+        self.set(|inner| std::mem::replace(&mut inner.completion, completion))
+    }
+
     /// `change` returns what it replaced, which is not to be dropped under the lock: that may call the program.
     fn set<Old>(&self, change: impl FnOnce(&mut Inner) -> Old) -> Result<(), Error> {
         self.take_what_ended();
@@ -200,7 +213,12 @@ impl Upload {
                 _ => shared.wait_for_change(state, active.id, &active.job, None),
             };
         }
+        let is_told = state.ended.contains_key(&active.id);
         drop(state);
+        if let Some(completion) = active.completion.as_ref().filter(|_| is_told) {
+            let ending = ending(shared, active.id, &active.job);
+            inside_callback(|| completion(&ending));
+        }
         std::mem::forget(unwinding);
         self.finish(&active)
     }
@@ -384,22 +402,27 @@ impl Upload {
         });
         let shared = self.client.shared();
         let id = shared.begin_upload(&job, specification)?;
-        let completion = progress.as_ref().map(|_| Arc::new(Completion::new()));
+        let completion = inner.completion.clone();
+        let is_listened_to = started && (progress.is_some() || completion.is_some());
+        let last_call = is_listened_to.then(|| Arc::new(LastCall::new()));
         let active = Active {
             id,
             job,
             started,
             completion: completion.clone(),
+            last_call: last_call.clone(),
         };
         inner.active = Some(active.clone());
-        if let (Some(callback), Some(completion)) = (progress, completion) {
-            let (name, pace) = (self.name.clone(), Pace::default());
+        if let Some(last_call) = last_call {
+            let (name, job) = (self.name.clone(), active.job.clone());
             let listened = shared.listen(Listener {
                 id,
                 name,
-                pace,
-                callback,
+                job,
+                pace: Pace::default(),
+                progress,
                 completion,
+                last_call,
             });
             if let Err(error) = listened {
                 inner.active = None;
@@ -427,9 +450,9 @@ impl Upload {
         drop(state);
         let left = until.map(|until| until.saturating_sub(shared.now()));
         active
-            .completion
+            .last_call
             .as_ref()
-            .is_none_or(|completion| completion.wait(left))
+            .is_none_or(|last_call| last_call.wait(left))
     }
 
     /// Takes what became of a run that is over. Of several threads that wait one takes it, the others are told.
@@ -455,15 +478,12 @@ impl Upload {
             return;
         };
         (inner.running, inner.active, inner.token) = (false, None, CancelToken::new());
-        (inner.memory, inner.last_progress) = (Some(ended.memory), ended.progress);
+        inner.last_progress = ended.progress;
         inner.remembered = active.job.source.lasting_identity();
         inner.content.ran();
-        let result = match ended.result {
-            JobResult::Upload(result) => result,
-            JobResult::Call(_) => Err(Error::new(Status::Panic, "an upload ended as a call")),
-        };
         (inner.warning, inner.left) = (closed.warning, closed.left);
-        inner.last = Some(result);
+        inner.last = Some(ended.upload_result());
+        inner.memory = Some(ended.memory);
     }
 
     /// Takes what became of a started run that is over though nobody waited for it, so that another may follow.
@@ -473,9 +493,9 @@ impl Upload {
             return;
         };
         if active
-            .completion
+            .last_call
             .as_ref()
-            .is_none_or(|completion| completion.is_done())
+            .is_none_or(|last_call| last_call.is_done())
         {
             self.take(&active);
         }
@@ -521,8 +541,8 @@ impl Drop for Upload {
         };
         let shared: &Arc<Shared> = self.client.shared();
         if is_inside_callback() {
-            if let Some(completion) = &active.completion {
-                completion.abandon();
+            if let Some(last_call) = &active.last_call {
+                last_call.abandon();
             }
             shared.abandon(active.id);
             return;

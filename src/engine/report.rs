@@ -1,25 +1,45 @@
-//! Progress callbacks: who calls them, and how often.
+//! Progress and completion callbacks: who calls them, when, and how often.
 //!
-//! Under `run` the calling thread calls, under `start` the client's one callback thread. Either way through a
-//! [`Pace`], with no lock held.
+//! Under `run` the calling thread calls, under `start` the client's one callback thread. Either way progress goes through a
+//! [`Pace`], the completion comes last, and no lock is held.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::upload::error::Error;
+use crate::upload::machine::Object;
 use crate::upload::progress::Progress;
 use crate::upload::status::Status;
 use crate::upload::task::JobId;
 
-use super::callback::Completion;
-use super::shared::{Shared, State};
+use super::callback::LastCall;
+use super::shared::{Ended, Job, Shared, State, collapsed};
 
 /// At most ten calls a second and upload, plus the first and the last.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// A progress callback; anything but 0 stops the upload.
 pub type ProgressFn = dyn FnMut(&Progress) -> i32 + Send;
+
+/// How a run ended, for its completion callback.
+pub struct Ending {
+    /// The object, or why there is none.
+    pub result: Result<Object, Error>,
+    /// What was noticed and did not stop the run.
+    pub warning: Option<String>,
+}
+
+/// A completion callback.
+pub type CompletionFn = dyn Fn(&Ending) + Send + Sync;
+
+/// How a job ended; one whose end is nowhere to be found went with the client's threads.
+pub(super) fn ending(shared: &Shared, id: JobId, job: &Job) -> Ending {
+    let ended = shared.lock().ended.get(&id).map(Ended::upload_result);
+    let result = ended.unwrap_or_else(|| Err(collapsed()));
+    let warning = job.close_checkpoint(result.is_ok()).warning;
+    Ending { result, warning }
+}
 
 /// When an upload's next progress is due.
 #[derive(Default)]
@@ -68,25 +88,37 @@ pub(super) fn aborted(name: &str, value: i32) -> Error {
 pub(super) struct Listener {
     pub(super) id: JobId,
     pub(super) name: Arc<str>,
+    pub(super) job: Arc<Job>,
     pub(super) pace: Pace,
-    pub(super) callback: Box<ProgressFn>,
-    pub(super) completion: Arc<Completion>,
+    pub(super) progress: Option<Box<ProgressFn>>,
+    pub(super) completion: Option<Arc<CompletionFn>>,
+    pub(super) last_call: Arc<LastCall>,
 }
 
 impl Listener {
-    /// The callback goes before anybody is told that it does: who waited may rely on what it held being dropped.
-    pub(super) fn end(self) {
+    /// The run is over. The callbacks go before anybody is told that they do: who waited may rely on what they held being
+    /// dropped.
+    pub(super) fn end(self, shared: &Shared) {
         let Self {
-            callback, completion, ..
+            id,
+            job,
+            progress,
+            completion,
+            last_call,
+            ..
         } = self;
-        drop(callback);
-        completion.complete();
+        if let Some(completion) = completion.filter(|_| !last_call.is_abandoned()) {
+            let ending = ending(shared, id, &job);
+            let _ = catch_unwind(AssertUnwindSafe(|| last_call.inside(|| completion(&ending))));
+        }
+        drop(progress);
+        last_call.complete();
     }
 }
 
 enum Step {
     /// Call this listener with this.
-    Tell(Listener, Progress, bool),
+    Tell(Box<Listener>, Progress, bool),
     /// Nothing before then.
     WaitUntil(Duration),
     /// Nothing until there is news.
@@ -101,7 +133,7 @@ pub(super) fn deliver(shared: &Arc<Shared>) {
         match next(&mut state, shared.now()) {
             Step::Tell(listener, progress, over) => {
                 drop(state);
-                tell(shared, listener, progress, over);
+                tell(shared, *listener, progress, over);
                 state = shared.lock();
             }
             Step::WaitUntil(at) => {
@@ -123,15 +155,19 @@ fn next(state: &mut State, now: Duration) -> Step {
             // Of an upload that was freed nobody is told any more, but its callback has to go.
             None => {
                 let progress = state.core.progress(listener.id).copied().unwrap_or_default();
-                (progress, listener.completion.is_abandoned())
+                (progress, listener.last_call.is_abandoned())
             }
         };
-        match listener.pace.due(&progress, over, now) {
+        let due = match listener.progress {
+            Some(_) => listener.pace.due(&progress, over, now),
+            None => Due::Nothing,
+        };
+        match due {
             Due::Nothing if !over => {}
             Due::At(at) => earliest = Some(earliest.map_or(at, |earlier| earlier.min(at))),
             Due::Now | Due::Nothing => {
                 // Taken out while it is called: the callback may free the upload, which must not find it here.
-                return Step::Tell(state.listeners.remove(position), progress, over);
+                return Step::Tell(Box::new(state.listeners.remove(position)), progress, over);
             }
         }
     }
@@ -140,19 +176,21 @@ fn next(state: &mut State, now: Duration) -> Step {
 
 fn tell(shared: &Arc<Shared>, mut listener: Listener, progress: Progress, over: bool) {
     // A callback that panics counts as one that wants to stop; it must not take the thread along.
-    let call = AssertUnwindSafe(|| listener.completion.inside(|| (listener.callback)(&progress)));
-    let value = catch_unwind(call).unwrap_or(-1);
+    let call = listener.progress.as_mut().map(|callback| {
+        let call = AssertUnwindSafe(|| listener.last_call.inside(|| callback(&progress)));
+        catch_unwind(call).unwrap_or(-1)
+    });
     listener.pace.told(progress, shared.now());
-    if over || listener.completion.is_abandoned() {
-        return listener.end();
+    if over || listener.last_call.is_abandoned() {
+        return listener.end(shared);
     }
-    if value != 0 {
+    if let Some(value) = call.filter(|value| *value != 0) {
         shared.stop(listener.id, aborted(&listener.name, value));
     }
     let mut state = shared.lock();
     if state.shutdown {
         drop(state);
-        return listener.end();
+        return listener.end(shared);
     }
     state.listeners.push(listener);
 }

@@ -141,6 +141,14 @@ impl Ended {
     pub(super) fn is_success(&self) -> bool {
         matches!(self.result, JobResult::Upload(Ok(_)))
     }
+
+    /// How the upload that it was ended.
+    pub(super) fn upload_result(&self) -> Result<Object, Error> {
+        match &self.result {
+            JobResult::Upload(result) => result.clone(),
+            JobResult::Call(_) => Err(Error::new(Status::Panic, "an upload ended as a call")),
+        }
+    }
 }
 
 pub(super) enum JobResult {
@@ -148,7 +156,7 @@ pub(super) enum JobResult {
     Call(Result<Answer, Error>),
 }
 
-fn collapsed() -> Error {
+pub(super) fn collapsed() -> Error {
     Error::new(
         Status::Panic,
         "a defect of this library stopped the client; free it and make another",
@@ -304,7 +312,9 @@ impl Shared {
         }
         let listeners = std::mem::take(&mut state.listeners);
         drop(self.close_what_is_over(state));
-        listeners.into_iter().for_each(Listener::end);
+        for listener in listeners {
+            listener.end(self);
+        }
         self.work.notify_all();
         self.news.notify_all();
     }

@@ -3,13 +3,15 @@
 //!
 //! This file is for Unix. Another system needs the same items over its own calls.
 
+use std::ffi::OsString;
 use std::fs::{DirBuilder, File, FileType, Metadata, OpenOptions, remove_file};
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::ptr;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -266,6 +268,11 @@ impl From<FileType> for FileKind {
             _ => Self::Device,
         }
     }
+}
+
+/// The path of these bytes: the system's names of files are bytes, and need not be text.
+pub fn path_of(bytes: Vec<u8>) -> PathBuf {
+    PathBuf::from(OsString::from_vec(bytes))
 }
 
 /// Opens a file for reading; doesn't block where the path names a FIFO, and makes no terminal the process's

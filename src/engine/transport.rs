@@ -166,6 +166,14 @@ impl SharedTransport {
     }
 }
 
+/// Whether the address of a proxy is acceptable.
+///
+/// # Errors
+/// What it must look like.
+pub fn check_proxy(address: &str) -> Result<(), String> {
+    parse_proxy(address).map(drop)
+}
+
 fn parse_proxy(address: &str) -> Result<Proxy, String> {
     let wrong = "the proxy must look like \"http://host:port\" or \"http://user:password@host:port\"";
     let proxy = ureq::Proxy::new(address).map_err(|_| wrong.to_owned())?;

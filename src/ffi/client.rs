@@ -1,7 +1,7 @@
 //! Clients as C sees them: settings until the first upload runs, from then on the engine's client.
 
 use std::ffi::c_char;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use crate::engine;
 use crate::engine::client::ClientConfig;
 use crate::engine::endpoint::Endpoint;
 use crate::engine::signer::Signer;
-use crate::engine::source::{FileSource, Source};
 use crate::engine::transport::Timeouts;
 use crate::protocol::Api;
 use crate::protocol::dialect::{Dialect, SliceSizes};
@@ -20,9 +19,6 @@ use crate::upload::status::Status;
 
 use super::boundary::{Defect, Failures, Handle, caught, enter, into_handle, take_back, text};
 use super::numbers;
-
-/// The largest file of certificates that is read, in bytes; the systems' own have about 220 KB.
-const MAX_CA_FILE: usize = 4 << 20;
 
 /// What uploads share: where the service is, who signs, the connections and the threads. Reference counted: it may be
 /// freed before its uploads, which then keep what they need.
@@ -47,7 +43,9 @@ pub(super) struct Settings {
     api: Api,
     connections: u32,
     timeouts: Timeouts,
-    ca_pem: Option<Vec<u8>>,
+    pub(super) ca_pem: Option<Vec<u8>>,
+    pub(super) proxy: Option<String>,
+    pub(super) use_env_proxy: bool,
     checkpoint_dir: Option<PathBuf>,
     pub(super) dialect: Dialect,
 }
@@ -71,6 +69,8 @@ impl cos_slice_client {
             connections: DEFAULT_CONNECTIONS,
             timeouts: Timeouts::default(),
             ca_pem: None,
+            proxy: None,
+            use_env_proxy: false,
             checkpoint_dir: None,
             dialect: Dialect::default(),
         };
@@ -179,6 +179,8 @@ impl Settings {
             connections: self.connections,
             timeouts: self.timeouts.clone(),
             ca_pem: self.ca_pem.clone(),
+            proxy: self.proxy.clone(),
+            use_env_proxy: self.use_env_proxy,
             checkpoint_dir: self.checkpoint_dir.clone(),
             dialect: self.dialect.clone(),
             ..ClientConfig::new(endpoint, signer)
@@ -188,26 +190,6 @@ impl Settings {
 
 pub(super) fn invalid(error: impl std::fmt::Display) -> Error {
     Error::invalid(error.to_string())
-}
-
-/// A file of certificates, bounded; only a regular file, since another kind might never end.
-fn read_ca_file(path: &str) -> Result<Vec<u8>, Error> {
-    let refuse = |detail: &str| Error::invalid(format!("ca_file: {detail}"));
-    let source = FileSource::open(Path::new(path)).map_err(|failure| refuse(&failure.detail))?;
-    let size = usize::try_from(source.size())
-        .ok()
-        .filter(|size| *size <= MAX_CA_FILE);
-    let size = size.ok_or_else(|| refuse(&format!("{path} has more than {MAX_CA_FILE} bytes")))?;
-    let mut pem = vec![0; size];
-    let mut filled = 0;
-    while filled < size {
-        let got = source.read_at(filled as u64, &mut pem[filled..]);
-        match got.map_err(|error| refuse(&format!("reading {path} failed: {error}")))? {
-            0 => return Err(refuse(&format!("{path} changed while it was read"))),
-            got => filled += got,
-        }
-    }
-    Ok(pem)
 }
 
 /// A new client with the defaults. It has no thread and no connection before its first upload is run. Owned by the caller:
@@ -334,19 +316,6 @@ pub unsafe extern "C" fn cos_slice_client_set_finish_timeout_ms(
 ) -> i32 {
     enter!(client)
         .call(|client| client.set_timeout("finish_timeout_ms", ms, |timeouts| &mut timeouts.finish_answer))
-}
-
-/// Trusts the certificates of a PEM file in place of the system's; the path is UTF-8. The file is read at once, so it may be
-/// removed afterwards; whether its certificates are sound shows when the first upload is run.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cos_slice_client_set_ca_file(
-    client: *mut cos_slice_client,
-    path: *const c_char,
-) -> i32 {
-    enter!(client).call(|client| {
-        let pem = text!("ca_file", path).and_then(read_ca_file);
-        client.set("ca_file", pem, |settings, pem| settings.ca_pem = Some(pem))
-    })
 }
 
 /// Keeps a checkpoint of each unfinished upload in a folder, so that an upload that is run again in another process, after a

@@ -18,9 +18,8 @@ pub struct cos_slice_error {
 }
 
 impl cos_slice_error {
-    /// Hands an error to C, which owns it.
-    pub(super) fn into_raw(error: Error) -> *mut Self {
-        Box::into_raw(Box::new(Self {
+    pub(super) fn new(error: Error) -> Self {
+        Self {
             message: strings::c_string(&error.message),
             request_id: error.request_id.as_deref().map(strings::c_string),
             operation: error
@@ -28,7 +27,12 @@ impl cos_slice_error {
                 .operation
                 .map(|(api, kind)| strings::c_string(api.operation_name(kind))),
             error,
-        }))
+        }
+    }
+
+    /// Hands an error to C, which owns it.
+    pub(super) fn into_raw(error: Error) -> *mut Self {
+        Box::into_raw(Box::new(Self::new(error)))
     }
 
     #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::upload::options::{validate_biz_attr, validate_size};
 use super::boundary::{Defect, Failures, Handle, borrow, caught, enter, into_handle, take_back, text};
 use super::client::cos_slice_client;
 use super::numbers;
-use super::source::copy;
+use super::source::{copy, file_of_bytes};
 
 /// Requests to one object or directory, one at a time, for a program that has a flow of its own. It remembers what is set, and
 /// the SHA-1 that it took, but no answer: a session goes from an answer to cos_slice_operation_set_session.
@@ -338,6 +338,21 @@ pub unsafe extern "C" fn cos_slice_operation_set_file(
     })
 }
 
+/// As cos_slice_operation_set_file, for a name that need not be UTF-8: length bytes, without a NUL among or, necessarily, after
+/// them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_operation_set_file_bytes(
+    operation: *mut cos_slice_operation,
+    path: *const c_void,
+    length: usize,
+) -> i32 {
+    enter!(operation).call(|operation| {
+        operation.set("source", file_of_bytes(path, length), |state, path| {
+            state.content.replace(Content::File(path))
+        })
+    })
+}
+
 /// Has hash, slice and upload read the whole object from memory, as cos_slice_upload_set_memory. The copy is kept until another
 /// source is set and used, or the handle is freed.
 #[unsafe(no_mangle)]
@@ -347,7 +362,7 @@ pub unsafe extern "C" fn cos_slice_operation_set_memory(
     size: usize,
 ) -> i32 {
     enter!(operation).call(|operation| {
-        let source = copy(data, size).map(|bytes| Arc::new(MemorySource::new(bytes)));
+        let source = copy("memory", data, size).map(|bytes| Arc::new(MemorySource::new(bytes)));
         operation.set("source", source, |state, source| {
             state.content.replace(Content::Memory(source))
         })

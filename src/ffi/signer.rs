@@ -26,9 +26,9 @@ pub struct cos_slice_sign_request {
     /// Which kind the request needs: COS_SLICE_SIGNATURE_MULTI_EFFECT or COS_SLICE_SIGNATURE_ONE_TIME.
     pub kind: i32,
     /// The operation, as the service's documentation calls it, such as "upload_slice_init". A multi-effect signature is used for
-    /// other operations on the same path too. It does not go into the signature.
+    /// other operations on the same path too. It does not go into the signature. Never NULL in a signer.
     pub operation: *const c_char,
-    /// The account's app id, in decimal digits.
+    /// The account's app id, in decimal digits. Never NULL in a signer.
     pub app_id: *const c_char,
     /// The bucket.
     pub bucket: *const c_char,

@@ -149,22 +149,22 @@ fn open_error(failure: SourceFailure) -> Error {
 }
 
 /// A copy of bytes in memory; C may do with its own what it likes.
-pub(super) fn copy(data: *const c_void, size: usize) -> Result<Vec<u8>, Error> {
+pub(super) fn copy(argument: &str, data: *const c_void, size: usize) -> Result<Vec<u8>, Error> {
     if data.is_null() && size > 0 {
         return Err(Error::invalid(format!(
-            "memory: the address is NULL, but the size {size}"
+            "{argument}: the address is NULL, but the size {size}"
         )));
     }
     if isize::try_from(size).is_err() {
         return Err(Error::invalid(format!(
-            "memory: the size {size} is more than there can be"
+            "{argument}: the size {size} is more than there can be"
         )));
     }
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(size).map_err(|_| {
         Error::new(
             Status::Resources,
-            format!("memory: the system has no {size} bytes for the copy; use a file"),
+            format!("{argument}: the system has no {size} bytes for the copy; use a file"),
         )
     })?;
     if size > 0 {
@@ -190,6 +190,26 @@ pub unsafe extern "C" fn cos_slice_upload_set_file(
     })
 }
 
+/// The name of a file as bytes.
+pub(super) fn file_of_bytes(path: *const c_void, length: usize) -> Result<PathBuf, Error> {
+    let bytes = copy("file_bytes", path, length)?;
+    match bytes.as_slice() {
+        [] => Err(Error::invalid("file_bytes: the path is empty")),
+        bytes if bytes.contains(&0) => Err(Error::invalid("file_bytes: a path has no NUL in it")),
+        _ => Ok(source::path_of(bytes)),
+    }
+}
+
+/// As cos_slice_upload_set_file, for a name that need not be UTF-8: length bytes, without a NUL among or, necessarily, after them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_upload_set_file_bytes(
+    upload: *mut cos_slice_upload,
+    path: *const c_void,
+    length: usize,
+) -> i32 {
+    enter!(upload).call(|upload| upload.set_content(file_of_bytes(path, length).map(Whole::File)))
+}
+
 /// Uploads bytes in memory. They are copied during the call and the copy is kept until another source is set or the upload
 /// is freed: use a file for what is large. NULL is allowed where the size is 0. COS_SLICE_ERR_RESOURCES where the
 /// system has no memory for the copy.
@@ -201,7 +221,7 @@ pub unsafe extern "C" fn cos_slice_upload_set_memory(
 ) -> i32 {
     enter!(upload).call(|upload| {
         let source = |bytes| Whole::Source(Arc::new(MemorySource::new(bytes)));
-        upload.set_content(copy(data, size).map(source))
+        upload.set_content(copy("memory", data, size).map(source))
     })
 }
 

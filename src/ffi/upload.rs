@@ -1,6 +1,6 @@
 //! Uploads as C sees them: settings, and the engine's upload from the first run on.
 
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::{c_char, c_void};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::upload::task::Reading;
 
 use super::boundary::{Defect, Failures, Handle, borrow, caught, enter, into_handle, take_back, text};
 use super::client::cos_slice_client;
+use super::completion::{self, CompletionCallback, Results};
 use super::error::cos_slice_error;
 use super::numbers;
 use super::progress::{ProgressCallback, cos_slice_progress, cos_slice_progress_fn};
@@ -29,6 +30,8 @@ pub struct cos_slice_upload {
     bucket: String,
     path: String,
     state: Mutex<State>,
+    /// Apart from the state, which holds what may call back: the completion callback has to tell it.
+    results: Arc<Mutex<Results>>,
     defect: Defect,
 }
 
@@ -39,12 +42,6 @@ struct State {
     failures: Failures,
     /// Cancelled before there was an engine to tell.
     cancelled: bool,
-    /// What the last run brought.
-    told: Option<Told>,
-    /// What it noticed, once C has asked for it.
-    warning: Option<CString>,
-    /// How many threads are beginning or running it now; until the engine has begun it still tells of the run before.
-    beginning: u32,
 }
 
 /// While it lives the upload is being begun, or run.
@@ -53,16 +50,17 @@ struct Beginning<'a>(&'a cos_slice_upload);
 impl<'a> Beginning<'a> {
     /// What the last run told is gone from here on.
     fn new(upload: &'a cos_slice_upload) -> Self {
-        let mut state = upload.lock();
-        state.beginning += 1;
-        (state.told, state.warning) = (None, None);
+        let mut results = upload.results();
+        results.beginning += 1;
+        (results.told, results.warning) = (None, None);
+        drop(results);
         Self(upload)
     }
 }
 
 impl Drop for Beginning<'_> {
     fn drop(&mut self) {
-        self.0.lock().beginning -= 1;
+        self.0.results().beginning -= 1;
     }
 }
 
@@ -75,6 +73,7 @@ pub(super) struct Settings {
     hash: Option<bool>,
     pub(super) content: Content,
     progress: Option<Arc<ProgressCallback>>,
+    completion: Option<Arc<CompletionCallback>>,
 }
 
 impl Handle for cos_slice_upload {
@@ -103,15 +102,13 @@ impl cos_slice_upload {
             settings: Settings::default(),
             failures,
             cancelled: false,
-            told: None,
-            warning: None,
-            beginning: 0,
         };
         Self {
             client,
             bucket,
             path,
             state: Mutex::new(state),
+            results: Arc::default(),
             defect: Defect::default(),
         }
     }
@@ -148,6 +145,17 @@ impl cos_slice_upload {
         drop(state);
         drop(forgotten);
         result.map(drop)
+    }
+
+    /// The engine lets go of what was set, too, so that its data is dropped now.
+    pub(super) fn set_completion(&self, callback: Option<Arc<CompletionCallback>>) -> Result<(), Error> {
+        let engine = self.lock().engine.clone();
+        if let Some(engine) = engine {
+            engine.set_completion(None)?;
+        }
+        self.set("completion", Ok(callback), |settings, callback| {
+            std::mem::replace(&mut settings.completion, callback)
+        })
     }
 
     fn set_option<V>(
@@ -200,11 +208,14 @@ impl cos_slice_upload {
             slice_size,
             hash,
             content,
+            completion,
             ..
         } = &mut state.settings;
         // Where it runs already nothing is set, and the engine itself answers that it is busy.
         if engine.set_options(|_| ()).is_ok() {
             let reading = content.give(&engine)?;
+            let completion = completion.as_ref();
+            engine.set_completion(completion.map(|callback| callback.for_engine(&self.results)))?;
             engine.set_options(|current| {
                 *current = UploadOptions {
                     slice_size: slice_size.unwrap_or(current.slice_size),
@@ -239,7 +250,7 @@ impl cos_slice_upload {
     /// Keeps what a run brought. What is there already stays: C may have borrowed its texts.
     fn keep(&self, result: Result<Object, Error>) -> Result<(), Error> {
         let object = result?;
-        self.lock().told.get_or_insert_with(|| Told::new(&object));
+        self.results().told.get_or_insert_with(|| Told::new(&object));
         Ok(())
     }
 
@@ -253,9 +264,14 @@ impl cos_slice_upload {
 
     /// Ends what runs, and its calls: the handle is being freed, perhaps inside one of them.
     fn abandon(&self) {
-        if let Some(callback) = &self.lock().settings.progress {
+        let state = self.lock();
+        if let Some(callback) = &state.settings.progress {
             callback.silence();
         }
+        if let Some(callback) = &state.settings.completion {
+            callback.silence();
+        }
+        drop(state);
         self.cancel();
     }
 
@@ -266,17 +282,21 @@ impl cos_slice_upload {
 
     /// What `body` says of the last run's result, or `neutral` where there is none.
     pub(super) fn told<R>(&self, neutral: R, body: impl FnOnce(&Told) -> R) -> R {
-        self.lock().told.as_ref().map_or(neutral, body)
+        self.results().told.as_ref().map_or(neutral, body)
     }
 
     fn warning(&self) -> *const c_char {
-        let mut state = self.lock();
-        let engine = state.engine.clone();
-        if state.warning.is_none() && state.beginning == 0 {
+        let engine = self.lock().engine.clone();
+        let mut results = self.results();
+        if results.warning.is_none() && results.beginning == 0 {
             let warning = engine.and_then(|engine| engine.warning());
-            state.warning = warning.as_deref().map(strings::c_string);
+            results.warning = warning.as_deref().map(strings::c_string);
         }
-        strings::pointer(state.warning.as_ref())
+        strings::pointer(results.warning.as_ref())
+    }
+
+    fn results(&self) -> MutexGuard<'_, Results> {
+        completion::lock(&self.results)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -11,26 +11,52 @@ use cos_slice::upload::options;
 
 use crate::store::{SliceArguments, StoreArguments};
 
-const ENVIRONMENT: &str = "\
-Environment:
-  COS_SLICE_ENDPOINT         where the service is, http://HOST:PORT or https://HOST …
-  COS_SLICE_REGION           … or its region, by its code
-  COS_SLICE_API              v2, unless it says v1
-  COS_SLICE_APP_ID           the account's app id
-  COS_SLICE_SECRET_ID        the secret id
-  COS_SLICE_SECRET_KEY       the secret key …
-  COS_SLICE_SECRET_KEY_FILE  … or a file that holds it
-  COS_SLICE_AUTHORIZATION    in place of id and key: one string that was made elsewhere, for all requests
+/// What is read from the environment; also a section of the man pages.
+pub const ENVIRONMENT: &[(&str, &str)] = &[
+    (
+        "COS_SLICE_ENDPOINT",
+        "where the service is, http://HOST:PORT or https://HOST …",
+    ),
+    ("COS_SLICE_REGION", "… or its region, by its code"),
+    ("COS_SLICE_API", "v2, unless it says v1"),
+    ("COS_SLICE_APP_ID", "the account's app id"),
+    ("COS_SLICE_SECRET_ID", "the secret id"),
+    ("COS_SLICE_SECRET_KEY", "the secret key …"),
+    ("COS_SLICE_SECRET_KEY_FILE", "… or a file that holds it"),
+    (
+        "COS_SLICE_AUTHORIZATION",
+        "in place of id and key: one string that was made elsewhere, for all requests",
+    ),
+];
 
-Exit status:
-  0    done
-  1    failed; the reason is on stderr
-  2    the command line, the environment or a setting is not acceptable; nothing was sent
-  130  interrupted; the same command resumes";
+/// What scripts go by; also a section of the man pages.
+pub const EXIT_STATUS: &[(&str, &str)] = &[
+    ("0", "done"),
+    ("1", "failed; the reason is on stderr"),
+    (
+        "2",
+        "the command line, the environment or a setting is not acceptable; nothing was sent",
+    ),
+    ("130", "interrupted; the same command resumes"),
+];
 
 /// What follows the options in all help.
 fn after_help() -> String {
-    format!("Regions: {}.\n\n{ENVIRONMENT}", regions::List)
+    let (environment, exit_status) = (columns(ENVIRONMENT), columns(EXIT_STATUS));
+    format!(
+        "Regions: {}.\n\nEnvironment:\n{environment}\n\nExit status:\n{exit_status}",
+        regions::List
+    )
+}
+
+/// A line for each name and what it means, the meanings below each other.
+fn columns(rows: &[(&str, &str)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|(name, meaning)| format!("  {name:width$}  {meaning}"))
+        .collect();
+    lines.join("\n")
 }
 
 /// Uploads large files to Tencent COS by slices; resumes after anything.

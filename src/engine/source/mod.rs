@@ -20,6 +20,7 @@ use crate::upload::task::Reading;
 
 use super::cancel::CancelToken;
 
+pub use super::sys::path_of;
 pub use callback::CallbackSource;
 pub use file::{FileSource, OpenFile};
 pub use memory::MemorySource;

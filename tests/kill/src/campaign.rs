@@ -26,7 +26,7 @@ pub struct Plan {
     pub round: Option<u64>,
     /// Rounds at the same time.
     pub jobs: usize,
-    /// Where `cos-slice`, `cos-emulator` and the library are.
+    /// Where `cos-slice`, `cos-emulator` and, in the folder `lib`, the library are.
     pub built: PathBuf,
 }
 

@@ -31,7 +31,7 @@ struct Arguments {
     /// Rounds at the same time.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
-    /// Where cos-slice, cos-emulator and libcos_slice.so are [default: beside this program].
+    /// Where cos-slice, cos-emulator and lib/libcos_slice.so are [default: beside this program].
     #[arg(long)]
     built: Option<PathBuf>,
     /// The ledger to add the figures to.

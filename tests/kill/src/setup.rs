@@ -105,14 +105,14 @@ pub const PROGRAMS: [Program; 3] = [
 /// Everything that was built for the campaign.
 #[derive(Debug)]
 pub struct Tools {
-    /// Where `cos-slice`, `cos-emulator` and the library are.
+    /// Where `cos-slice`, `cos-emulator` and, in the folder `lib`, the library are.
     pub built: PathBuf,
     /// Where the C programs and the preloaded library are.
     pub compiled: PathBuf,
 }
 
 impl Tools {
-    /// Compiles the C sources below `root` into `folder`, against the library in `built`.
+    /// Compiles the C sources below `root` into `folder`, against the library in the folder `lib` of `built`.
     ///
     /// # Errors
     /// Something is missing or does not compile.
@@ -121,7 +121,7 @@ impl Tools {
             built: built.to_owned(),
             compiled: folder.to_owned(),
         };
-        for needed in ["cos-slice", "cos-emulator", "libcos_slice.so"] {
+        for needed in ["cos-slice", "cos-emulator", "lib/libcos_slice.so"] {
             if !built.join(needed).exists() {
                 return Err(format!(
                     "{} is missing; run: make build",
@@ -129,6 +129,7 @@ impl Tools {
                 ));
             }
         }
+        let library = built.join("lib").display().to_string();
         let source = |path: &str| root.join(path).display().to_string();
         for (program, path) in PROGRAMS
             .iter()
@@ -140,9 +141,9 @@ impl Tools {
                 "-o",
                 &folder.join(program.name).with_extension("").display().to_string(),
                 &source(path),
-                &format!("-L{}", built.display()),
+                &format!("-L{library}"),
                 "-lcos_slice",
-                &format!("-Wl,-rpath,{}", built.display()),
+                &format!("-Wl,-rpath,{library}"),
             ])?;
         }
         let watch = source("tests/kill/shim/watch.c");

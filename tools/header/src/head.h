@@ -13,10 +13,13 @@
  * uploads of the parent go on.
  *
  * OWNERSHIP. What a _new function, an error or an answer parameter gives is the caller's, to be freed by the _free function of its
- * type, and by nothing else. Every function takes NULL for its handle: _free does nothing, a getter answers as if nothing
- * had happened, any other function returns COS_SLICE_ERR_INVALID_ARGUMENT. A client may be freed before its uploads.
- * Texts go in as UTF-8 that ends with NUL and are copied during the call. Texts that come out are borrowed: each function
- * says until when. Text that is not there is NULL, except where a function says that it never is.
+ * type, and by nothing else. A client may be freed before its uploads. Texts go in as UTF-8 that ends with NUL and are copied
+ * during the call. Texts that come out are borrowed: each function says until when.
+ *
+ * NULL. Pointers that may be NULL are marked COS_SLICE_NULLABLE; what it says for a parameter is said there. Every function
+ * takes NULL for its handle: _free does nothing, a getter answers as if nothing had happened, any other function returns
+ * COS_SLICE_ERR_INVALID_ARGUMENT. NULL for a parameter without the mark is a mistake, which is reported by the same status and
+ * does no harm. Text that is not there is NULL, except where a function says that it never is.
  *
  * ERRORS. Functions that can fail return a status: COS_SLICE_OK (0), or one of the negative COS_SLICE_ERR_*, of which
  * later versions may have more. A setter returns COS_SLICE_ERR_INVALID_ARGUMENT where the value is not acceptable; ignoring

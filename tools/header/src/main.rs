@@ -1,8 +1,10 @@
 //! Writes `include/cos_slice.h`, or with `--check` tells whether it is what the sources say.
 //!
 //! Declarations and their comments come from `src/ffi/` through cbindgen; statuses, phases, outcomes, versions, defaults
-//! and the memory formula come from the library's own tables, so that no number is written down twice.
+//! and the memory formula come from the library's own tables, so that no number is written down twice. Which pointers may be
+//! NULL is told by `nullability.rs`.
 
+mod nullability;
 mod tables;
 
 use std::error::Error;
@@ -72,9 +74,11 @@ fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
         "user_data",
         "progress",
         "client",
+        "network",
         "signer",
         "dialect",
         "upload",
+        "completion",
         "source",
         "result",
         "operation",
@@ -89,7 +93,7 @@ fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
         });
     let mut text = Vec::new();
     builder.generate()?.write(&mut text);
-    Ok(String::from_utf8(text)?)
+    nullability::annotate(&String::from_utf8(text)?)
 }
 
 #[cfg(test)]

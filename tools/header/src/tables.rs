@@ -94,7 +94,8 @@ pub fn definitions() -> String {
     text
 }
 
-/// Functions are visible where the library's others are not, and imported on Windows unless it is linked statically.
+/// Functions are visible where the library's others are not, and imported on Windows unless it is linked statically. Marks of
+/// pointers say something to clang, and to Swift, alone.
 const EXPORTS: &str = "
 #ifndef COS_SLICE_API
 #if defined(_WIN32) && !defined(COS_SLICE_STATIC)
@@ -105,6 +106,17 @@ const EXPORTS: &str = "
 #define COS_SLICE_API
 #endif
 #endif
+
+/* A pointer with the first mark may be NULL; one with the second, or with none, is not and must not be: see NULL above. */
+#ifndef COS_SLICE_NULLABLE
+#if defined(__clang__)
+#define COS_SLICE_NULLABLE _Nullable
+#define COS_SLICE_NONNULL _Nonnull
+#else
+#define COS_SLICE_NULLABLE
+#define COS_SLICE_NONNULL
+#endif
+#endif
 ";
 
 /// What stands behind the first comment; [`END`] ends it.
@@ -112,6 +124,12 @@ pub const GUARD: &str = "\n\n#ifndef COS_SLICE_H\n#define COS_SLICE_H";
 
 /// What stands before the declarations.
 const BEGIN: &str = "
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored \"-Wnullability-extension\"
+#pragma clang assume_nonnull begin
+#endif
+
 #ifdef __cplusplus
 extern \"C\" {
 #endif
@@ -121,6 +139,11 @@ extern \"C\" {
 pub const END: &str = "
 #ifdef __cplusplus
 } /* extern \"C\" */
+#endif
+
+#if defined(__clang__)
+#pragma clang assume_nonnull end
+#pragma clang diagnostic pop
 #endif
 
 #endif /* COS_SLICE_H */
@@ -180,7 +203,7 @@ pub fn defaults() -> String {
     );
     let retry = client.retry;
     let dialect = Dialect::default();
-    let rows: [(&str, String); 23] = [
+    let rows: [(&str, String); 24] = [
         (
             "connections of a client",
             format!(
@@ -200,6 +223,7 @@ pub fn defaults() -> String {
         ("verify", on(upload.verify)),
         ("spooling of streams", "off; up to 64 GiB in the command".into()),
         ("checkpoints", "off; on in the command".into()),
+        ("proxy", "none".into()),
         (
             "one request instead of slices",
             single(upload.single_request_limit),

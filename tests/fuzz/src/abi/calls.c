@@ -119,13 +119,59 @@ static int32_t told(const cos_slice_progress *progress, void *user_data)
     return listener->acts & STOPS;
 }
 
-static int32_t set_listener(struct host *host, int slot, cos_slice_upload *upload)
+static void ended(int32_t status, const cos_slice_error *error, void *user_data)
+{
+    const struct listener *listener = user_data;
+    struct host *host = listener->host;
+    CHECK((status == COS_SLICE_OK) == (error == NULL) && cos_slice_error_status(error) == status);
+    if (error != NULL)
+        check_error(error);
+    if (host->running != listener->slot)
+        return;
+    cos_slice_upload *upload = host->uploads[listener->slot];
+    if (upload != NULL && listener->acts & ASKS)
+        ask(upload);
+    if (upload != NULL && listener->acts & FREES) {
+        host->uploads[listener->slot] = NULL;
+        cos_slice_upload_free(upload);
+    }
+}
+
+static struct listener *new_listener(struct host *host, int slot)
 {
     struct listener *listener = malloc(sizeof *listener);
     CHECK(listener != NULL);
     *listener = (struct listener){ host, slot, take(host) };
     give();
+    return listener;
+}
+
+static int32_t set_completion(struct host *host, int slot, cos_slice_upload *upload)
+{
+    struct listener *listener = new_listener(host, slot);
+    return cos_slice_upload_set_completion(upload, take(host) % 4 == 3 ? NULL : ended, listener, come_back);
+}
+
+static int32_t set_listener(struct host *host, int slot, cos_slice_upload *upload)
+{
+    struct listener *listener = new_listener(host, slot);
     return cos_slice_upload_set_progress(upload, take(host) % 4 == 3 ? NULL : told, listener, come_back);
+}
+
+/* Only proxies that are here, or that are refused. */
+static int32_t set_proxy(struct host *host, cos_slice_client *client)
+{
+    static const char *const refused[] = { "", "socks5://127.0.0.1:1", "http://", "http://host:99999", "http://a b", "\xff" };
+    uint8_t kind = take(host) % (COUNT(refused) + 3);
+    if (kind == 0)
+        return cos_slice_client_set_proxy(client, NULL);
+    if (kind == 1)
+        return cos_slice_client_set_proxy(client, host->emulator);
+    if (kind == 2)
+        return cos_slice_client_set_proxy(client, host->closed_port);
+    int32_t status = cos_slice_client_set_proxy(client, refused[kind - 3]);
+    CHECK(status != COS_SLICE_OK);
+    return status;
 }
 
 /* No packet leaves this machine: an endpoint that was accepted is replaced at once by one that is here. */
@@ -156,7 +202,7 @@ static void set_up_client(struct host *host, uint8_t call, cos_slice_client *cli
     };
     char *texts[3] = { NULL, NULL, NULL };
     int32_t status;
-    switch (call % 13) {
+    switch (call % 16) {
     case 0:
         texts[0] = take_text(host, "https://127.0.0.1:1/prefix");
         TRACE("client_set_endpoint %s", texts[0]);
@@ -216,6 +262,19 @@ static void set_up_client(struct host *host, uint8_t call, cos_slice_client *cli
         TRACE("client_set_signature_lifetime_s");
         status = cos_slice_client_set_signature_lifetime_s(client, take_number(host));
         break;
+    case 12:
+        TRACE("client_set_proxy");
+        status = set_proxy(host, client);
+        break;
+    case 13:
+        TRACE("client_set_use_env_proxy");
+        status = cos_slice_client_set_use_env_proxy(client, (int32_t)take_number(host));
+        break;
+    case 14:
+        texts[0] = take_text(host, "-----BEGIN CERTIFICATE-----");
+        TRACE("client_set_ca_pem %s", texts[0]);
+        status = cos_slice_client_set_ca_pem(client, texts[0], texts[0] == NULL ? take(host) : strlen(texts[0]));
+        break;
     default:
         texts[0] = take_path(host, "file");
         TRACE("client_set_ca_file %s", texts[0]);
@@ -252,8 +311,8 @@ static void set_up_upload(struct host *host, uint8_t call, int slot)
     cos_slice_upload *upload = host->uploads[slot];
     char *text = NULL;
     int32_t status;
-    TRACE("setting %d of upload %d", call % 13, slot);
-    switch (call % 13) {
+    TRACE("setting %d of upload %d", call % 14, slot);
+    switch (call % 14) {
     case 0:
         text = take_path(host, "file");
         status = cos_slice_upload_set_file(upload, text);
@@ -288,6 +347,9 @@ static void set_up_upload(struct host *host, uint8_t call, int slot)
         break;
     case 9:
         status = cos_slice_upload_set_single_request_limit(upload, take_number(host));
+        break;
+    case 11:
+        status = set_completion(host, slot, upload);
         break;
     case 12:
         status = set_source(host, upload);

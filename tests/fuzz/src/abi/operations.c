@@ -22,7 +22,7 @@ static void set_up_operation(struct host *host, size_t slot)
 {
     static const uint8_t zeroes[600 * 1024];
     cos_slice_operation *operation = host->operations[slot];
-    uint8_t call = take(host) % 9;
+    uint8_t call = take(host) % 10;
     char *text = NULL;
     int32_t status;
     TRACE("setting %d of operation %zu", call, slot);
@@ -54,6 +54,10 @@ static void set_up_operation(struct host *host, size_t slot)
     case 7:
         text = take_path(host, "file");
         status = cos_slice_operation_set_file(operation, text);
+        break;
+    case 8:
+        text = take_path(host, "file");
+        status = cos_slice_operation_set_file_bytes(operation, text, text == NULL ? take(host) : strlen(text));
         break;
     default: {
         uint8_t size = take(host);

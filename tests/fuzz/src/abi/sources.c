@@ -72,7 +72,7 @@ int32_t set_source(struct host *host, cos_slice_upload *upload)
     char *folder;
     int32_t status;
     int64_t number;
-    switch (take(host) % 5) {
+    switch (take(host) % 6) {
     case 0:
         return set_descriptor(host, upload);
     case 1:
@@ -86,6 +86,11 @@ int32_t set_source(struct host *host, cos_slice_upload *upload)
     case 3:
         folder = take_path(host, "");
         status = cos_slice_upload_set_spool(upload, folder, take_number(host));
+        free(folder);
+        return status;
+    case 4:
+        folder = take_path(host, "file");
+        status = cos_slice_upload_set_file_bytes(upload, folder, folder == NULL ? take(host) : strlen(folder));
         free(folder);
         return status;
     default:
