@@ -17,8 +17,8 @@ compilers=$(scripts/compilers.sh)
 sdk=$target/sdk
 headers_package=ziglang==0.9.1
 headers_digest=fa1d08040e2b9a7aab40b0c14e1baf52097e845ea7a6801462ec593f48cf3431
-# shellcheck source=scripts/apple/oldest.sh
-. scripts/apple/oldest.sh
+# shellcheck source=bindings/swift/apple/oldest.sh
+. bindings/swift/apple/oldest.sh
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
