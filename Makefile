@@ -3,7 +3,7 @@
 CARGO ?= cargo
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: build install uninstall demo test simulate faults fuzz mutants kill cancel figures header clean help
+.PHONY: build install uninstall demo test simulate faults fuzz mutants kill cancel figures header abi-baseline clean help
 
 build: ## target/release: cos-slice, cos-emulator, lib/libcos_slice.so, lib/libcos_slice.a
 	@scripts/need.sh build
@@ -64,9 +64,13 @@ figures: ## bring the tables of docs up to date: with tests/ledger, and with the
 header: ## regenerate include/cos_slice.h
 	$(CARGO) run --locked --package cos-slice-header
 
+abi-baseline: ## what abi/N holds becomes what the header and the lists say, before a release
+	@scripts/need.sh test
+	@scripts/abi.sh baseline
+
 clean: ## remove what was built
 	$(CARGO) clean
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 19

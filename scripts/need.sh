@@ -29,6 +29,7 @@ check_packages() {
     if [ "$purpose" = test ]; then
         need g++ compiles c++ c++
         need clang compiles c clang
+        need abigail-tools abidiff --version
         need binutils nm --version
         # It also needs the symbols of the C library's loader.
         need valgrind valgrind --version

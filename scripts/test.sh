@@ -44,6 +44,8 @@ stage 'figures' cargo run --locked --quiet --package cos-slice-ledger -- page --
 stage 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --lib
 stage 'a gibibyte in little memory' cargo test --locked --release --features cli --test large -- --nocapture
 stage 'release build' make --no-print-directory build
+stage 'install' make --no-print-directory install PREFIX="$PWD/build/stage"
+stage 'ABI' scripts/abi.sh
 stage 'kill -9' cargo run --locked --release --package cos-slice-kill -- --kills 30
 stage 'C programs under valgrind' memcheck
 stage 'C programs under AddressSanitizer' scripts/asan.sh "$emulator"

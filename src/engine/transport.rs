@@ -270,6 +270,11 @@ impl Transport {
         self.server_date
     }
 
+    /// Whether a connection was opened for the last exchange, or tried to, as against one that was kept.
+    pub fn has_opened(&self) -> bool {
+        self.agent.as_ref().is_some_and(|(_, line)| line.state().opened)
+    }
+
     /// Does one exchange, without any retry. Blocks for no longer than the limits of all phases, and returns
     /// soon after the token was cancelled.
     ///
