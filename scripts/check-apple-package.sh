@@ -146,7 +146,7 @@ check_sample() {
 
 # shellcheck source=bindings/swift/apple/oldest.sh
 . bindings/swift/apple/oldest.sh
-if [ -z "${STAGE:-}" ]; then make --no-print-directory install PREFIX="$stage" >/dev/null; fi
+[ -n "${STAGE:-}" ] || make --no-print-directory install PREFIX="$stage" >/dev/null
 rm -rf "$folder"
 mkdir -p "$folder"
 check_build_script
