@@ -7,7 +7,7 @@ built=$(realpath -m "${CARGO_TARGET_DIR:-target}")/release
 emulator=$built/cos-emulator
 summary=()
 # Their compilers come from an archive that moves on.
-may_be_missing='oldest Rust|C programs and engine under ThreadSanitizer'
+may_be_missing='oldest Rust|C programs and engine under ThreadSanitizer|Apple platforms compile'
 
 stage() { # stage NAME COMMAND…
     local name=$1 began=$SECONDS
@@ -53,6 +53,8 @@ stage 'kill -9' cargo run --locked --release --package cos-slice-kill -- --kills
 stage 'C programs under valgrind' memcheck
 stage 'C programs under AddressSanitizer' scripts/asan.sh "$emulator"
 stage 'C programs and engine under ThreadSanitizer' scripts/tsan.sh "$emulator"
+stage 'Apple package' scripts/check-apple-package.sh
+stage 'Apple platforms compile' scripts/check-apple.sh
 stage 'oldest Rust' scripts/msrv.sh
 
 printf '\n%s\n' "done in $SECONDS s"
