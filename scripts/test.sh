@@ -45,7 +45,10 @@ stage 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --locked --worksp
 stage 'a gibibyte in little memory' cargo test --locked --release --features cli --test large -- --nocapture
 stage 'release build' make --no-print-directory build
 stage 'install' make --no-print-directory install PREFIX="$PWD/build/stage"
+stage 'what is installed' scripts/install-test.sh
 stage 'ABI' scripts/abi.sh
+stage 'C++' scripts/cpp.sh
+stage 'conformance' scripts/conformance.sh
 stage 'kill -9' cargo run --locked --release --package cos-slice-kill -- --kills 30
 stage 'C programs under valgrind' memcheck
 stage 'C programs under AddressSanitizer' scripts/asan.sh "$emulator"

@@ -1,4 +1,4 @@
-//! Where a secret could come to light: the records of a logger, errors, and what types show of themselves. Secrets are
+//! Where a secret could come to light: the records of a logger, a client's own log, errors, and what types show of themselves. Secrets are
 //! planted, everything that can be caused is caused, and everything that is said is searched.
 //!
 //! A test program of its own, because a process has one logger.
@@ -17,6 +17,7 @@ use std::time::Duration;
 use cos_emulator::{Config, Emulator, Fault};
 use cos_slice::engine::client::{Client, ClientConfig};
 use cos_slice::engine::endpoint::Endpoint;
+use cos_slice::engine::log::{Level, Log, LogEntry, Logger};
 use cos_slice::engine::source::{Identity, MemorySource, Source};
 use cos_slice::protocol::dialect::{Dialect, TokenPlace, Word};
 use cos_slice::protocol::signature::SecretKey;
@@ -32,9 +33,29 @@ const PASSWORD: &str = "PlantedPassword0123456789";
 /// The beginning of `user:` and the password in Base64.
 const LOGIN: &str = "dXNlcjpQbGFudGVk";
 const BUCKET: &str = "videos";
+/// The answer to a deletion.
+const DELETED: &str = r#"{"code":0,"message":"SUCCESS","data":{}}"#;
 /// What a store's form field and its header hold.
 const FIELD: &str = "PlantedField0123456789";
 const HEADER: &str = "PlantedHeader0123456789";
+
+/// Everything that clients told their logs.
+static ENTRIES: Mutex<String> = Mutex::new(String::new());
+
+/// A client's own log.
+struct Keeper;
+
+impl Log for Keeper {
+    fn log(&self, entry: &LogEntry<'_>) {
+        let mut entries = ENTRIES.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.push_str(&format!("{entry:?}\n"));
+    }
+}
+
+/// What clients told their logs since this was asked before.
+fn entries() -> String {
+    std::mem::take(&mut ENTRIES.lock().unwrap_or_else(PoisonError::into_inner))
+}
 
 /// Everything that was logged.
 static RECORDS: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
@@ -64,6 +85,7 @@ fn alone() -> MutexGuard<'static, ()> {
         log::set_max_level(log::LevelFilter::Trace);
     });
     RECORDS.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    entries();
     alone
 }
 
@@ -111,6 +133,8 @@ fn config(endpoint: &str) -> ClientConfig {
         attempts: 2,
         ..RetryPolicy::default()
     };
+    let (level, log) = (Level::Debug, Arc::new(Keeper));
+    config.log = Some(Logger { level, log });
     config.timeouts.answer = Duration::from_secs(2);
     config.timeouts.resolve = Duration::from_secs(2);
     config
@@ -218,6 +242,22 @@ fn no_record_of_a_logger_at_its_finest_level_has_a_secret() {
     }
     for text in texts {
         assert_silent(&text, &signatures, "a result");
+    }
+    let entries = entries();
+    for part in [
+        "upload_slice_init",
+        "HTTP 200",
+        "code -97",
+        "level: Warning",
+        "level: Error",
+        "request id",
+    ] {
+        assert!(entries.contains(part), "no {part} in: {entries}");
+    }
+    assert_silent(&entries, &signatures, "a client's log");
+    // A session goes on with an upload, so it is nobody's business.
+    for session in requests.iter().filter_map(|request| request.session.as_ref()) {
+        assert!(!entries.contains(session.as_str()), "{session} in: {entries}");
     }
 }
 
@@ -327,12 +367,57 @@ fn no_error_has_a_secret_though_the_server_says_it() {
                 let plain = signature.replace("%2B", "+").replace("%2F", "/");
                 plain.replace("%3D", "=").trim_start_matches("COS ").to_owned()
             });
-            assert_silent(
-                &words(Err(error)),
-                &plain.collect::<Vec<_>>(),
-                &format!("error {number}, {place:?}"),
-            );
+            let (plain, name) = (plain.collect::<Vec<_>>(), format!("error {number}, {place:?}"));
+            assert_silent(&words(Err(error)), &plain, &name);
+            let entries = entries();
+            assert!(entries.contains("level: Debug"), "{name}: {entries}");
+            assert_silent(&entries, &plain, &format!("the log of {name}"));
         }
+    }
+}
+
+#[test]
+fn no_log_has_a_secret_that_comes_back_as_the_name_of_a_request_that_was_answered() {
+    let _alone = alone();
+    let answers: [fn(&str, &str) -> String; 2] = [
+        |_, value| with_length("200 OK", &format!("x-cos-request-id: {value}\r\n"), DELETED),
+        |_, _| with_length("200 OK", &format!("x-cos-request-id: a{HEADER}\r\n"), DELETED),
+    ];
+    for answer in answers {
+        for dialect in dialects() {
+            let (address, seen) = echoing(answer);
+            let mut config = config(&format!("http://{address}"));
+            config.dialect = dialect;
+            Client::new(config)
+                .unwrap()
+                .call(BUCKET, "some/path")
+                .unwrap()
+                .delete()
+                .unwrap();
+            let signature = seen.lock().unwrap()[0].trim_start_matches("COS ").to_owned();
+            let entries = entries();
+            assert!(entries.contains("HTTP 200") && signature.len() > 100, "{entries}");
+            assert_silent(&entries, &[signature], "a client's log");
+        }
+    }
+}
+
+#[test]
+fn no_error_has_a_session_though_the_server_says_it() {
+    const SESSION: &str = "PlantedSession0123456789";
+    let _alone = alone();
+    let (address, _) = echoing(|_, _| {
+        let body = format!(r#"{{"code":-290,"message":"no session {SESSION}"}}"#);
+        with_length("400 Bad Request", "", &body)
+    });
+    let client = Client::new(config(&format!("http://{address}"))).unwrap();
+    let call = client.call(BUCKET, "some/path").unwrap();
+    call.set_settings(|settings| (settings.size, settings.session) = (Some(9), Some(SESSION.into())))
+        .unwrap();
+    let error = call.finish().unwrap_err();
+    assert!(error.message.contains("no session [session]"), "{error}");
+    for text in [words(Err(error)), entries()] {
+        assert!(!text.contains(SESSION), "{text}");
     }
 }
 
@@ -354,6 +439,9 @@ fn no_error_has_the_proxys_password_whatever_the_proxy_says() {
         assert!(told.contains(LOGIN), "the proxy was told the password: {told}");
         assert_eq!(error.status, Status::Connect, "{error}");
         assert_silent(&words(Err(error)), &[], &format!("error {number}"));
+        let entries = entries();
+        assert!(entries.contains("the proxy"), "{entries}");
+        assert_silent(&entries, &[], &format!("the log of error {number}"));
     }
     for wrong in ["socks5://user:", "ftp://user:", "http://user:", "user:"] {
         let mut config = config("http://store.example");
@@ -422,6 +510,7 @@ fn no_other_failure_and_no_type_shows_a_secret() {
         assert_eq!(error.status, status, "{error}");
         assert_silent(&words(Err(error)), &signatures, "an error");
     }
+    assert_silent(&entries(), &signatures, "a client's log");
 
     let userinfo = Endpoint::parse(&format!("https://user:{PASSWORD}@store.example")).unwrap_err();
     assert_silent(&format!("{userinfo} {userinfo:?}"), &[], "an endpoint's error");

@@ -16,6 +16,7 @@ use crate::upload::status::Status;
 
 use super::endpoint::Endpoint;
 use super::handle::Upload;
+use super::log::{Level, Logger, Logging};
 use super::operation::Call;
 use super::shared::Shared;
 use super::signer::Signer;
@@ -50,11 +51,13 @@ pub struct ClientConfig {
     pub ca_pem: Option<Vec<u8>>,
     /// The address of an HTTP proxy.
     pub proxy: Option<String>,
-    /// Without `proxy`: whether to take one from the environment.
+    /// Without `proxy`: whether to take one from the environment, as [`TransportConfig::use_env_proxy`] says.
     pub use_env_proxy: bool,
     /// The folder of the checkpoints, made when it is needed; `None` for none. A relative path goes from the folder that
     /// is the process's own when the client is made.
     pub checkpoint_dir: Option<PathBuf>,
+    /// Who is told of the work while it is done; `None` for nobody.
+    pub log: Option<Logger>,
 }
 
 impl ClientConfig {
@@ -74,6 +77,7 @@ impl ClientConfig {
             proxy: None,
             use_env_proxy: false,
             checkpoint_dir: None,
+            log: None,
         }
     }
 }
@@ -134,12 +138,14 @@ impl Client {
     /// [`Status::InvalidArgument`] for a setting that is not acceptable.
     pub fn new(config: ClientConfig) -> Result<Self, Error> {
         let signing = Signing::new(config.signer, config.signature_scope, config.signature_lifetime)?;
+        let log = Logging::new(config.log);
         let hashers = thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
         let options = ClientOptions {
             connections: config.connections,
             hashers: u32::try_from(hashers).unwrap_or(u32::MAX),
             api: config.api,
             asks_signer: signing.asks(),
+            events: log.wants(Level::Warning),
             retry: config.retry,
         };
         options.validate().map_err(Error::invalid)?;
@@ -162,7 +168,7 @@ impl Client {
         })
         .map_err(Error::invalid)?;
         let seed = getrandom::u64().map_err(|error| Error::new(Status::Resources, error.to_string()))?;
-        let shared = Shared::new(transport, signing, config.dialect, options, seed);
+        let shared = Shared::new(transport, signing, log, config.dialect, options, seed);
         Ok(Self {
             owner: Arc::new(Owner {
                 shared,

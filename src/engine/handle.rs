@@ -4,7 +4,7 @@ mod content;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::protocol::location::Location;
 use crate::upload::error::Error;
@@ -18,6 +18,7 @@ use super::callback::{LastCall, inside_callback, is_inside_callback};
 use super::cancel::CancelToken;
 use super::checkpoint::{Checkpoint, Destination, InUse, Version};
 use super::client::{Client, name_of};
+use super::log::lines::Line;
 use super::report::{Due, Listener, Pace, aborted, ending};
 use super::shared::{Ended, Job, Shared, State};
 use super::signing::Held;
@@ -188,6 +189,7 @@ impl Upload {
         let mut pace = Pace::default();
         let mut state = shared.lock();
         loop {
+            state = shared.tell(state, Some(active.id));
             let (now, over) = (shared.now(), !state.jobs.contains_key(&active.id));
             if over && !state.ended.contains_key(&active.id) {
                 // Another thread waited for it, and has taken and told how it ended; no call may follow that.
@@ -293,6 +295,20 @@ impl Upload {
     }
 
     fn begin(&self, started: bool, progress: Option<Box<ProgressFn>>) -> Result<Active, Error> {
+        let begun = self.try_to_begin(started, progress);
+        if let Err(error) = &begun {
+            // Of a run that goes on nothing failed.
+            if error.status != Status::Busy {
+                self.client
+                    .shared()
+                    .log
+                    .write(&self.location, &Line::error(error));
+            }
+        }
+        begun
+    }
+
+    fn try_to_begin(&self, started: bool, progress: Option<Box<ProgressFn>>) -> Result<Active, Error> {
         if is_inside_callback() {
             return Err(self.busy("an upload can't be run inside a callback"));
         }
@@ -398,6 +414,7 @@ impl Upload {
             token,
             checkpoint: checkpoint.map(|checkpoint| Arc::new(Mutex::new(checkpoint))),
             held: Held::default(),
+            begun: Instant::now(),
             changed: Condvar::new(),
         });
         let shared = self.client.shared();
@@ -441,7 +458,11 @@ impl Upload {
         let shared = self.client.shared();
         let until = timeout.and_then(|timeout| shared.now().checked_add(timeout));
         let mut state = shared.lock();
-        while state.jobs.contains_key(&active.id) {
+        loop {
+            state = shared.tell(state, Some(active.id));
+            if !state.jobs.contains_key(&active.id) {
+                break;
+            }
             if until.is_some_and(|until| shared.now() >= until) {
                 return false;
             }

@@ -9,6 +9,7 @@
 //! | How does a request get over the wire? | [`transport`], `socket.rs`, `resolver.rs`, `body.rs`; the first two alone know ureq |
 //! | Who is inside a callback? | `callback.rs` |
 //! | Who signs requests, and by what clock? | [`signer`]; `signing.rs`, `clock.rs` |
+//! | What does a client tell of its work? | [`log`] |
 //! | How is cancel delivered? | [`cancel`] |
 //! | What is left to the next process, and when is it believed? | [`checkpoint`] |
 //! | Where do the bytes come from? | [`source`] |
@@ -41,6 +42,7 @@ mod echo;
 pub mod endpoint;
 pub mod handle;
 mod hash;
+pub mod log;
 pub mod operation;
 mod report;
 mod resolver;

@@ -129,7 +129,11 @@ enum Step {
 pub(super) fn deliver(shared: &Arc<Shared>) {
     shared.serve_here();
     let mut state = shared.lock();
-    while !state.shutdown {
+    loop {
+        state = shared.tell(state, None);
+        if state.shutdown {
+            return;
+        }
         match next(&mut state, shared.now()) {
             Step::Tell(listener, progress, over) => {
                 drop(state);

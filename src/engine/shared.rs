@@ -21,6 +21,8 @@ use crate::upload::task::{JobId, Memory, Reading, Specification};
 use super::callback::is_inside_callback;
 use super::cancel::{CancelToken, lock};
 use super::checkpoint::{Checkpoint, Version};
+use super::log::Logging;
+use super::log::backlog::Backlog;
 use super::report::Listener;
 use super::signing::{Held, Signing};
 use super::source::Source;
@@ -37,6 +39,7 @@ thread_local! {
 pub(super) struct Shared {
     pub(super) transport: Arc<SharedTransport>,
     pub(super) signing: Signing,
+    pub(super) log: Logging,
     pub(super) dialect: Dialect,
     pub(super) api: Api,
     started: Instant,
@@ -53,6 +56,8 @@ pub(super) struct State {
     pub(super) jobs: HashMap<JobId, Arc<Job>>,
     /// What became of jobs that are over, until their handle takes it.
     pub(super) ended: HashMap<JobId, Ended>,
+    /// What is still to be logged.
+    pub(super) backlog: Backlog,
     /// What is left to do for jobs that are over.
     pub(super) closing: Vec<Closing>,
     /// Jobs whose handle is gone while something is in flight for them.
@@ -77,6 +82,7 @@ pub(super) struct Job {
     pub(super) checkpoint: Option<Arc<Mutex<Checkpoint>>>,
     /// The strings that were asked for to sign its requests.
     pub(super) held: Held,
+    pub(super) begun: Instant,
     /// Whoever waits for this job: its progress changed, or it is over.
     pub(super) changed: Condvar,
 }
@@ -169,6 +175,7 @@ impl State {
             core,
             jobs: HashMap::new(),
             ended: HashMap::new(),
+            backlog: Backlog::default(),
             closing: Vec::new(),
             abandoned: HashSet::new(),
             listeners: Vec::new(),
@@ -186,6 +193,7 @@ impl Shared {
     pub(super) fn new(
         transport: SharedTransport,
         signing: Signing,
+        log: Logging,
         dialect: Dialect,
         options: ClientOptions,
         seed: u64,
@@ -193,6 +201,7 @@ impl Shared {
         Arc::new(Self {
             transport: Arc::new(transport),
             signing,
+            log,
             dialect,
             api: options.api,
             started: Instant::now(),
@@ -292,6 +301,7 @@ impl Shared {
     pub(super) fn collapse(&self) {
         let mut state = self.lock();
         state.shutdown = true;
+        state.backlog = Backlog::default();
         for (id, job) in std::mem::take(&mut state.jobs) {
             job.token.cancel();
             let (progress, memory) = (Progress::default(), Memory::default());
@@ -360,8 +370,9 @@ impl Shared {
     }
 
     /// Draws the consequences of what the core decided: jobs that are over are interrupted while something is in
-    /// flight for them, and handed to whoever waits once nothing is.
+    /// flight for them, and handed to whoever waits once nothing is. [`Shared::tell`] is to follow.
     pub(super) fn settle(&self, state: &mut State) {
+        self.note_events(state);
         for id in state.core.take_finished() {
             if let Some(job) = state.jobs.get(&id) {
                 if state.core.in_flight(id) > 0 {
@@ -372,7 +383,7 @@ impl Shared {
         }
     }
 
-    /// Hands a job that is over and out of flight to whoever waits for it.
+    /// Hands a job that is over, out of flight and told of to whoever waits for it.
     pub(super) fn hand_over(&self, state: &mut State, id: JobId) {
         if state.core.in_flight(id) > 0 {
             return;
@@ -382,6 +393,9 @@ impl Shared {
             (None, Some(answer)) => JobResult::Call(answer.clone()),
             (None, None) => return,
         };
+        if !self.is_told(state, id, &result) {
+            return;
+        }
         let progress = state.core.progress(id).copied().unwrap_or_default();
         let memory = state.core.memory(id).cloned().unwrap_or_default();
         state.core.remove(id);

@@ -2,17 +2,20 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::protocol::dialect::Dialect;
-use crate::protocol::{Operation, OperationKind, Request, Segment};
+use crate::protocol::{Operation, OperationKind, Request, Segment, reply};
 use crate::upload::Next;
+use crate::upload::error::Place;
 use crate::upload::failure::{SourceFailure, TaskFailure};
 use crate::upload::task::{Done, Task, Work};
 
 use super::cancel::lock;
 use super::echo;
 use super::hash::{self, HASH_BUFFER};
+use super::log::Level;
+use super::log::lines::{Answered, Line};
 use super::shared::{Job, Shared, State};
 use super::signing::Subject;
 use super::socket::buffers;
@@ -37,6 +40,7 @@ fn serve(shared: &Arc<Shared>) {
     };
     let mut state = shared.lock();
     loop {
+        state = shared.tell(state, None);
         state = shared.close_what_is_over(state);
         if state.shutdown {
             return;
@@ -62,8 +66,8 @@ fn wait<'a>(
     mut state: MutexGuard<'a, State>,
     until: Option<Duration>,
 ) -> MutexGuard<'a, State> {
-    // What the core decided just now may have ended a job.
-    if !state.closing.is_empty() {
+    // What the core decided just now may have ended a job, or be worth an entry of the log.
+    if !state.closing.is_empty() || !state.backlog.is_empty() {
         return state;
     }
     state.idle += 1;
@@ -100,12 +104,12 @@ impl Worker {
         // There may be more to do, and the clock may need another watcher. Without another worker this one goes on.
         let _ = shared.provide_worker(&mut state);
         shared.settle(&mut state);
-        drop(state);
+        drop(shared.tell(state, None));
 
         let mut task = task;
-        let id = task.job;
+        let (id, attempt) = (task.job, task.attempt);
         let result = match &job {
-            Some(job) => self.perform(shared, job, &mut task.work),
+            Some(job) => self.perform(shared, job, &mut task.work, attempt),
             None => Err(TaskFailure::Cancelled),
         };
 
@@ -124,13 +128,19 @@ impl Worker {
     }
 
     /// A defect in one task fails that task's upload and no other.
-    fn perform(&mut self, shared: &Shared, job: &Job, work: &mut Work) -> Result<Done, TaskFailure> {
+    fn perform(
+        &mut self,
+        shared: &Shared,
+        job: &Job,
+        work: &mut Work,
+        attempt: u32,
+    ) -> Result<Done, TaskFailure> {
         let performed = catch_unwind(AssertUnwindSafe(|| match work {
             Work::Hash { hasher, length } => {
                 let buffer = &mut self.buffer;
                 hash::feed(&*job.source, &job.token, hasher, *length, buffer).map(|()| Done::Hashed)
             }
-            Work::Request(operation) => self.request(shared, job, operation),
+            Work::Request(operation) => self.request(shared, job, operation, attempt),
             Work::Sign(operation) => {
                 let subject = Subject::of(operation, &job.location, shared.api);
                 let good_for = shared.signing.ask(&subject, &job.held)?;
@@ -160,37 +170,78 @@ impl Worker {
         })
     }
 
-    fn request(&mut self, shared: &Shared, job: &Job, operation: &Operation) -> Result<Done, TaskFailure> {
+    fn request(
+        &mut self,
+        shared: &Shared,
+        job: &Job,
+        operation: &Operation,
+        attempt: u32,
+    ) -> Result<Done, TaskFailure> {
         let request = shared
             .api
             .encode(operation, &job.location, &shared.dialect, random_u128()?);
         load(job, &request)?;
         let subject = Subject::of(operation, &job.location, shared.api);
         let authorization = shared.signing.authorization(&subject, &job.held)?;
-        let timeouts = shared.transport.timeouts();
-        let limits = match operation.kind() {
-            OperationKind::Finish | OperationKind::Upload => AnswerLimits::from(timeouts.finish_answer),
-            OperationKind::List => AnswerLimits {
-                time: timeouts.answer,
-                size: MAX_LIST_REPLY,
-            },
-            _ => AnswerLimits::from(timeouts.answer),
+        let hidden = Hidden {
+            authorization: &authorization,
+            session: operation.session(),
+            dialect: &shared.dialect,
         };
+        let begun = shared.log.wants(Level::Debug).then(Instant::now);
+        let mut seen = None;
         let answer = self.transport.exchange(
             &request,
             shared.dialect.hidden_head(&authorization),
             &*job.source,
-            limits,
+            limits(shared, operation),
             &job.token,
-            &mut |head, body| shared.api.decode(operation, head, body),
+            &mut |head, body| {
+                seen = begun.map(|_| (head.http_status, reply::request_id(head, None)));
+                shared.api.decode(operation, head, body)
+            },
         );
         let date = self.transport.server_date();
         shared.signing.note_date(date);
-        let answer = answer.map_err(|failure| {
-            let failure = without_echo(failure, &authorization, &shared.dialect);
-            shared.signing.explain(failure, date)
-        })?;
-        Ok(Done::Answered(answer))
+        let answer = answer.map_err(|failure| shared.signing.explain(hidden.cut_out_of(failure), date));
+        if let Some(begun) = begun {
+            let (location, elapsed) = (&job.location, begun.elapsed());
+            let place = Place {
+                operation: Some((shared.api, operation.kind())),
+                offset: operation.offset(),
+                attempts: attempt,
+            };
+            let (http_status, mut request_id) = seen.unwrap_or_default();
+            if let Some(id) = &mut request_id {
+                hidden.cut(id);
+            }
+            let (sent, opened) = (request.body.len(), self.transport.has_opened());
+            let answered = Answered {
+                http_status,
+                request_id,
+                sent,
+                opened,
+            };
+            let line = match &answer {
+                Ok(_) => Line::answered(location, place, answered, elapsed),
+                Err(failure) => Line::unsuccessful(location, place, failure, elapsed),
+            };
+            shared.log.write(location, &line);
+        }
+        Ok(Done::Answered(answer?))
+    }
+}
+
+/// How long the answer to an operation may take, and how long it may be.
+fn limits(shared: &Shared, operation: &Operation) -> AnswerLimits {
+    let timeouts = shared.transport.timeouts();
+    match operation.kind() {
+        OperationKind::Finish | OperationKind::Upload => AnswerLimits::from(timeouts.finish_answer),
+        OperationKind::List => AnswerLimits {
+            time: timeouts.answer,
+            size: MAX_LIST_REPLY,
+        },
+        _ => AnswerLimits::from(timeouts.answer),
     }
 }
 
@@ -213,17 +264,32 @@ fn source_failure(job: &Job, failure: SourceFailure) -> TaskFailure {
     }
 }
 
-/// What the server said, without what is secret of the request where it said that back.
-fn without_echo(mut failure: TaskFailure, authorization: &str, dialect: &Dialect) -> TaskFailure {
-    if let TaskFailure::Refused(refusal) = &mut failure {
-        for text in std::iter::once(&mut refusal.message).chain(&mut refusal.request_id) {
-            echo::cut(text, authorization, "[authorization]");
-            dialect
-                .secrets()
-                .for_each(|secret| echo::cut(text, secret, "[secret]"));
+/// What is secret of a request, for the case that the server says it back.
+struct Hidden<'a> {
+    authorization: &'a str,
+    session: Option<&'a str>,
+    dialect: &'a Dialect,
+}
+
+impl Hidden<'_> {
+    /// What the server said, without what is secret.
+    fn cut_out_of(&self, mut failure: TaskFailure) -> TaskFailure {
+        if let TaskFailure::Refused(refusal) = &mut failure {
+            for text in std::iter::once(&mut refusal.message).chain(&mut refusal.request_id) {
+                self.cut(text);
+            }
         }
+        failure
     }
-    failure
+
+    fn cut(&self, text: &mut String) {
+        echo::cut(text, self.authorization, "[authorization]");
+        if let Some(session) = self.session {
+            echo::cut(text, session, "[session]");
+        }
+        let secrets = self.dialect.secrets();
+        secrets.for_each(|secret| echo::cut(text, secret, "[secret]"));
+    }
 }
 
 fn random_u128() -> Result<u128, TaskFailure> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::engine;
 use crate::engine::client::ClientConfig;
 use crate::engine::endpoint::Endpoint;
+use crate::engine::log::Logger;
 use crate::engine::signer::Signer;
 use crate::engine::transport::Timeouts;
 use crate::protocol::Api;
@@ -47,6 +48,7 @@ pub(super) struct Settings {
     pub(super) proxy: Option<String>,
     pub(super) use_env_proxy: bool,
     checkpoint_dir: Option<PathBuf>,
+    pub(super) log: Option<Logger>,
     pub(super) dialect: Dialect,
 }
 
@@ -72,6 +74,7 @@ impl cos_slice_client {
             proxy: None,
             use_env_proxy: false,
             checkpoint_dir: None,
+            log: None,
             dialect: Dialect::default(),
         };
         let state = State {
@@ -182,6 +185,7 @@ impl Settings {
             proxy: self.proxy.clone(),
             use_env_proxy: self.use_env_proxy,
             checkpoint_dir: self.checkpoint_dir.clone(),
+            log: self.log.clone(),
             dialect: self.dialect.clone(),
             ..ClientConfig::new(endpoint, signer)
         })

@@ -5,9 +5,10 @@
 //! | What happens on NULL, on a panic, on an error? | `boundary.rs` |
 //! | How do texts and numbers cross? | `strings.rs`, `numbers.rs` |
 //! | What can be done with a client, an upload, an error? | `client.rs`, `network.rs`, `dialect.rs`; `upload.rs`, `source.rs` and `result.rs`; `error.rs` |
+//! | Who is told what a client does? | `log.rs` |
 //! | Who signs, and how does one sign for others? | `signer.rs` |
 //! | What are requests one at a time? | `operation.rs`, `verbs.rs`; `answer.rs` |
-//! | How is a callback held, and when is it dropped? | `progress.rs`, `completion.rs`, `source.rs`, `user_data.rs` |
+//! | How is a callback held, and when is it dropped? | `progress.rs`, `completion.rs`, `source.rs`, `log.rs`, `user_data.rs` |
 //! | What are the versions? | `version.rs` |
 //!
 //! Handles are reference counted: C holds one reference, and each entry point takes another while it lasts. So a handle
@@ -20,6 +21,7 @@ mod client;
 mod completion;
 mod dialect;
 mod error;
+mod log;
 mod network;
 mod numbers;
 mod operation;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::engine::log::Level;
 use crate::protocol::Api;
 use crate::protocol::dialect::SliceSizes;
 use crate::protocol::signature::{self, Kind, Scope};
@@ -41,6 +42,14 @@ pub(super) fn signature_scope(number: i32) -> Result<Scope, Error> {
             "signature_scope: {number} is none; pass one of COS_SLICE_SIGNATURE_SCOPE_*"
         ))
     })
+}
+
+/// What a log is told.
+pub(super) fn log_level(number: i32) -> Result<Level, Error> {
+    let found = Level::ALL.iter().find(|level| level.number() == number);
+    found
+        .copied()
+        .ok_or_else(|| Error::invalid(format!("level: {number} is none; pass one of COS_SLICE_LOG_*")))
 }
 
 /// Which kind of signature is wanted.
@@ -166,6 +175,10 @@ mod tests {
             let text = signature_kind(number).unwrap_err().message;
             assert!(text.starts_with(&format!("kind: {number} ")), "{text}");
         }
+        for number in [i32::MIN, -1, 0, 5, i32::MAX] {
+            let text = log_level(number).unwrap_err().message;
+            assert!(text.starts_with(&format!("level: {number} ")), "{text}");
+        }
         for bytes in [i64::MIN, -1, 0, 1, 1 << 19 | 1, 4 << 20, i64::MAX] {
             assert!(
                 slice_size(bytes).unwrap_err().message.starts_with("slice_size: "),
@@ -194,6 +207,10 @@ mod tests {
         assert_eq!(
             (signature_kind(0).unwrap(), signature_kind(1).unwrap()),
             (Kind::MultiEffect, Kind::OneTime)
+        );
+        assert_eq!(
+            (log_level(1).unwrap(), log_level(4).unwrap()),
+            (Level::Error, Level::Debug)
         );
         assert_eq!((connections(1).unwrap(), connections(256).unwrap()), (1, 256));
         assert_eq!(

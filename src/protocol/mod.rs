@@ -123,6 +123,16 @@ impl Operation {
         !matches!(self, Self::Delete | Self::CreateDirectory(_))
     }
 
+    /// The session that the operation goes on with.
+    pub fn session(&self) -> Option<&str> {
+        match self {
+            Self::Init(init) => init.session.as_deref(),
+            Self::Slice(slice) => Some(&slice.session),
+            Self::Finish(finish) => Some(&finish.session),
+            Self::List | Self::Upload(_) | Self::Stat | Self::Delete | Self::CreateDirectory(_) => None,
+        }
+    }
+
     /// The first byte of the object that the operation carries; `None` where it carries none.
     pub fn offset(&self) -> Option<u64> {
         match self {

@@ -304,7 +304,7 @@ pub(super) fn refuse_damaged(api: Api, head: &Head, how: &str, envelope: &Envelo
 }
 
 /// The body's identifier of the request, or else the header's.
-pub(super) fn request_id(head: &Head, in_body: Option<&str>) -> Option<String> {
+pub(crate) fn request_id(head: &Head, in_body: Option<&str>) -> Option<String> {
     let text = in_body
         .filter(|text| !text.is_empty())
         .or(head.request_id.as_deref())?;

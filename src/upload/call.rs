@@ -7,6 +7,7 @@ use crate::protocol::codes::{self, Class};
 use crate::protocol::{Answer, Api, Operation, Refusal};
 
 use super::error::{Error, Place};
+use super::event::{Consequence, Event, Events};
 use super::failure::TaskFailure;
 use super::machine::{Want, kind_of_network, kind_of_refusal};
 use super::retry::{Attempts, Context, Kind, Next};
@@ -34,10 +35,17 @@ pub(crate) struct Call {
     ready_at: Duration,
     in_flight: bool,
     result: Option<Result<Answer, Error>>,
+    events: Events,
 }
 
 impl Call {
-    pub(crate) fn new(name: Arc<str>, operation: Operation, api: Api, options: CallOptions) -> Self {
+    pub(crate) fn new(
+        name: Arc<str>,
+        operation: Operation,
+        api: Api,
+        options: CallOptions,
+        events: Events,
+    ) -> Self {
         let (attempts, ready_at) = (Attempts::default(), Duration::ZERO);
         Self {
             name,
@@ -48,7 +56,12 @@ impl Call {
             ready_at,
             in_flight: false,
             result: None,
+            events,
         }
+    }
+
+    pub(crate) fn events(&mut self) -> &mut Events {
+        &mut self.events
     }
 
     pub(crate) fn result(&self) -> Option<&Result<Answer, Error>> {
@@ -77,20 +90,24 @@ impl Call {
             Ok(Done::Hashed | Done::Saved | Done::Signed { .. } | Done::Spooled { .. } | Done::Digest(_)) => {
                 self.stop(Error::new(Status::Panic, "a call was reported as something else"));
             }
-            Err(TaskFailure::Refused(refusal)) => self.refused(&refusal, context),
+            Err(TaskFailure::Refused(refusal)) => self.refused(refusal, context),
             Err(TaskFailure::Network(failure)) => {
                 let error = Error::network(&self.name, self.place(), &failure);
-                self.again(kind_of_network(&failure), None, error, context);
+                let kind = kind_of_network(&failure);
+                self.again(kind, None, TaskFailure::Network(failure), error, context);
             }
             Err(failure) => self.stop(Error::without_request(&self.name, failure)),
         }
     }
 
-    fn refused(&mut self, refusal: &Refusal, context: &mut Context) {
-        let error = Error::refused(&self.name, self.place(), refusal);
-        match self.where_asking_helps(refusal) {
+    fn refused(&mut self, refusal: Refusal, context: &mut Context) {
+        let error = Error::refused(&self.name, self.place(), &refusal);
+        match self.where_asking_helps(&refusal) {
             Some(status) => self.stop(Error { status, ..error }.with_note(ASK)),
-            None => self.again(kind_of_refusal(refusal), refusal.retry_after, error, context),
+            None => {
+                let (kind, retry_after) = (kind_of_refusal(&refusal), refusal.retry_after);
+                self.again(kind, retry_after, TaskFailure::Refused(refusal), error, context);
+            }
         }
     }
 
@@ -111,12 +128,21 @@ impl Call {
         &mut self,
         kind: Option<Kind>,
         retry_after: Option<Duration>,
+        failure: TaskFailure,
         error: Error,
         context: &mut Context,
     ) {
         let kind = kind.filter(|_| self.attempts.begun < self.most_attempts);
         match kind.map(|kind| self.attempts.failed(kind, retry_after, context)) {
-            Some(Next::At(at)) => self.ready_at = at,
+            Some(Next::At(at)) => {
+                let (place, wait) = (self.place(), at.saturating_sub(context.now));
+                self.events.add(|| Event::Failed {
+                    place,
+                    failure: Box::new(failure),
+                    next: Consequence::Again(wait),
+                });
+                self.ready_at = at;
+            }
             Some(Next::GiveUp) | None => self.stop(error),
         }
     }

@@ -10,6 +10,7 @@ use crate::protocol::{Answer, Operation};
 
 use super::call::{Call, CallOptions};
 use super::error::Error;
+use super::event::{Event, Events};
 use super::failure::TaskFailure;
 use super::job::{Blocked, Entry, Job};
 use super::machine::{Machine, Object, Want};
@@ -39,6 +40,7 @@ pub struct Client {
     /// At most one for each job: the earliest moment at which it is to be asked again.
     timers: BTreeSet<(Duration, JobId)>,
     finished: Vec<JobId>,
+    events: Vec<(JobId, Event)>,
     /// Requests, the few writes of checkpoints, and hashing of sources that may block.
     others_in_flight: u32,
     hashes_in_flight: u32,
@@ -74,6 +76,7 @@ impl Client {
             signing_queue: VecDeque::new(),
             timers: BTreeSet::new(),
             finished: Vec::new(),
+            events: Vec::new(),
             others_in_flight: 0,
             hashes_in_flight: 0,
             blocked: Blocked::default(),
@@ -86,13 +89,14 @@ impl Client {
     /// Begins an upload. The specification's options must have been validated.
     pub fn begin(&mut self, specification: Specification, now: Duration) -> JobId {
         let blocks = specification.blocks;
-        let machine = Machine::new(specification, self.options.api, self.options.connections, now);
+        let machine = Machine::new(specification, &self.options, now);
         self.insert(Job::Upload(Box::new(machine)), blocks)
     }
 
     /// Begins one operation by itself; `name` is what error texts call the object.
     pub fn begin_call(&mut self, name: Arc<str>, operation: Operation, options: CallOptions) -> JobId {
-        let call = Call::new(name, operation, self.options.api, options);
+        let events = Events::new(self.options.events);
+        let call = Call::new(name, operation, self.options.api, options, events);
         self.insert(Job::Call(Box::new(call)), options.blocks)
     }
 
@@ -115,6 +119,7 @@ impl Client {
         if let Some(deadline) = deadline {
             self.set_timer(id, deadline);
         }
+        self.announce(id);
         self.enqueue(id);
         id
     }
@@ -333,7 +338,11 @@ impl Client {
         }
         match (task.work, result) {
             (Work::Sign(operation), Ok(Done::Signed { good_for })) => {
+                let is_another = operation.shares_signature() && entry.signing.generation() > 0;
                 entry.signing.made(&operation, now, good_for);
+                if self.options.events && is_another {
+                    self.events.push((task.job, Event::SignatureRenewed));
+                }
             }
             (Work::Sign(_), Err(failure)) => {
                 for work in entry.signing.failed() {
@@ -367,8 +376,13 @@ impl Client {
         }
     }
 
+    /// Takes from a job what it has to tell: events, and that it is over.
     fn announce(&mut self, id: JobId) {
         if let Some(entry) = self.jobs.get_mut(&id) {
+            if self.options.events {
+                let events = entry.job.events().take();
+                self.events.extend(events.into_iter().map(|event| (id, event)));
+            }
             if entry.job.is_over() && !entry.announced {
                 entry.announced = true;
                 self.finished.push(id);
@@ -388,6 +402,12 @@ impl Client {
     #[must_use]
     pub fn take_finished(&mut self) -> Vec<JobId> {
         std::mem::take(&mut self.finished)
+    }
+
+    /// What happened since the last call, where [`ClientOptions::events`] is on.
+    #[must_use]
+    pub fn take_events(&mut self) -> Vec<(JobId, Event)> {
+        std::mem::take(&mut self.events)
     }
 
     /// How an upload ended; `None` while it has not.

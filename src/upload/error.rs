@@ -81,14 +81,7 @@ impl Error {
     /// The server said no.
     pub fn refused(name: &str, place: Place, refusal: &Refusal) -> Self {
         let status = status_of_refusal(refusal);
-        let row = refusal.code.and_then(|code| codes::lookup(refusal.api, code));
-        let mut message = format!("{name}: {place} was refused: {refusal}");
-        if let Some(row) = row {
-            message.push_str(&format!(" ({})", row.meaning));
-        }
-        if let Some(clocks) = refusal.clocks {
-            message.push_str(&format!("; {clocks}"));
-        }
+        let mut message = format!("{name}: {place} was refused: {}", explained(refusal));
         let hint = match status {
             Status::Credentials if refusal.has_fixed_signature && refusal.class == Class::Resign => {
                 FIXED_SIGNATURE
@@ -192,6 +185,32 @@ impl fmt::Display for Place {
             write!(out, " (attempt {})", self.attempts)?;
         }
         Ok(())
+    }
+}
+
+/// What a refusal says, and what its code means.
+fn explained(refusal: &Refusal) -> String {
+    let mut text = refusal.to_string();
+    if let Some(row) = refusal.code.and_then(|code| codes::lookup(refusal.api, code)) {
+        text.push_str(&format!(" ({})", row.meaning));
+    }
+    if let Some(clocks) = refusal.clocks {
+        text.push_str(&format!("; {clocks}"));
+    }
+    text
+}
+
+/// What became of a request that failed, without what to do next: for a log.
+pub fn what_failed(place: Place, failure: &TaskFailure) -> String {
+    match failure {
+        TaskFailure::Refused(refusal) => format!("{place} was refused: {}", explained(refusal)),
+        TaskFailure::Network(failure) => format!("{place} failed: {failure}"),
+        TaskFailure::Source(failure) => format!("{place} failed: {failure}"),
+        TaskFailure::Argument(text)
+        | TaskFailure::Resources(text)
+        | TaskFailure::Signer(text)
+        | TaskFailure::Defect(text) => format!("{place} failed: {text}"),
+        TaskFailure::Cancelled => format!("{place} was cut short by the end of the upload"),
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::call::Call;
 use super::error::Error;
+use super::event::Events;
 use super::failure::TaskFailure;
 use super::machine::{Machine, Want};
 use super::retry::Context;
@@ -95,6 +96,13 @@ impl Job {
         match self {
             Self::Upload(machine) => machine.report(work, result, context),
             Self::Call(call) => call.report(result, context),
+        }
+    }
+
+    pub fn events(&mut self) -> &mut Events {
+        match self {
+            Self::Upload(machine) => machine.events(),
+            Self::Call(call) => call.events(),
         }
     }
 

@@ -14,11 +14,13 @@
 //! | When is the signer asked? | `signing.rs` |
 //! | When is it tried again, and when is enough? | [`retry`] |
 //! | What does the caller see? | [`progress`], [`status`], [`error`] |
+//! | What is told to a log? | [`event`] |
 //! | What can be set, and what if it is not? | [`options`] |
 
 pub mod call;
 pub mod client;
 pub mod error;
+pub mod event;
 pub mod failure;
 mod job;
 pub mod machine;

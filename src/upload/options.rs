@@ -56,6 +56,8 @@ pub struct ClientOptions {
     pub api: Api,
     /// Whether the signer has to be asked for each signature that is kept for a while, by a task of its own.
     pub asks_signer: bool,
+    /// Whether events are wanted: [`super::Client::take_events`].
+    pub events: bool,
     /// How failed requests are repeated.
     pub retry: RetryPolicy,
 }
@@ -67,6 +69,7 @@ impl Default for ClientOptions {
             hashers: 1,
             api: Api::default(),
             asks_signer: false,
+            events: false,
             retry: RetryPolicy::default(),
         }
     }

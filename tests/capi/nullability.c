@@ -13,6 +13,7 @@ static void a_client_refuses_null(cos_slice_client *client)
     REFUSED(cos_slice_client_set_ca_file, path, cos_slice_client_set_ca_file(client, NULL));
     REFUSED(cos_slice_client_set_ca_pem, pem, cos_slice_client_set_ca_pem(client, NULL, 1));
     TAKEN(cos_slice_client_set_proxy, proxy, cos_slice_client_set_proxy(client, NULL));
+    TAKEN(cos_slice_client_set_log, log, cos_slice_client_set_log(client, COS_SLICE_LOG_INFO, NULL, NULL, NULL));
     REFUSED(cos_slice_client_set_checkpoint_dir, path, cos_slice_client_set_checkpoint_dir(client, NULL));
     REFUSED(cos_slice_client_set_secret_key, app_id, cos_slice_client_set_secret_key(client, NULL, "id", "key"));
     REFUSED(cos_slice_client_set_secret_key, secret_id, cos_slice_client_set_secret_key(client, "1", NULL, "key"));

@@ -13,6 +13,7 @@ mod files_v1;
 mod files_v1_faults;
 mod files_v1_resume;
 mod injection;
+mod log;
 mod operations;
 mod operations_cancel;
 mod operations_v1;

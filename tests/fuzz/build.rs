@@ -10,6 +10,7 @@ fn main() {
                 "calls",
                 "dialect",
                 "given",
+                "log",
                 "operations",
                 "sign",
                 "sources",

@@ -94,6 +94,7 @@ fn no_record_and_no_result_has_a_string_that_others_made() {
         texts.push(words(Err(error)));
     }
     texts.extend(logged());
+    texts.push(entries());
     for text in texts {
         assert_silent(&text, &signatures, "a result or the log");
     }
@@ -120,6 +121,7 @@ fn no_error_has_a_string_that_others_made_though_the_server_says_it() {
             let is_signed = |sent: &String| sent.len() > 100 || sent == AUTHORIZATION;
             assert!(sent.iter().any(is_signed), "{name}: it was sent");
             assert_silent(&words(Err(error)), &sent, &name);
+            assert_silent(&entries(), &sent, &format!("the log of {name}"));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One verb at work: what its request is made of, and the request.
 
 use std::sync::{Arc, Condvar, PoisonError};
+use std::time::Instant;
 
 use crate::engine::cancel::CancelToken;
 use crate::engine::shared::{Job, JobResult};
@@ -155,6 +156,7 @@ impl Turn<'_> {
             token: self.token.clone(),
             checkpoint: None,
             held: Held::default(),
+            begun: Instant::now(),
             changed: Condvar::new(),
         });
         let id = {
@@ -171,6 +173,7 @@ impl Turn<'_> {
         };
         let mut state = shared.lock();
         loop {
+            state = shared.tell(state, Some(id));
             if let Some(ended) = state.ended.remove(&id) {
                 return match ended.result {
                     JobResult::Call(result) => result,

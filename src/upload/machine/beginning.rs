@@ -52,6 +52,7 @@ impl Machine {
             return self.fail(Error::new(Status::TooLarge, text));
         }
         (self.unspooled, self.size, self.progress.total) = (false, size, size);
+        self.events.add(|| Event::Spooled { size });
         self.begin();
     }
 

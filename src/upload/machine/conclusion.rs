@@ -100,6 +100,8 @@ impl Machine {
         *contradictions += 1;
         if *contradictions < MAX_CONTRADICTIONS {
             if let retry::Next::At(at) = self.try_again(Kind::Again, None, context) {
+                let wait = at.saturating_sub(context.now);
+                self.events.add(|| Event::Contradicted { wait });
                 return self.wait_until(at);
             }
         }

@@ -57,6 +57,7 @@ impl Machine {
                 };
                 (self.distrust, self.progress.resumed) = (false, 0);
                 self.discards += 1;
+                self.events.add(|| Event::Discarded);
                 if self.discards > MAX_DISCARDS {
                     return self.in_the_way("it is still there after it was deleted");
                 }
@@ -176,7 +177,17 @@ impl Machine {
         }
         self.send_slices(listed.session, listed.slice_size, present, serial);
         if let (Step::Send(sending), false) = (&self.step, self.tried_slices) {
-            self.progress.resumed = sending.plan.done_bytes();
+            let bytes = sending.plan.done_bytes();
+            self.found(bytes);
+        }
+    }
+
+    /// So many bytes were there before this run.
+    pub(super) fn found(&mut self, bytes: u64) {
+        self.progress.resumed = bytes;
+        if bytes > 0 {
+            let total = self.size;
+            self.events.add(|| Event::Resumes { bytes, total });
         }
     }
 
@@ -199,6 +210,10 @@ impl Machine {
     /// From here on this is the upload that is ours.
     pub(super) fn remember(&mut self, session: &Arc<str>) {
         let (session, content) = (session.clone(), self.content());
+        let before = self.memory.began.as_ref();
+        if before.is_some_and(|begun| begun.content == content && begun.session != session) {
+            self.events.add(|| Event::SessionRenewed);
+        }
         self.memory.began = Some(Begun { session, content });
         self.memory.init_unanswered = None;
     }
@@ -261,6 +276,7 @@ impl Machine {
             );
             return self.fail(Error::new(Status::ServerFailed, text).with_note("Run it again later."));
         }
+        self.events.add(|| Event::BeginsAnew);
         (self.commit_unanswered, self.damage) = (false, None);
         self.best_done_bytes = 0;
         if clean {
@@ -296,14 +312,15 @@ impl Machine {
             return;
         };
         match (&control.goal, refusal.class) {
-            (_, Class::Retry) => self.control_again(Kind::Again, &refusal, context),
-            (_, Class::Overload) => self.control_again(Kind::Overload, &refusal, context),
-            (_, Class::Resign) => self.control_again(Kind::Resign, &refusal, context),
+            (_, Class::Retry) => self.control_again(Kind::Again, refusal, context),
+            (_, Class::Overload) => self.control_again(Kind::Overload, refusal, context),
+            (_, Class::Resign) => self.control_again(Kind::Resign, refusal, context),
             // The session that it should go on with is not known there, in whatever words: then without one.
             (Goal::Init, Class::Relist | Class::BadOffset | Class::Absent | Class::Restart)
                 if self.session_to_go_on_with().is_some() =>
             {
                 self.session_refused = true;
+                self.tell_refusal(refusal, Consequence::Again(Duration::ZERO));
                 self.control(Goal::Init);
             }
             (Goal::Init, Class::Relist) => self.ask_for_list(),
@@ -321,6 +338,7 @@ impl Machine {
                     && self.options.slice_sizes.contains(DEFAULT_SLICE_SIZE) =>
             {
                 self.slice_size = DEFAULT_SLICE_SIZE;
+                self.tell_refusal(refusal, Consequence::Again(Duration::ZERO));
                 self.control(Goal::Init);
             }
             // Also of an object that is said to be there already: only the list tells a complete one from an
@@ -328,17 +346,31 @@ impl Machine {
             (
                 Goal::Finish(_),
                 Class::Relist | Class::BadOffset | Class::Absent | Class::Exists | Class::Delivered,
-            ) => self.ask_for_list(),
-            (Goal::Finish(_), Class::Restart) if !self.cleaned => self.restart(true),
+            ) => {
+                self.tell_refusal(refusal, Consequence::Ask);
+                self.ask_for_list();
+            }
+            (Goal::Finish(_), Class::Restart) if !self.cleaned => {
+                self.tell_refusal(refusal, Consequence::BeginAnew);
+                self.restart(true);
+            }
             _ => self.give_up(Error::refused(&self.name, self.place(), &refusal)),
         }
     }
 
-    pub(super) fn control_again(&mut self, kind: Kind, refusal: &Refusal, context: &mut Context) {
+    fn control_again(&mut self, kind: Kind, refusal: Refusal, context: &mut Context) {
         match self.try_again(kind, refusal.retry_after, context) {
-            retry::Next::At(at) => self.wait_until(at),
-            retry::Next::GiveUp => self.give_up(Error::refused(&self.name, self.place(), refusal)),
+            retry::Next::At(at) => {
+                let wait = at.saturating_sub(context.now);
+                self.tell_refusal(refusal, Consequence::Again(wait));
+                self.wait_until(at);
+            }
+            retry::Next::GiveUp => self.give_up(Error::refused(&self.name, self.place(), &refusal)),
         }
+    }
+
+    fn tell_refusal(&mut self, refusal: Refusal, next: Consequence) {
+        self.tell_failure(self.place(), || TaskFailure::Refused(refusal), next);
     }
 
     pub(super) fn control_unanswered(&mut self, failure: NetworkFailure, context: &mut Context) {
@@ -350,7 +382,11 @@ impl Machine {
             None => retry::Next::GiveUp,
         };
         match next {
-            retry::Next::At(at) => self.wait_until(at),
+            retry::Next::At(at) => {
+                let next = Consequence::Again(at.saturating_sub(context.now));
+                self.tell_failure(self.place(), || TaskFailure::Network(failure), next);
+                self.wait_until(at);
+            }
             retry::Next::GiveUp => self.give_up(Error::network(&self.name, self.place(), &failure)),
         }
     }

@@ -37,9 +37,12 @@ impl Machine {
     }
 
     /// The server has the slice, and does not take it once more: all is sent once more, or that was done before.
-    pub(super) fn damage_stays(&mut self, slice: &Slice) {
+    pub(super) fn damage_stays(&mut self, slice: &Slice) -> Option<Consequence> {
         match self.damage.take_if(|_| self.cleaned) {
-            Some(damage) => self.close(Err(damage.error)),
+            Some(damage) => {
+                self.close(Err(damage.error));
+                None
+            }
             None => self.leave(slice, Leave::Restart),
         }
     }

@@ -38,8 +38,11 @@ use crate::protocol::{
 
 use crate::protocol::numbers::numbered;
 use crate::upload::error::{Error, Place};
+use crate::upload::event::{Consequence, Event, Events};
 use crate::upload::failure::{NetworkFailure, SourceFailure, SourceFault, TaskFailure};
-use crate::upload::options::{DEFAULT_SLICE_SIZE, MAX_HASHED_SLICE_SIZE, UploadOptions, validate_size};
+use crate::upload::options::{
+    ClientOptions, DEFAULT_SLICE_SIZE, MAX_HASHED_SLICE_SIZE, UploadOptions, validate_size,
+};
 use crate::upload::plan::{MAX_SLICES, Plan};
 use crate::upload::progress::{Phase, Progress};
 use crate::upload::resume::{self, Ours, Verdict};
@@ -223,10 +226,12 @@ pub(crate) struct Machine {
     bytes_sent: u64,
     slices_sent: u64,
     result: Option<Result<Object, Error>>,
+    events: Events,
 }
 
 impl Machine {
-    pub(crate) fn new(specification: Specification, api: Api, window: u32, now: Duration) -> Self {
+    pub(crate) fn new(specification: Specification, client: &ClientOptions, now: Duration) -> Self {
+        let (api, window) = (client.api, client.connections);
         let Specification {
             name,
             size,
@@ -286,7 +291,10 @@ impl Machine {
             bytes_sent: 0,
             slices_sent: 0,
             result: None,
+            events: Events::new(client.events),
         };
+        let size = (!machine.unspooled).then_some(machine.size);
+        machine.events.add(|| Event::Begins { size });
         machine.begin();
         machine
     }
@@ -297,6 +305,19 @@ impl Machine {
 
     pub(crate) fn result(&self) -> Option<&Result<Object, Error>> {
         self.result.as_ref()
+    }
+
+    pub(crate) fn events(&mut self) -> &mut Events {
+        &mut self.events
+    }
+
+    /// Tells that a request failed, and what follows in place of the end.
+    fn tell_failure(&mut self, place: Place, failure: impl FnOnce() -> TaskFailure, next: Consequence) {
+        self.events.add(|| Event::Failed {
+            place,
+            failure: Box::new(failure()),
+            next,
+        });
     }
 
     pub(crate) fn memory(&self) -> &Memory {

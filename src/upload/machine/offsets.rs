@@ -51,7 +51,7 @@ impl Machine {
             return self.fail(Error::new(Status::BadReply, text));
         };
         if !self.tried_slices {
-            self.progress.resumed = offset;
+            self.found(offset);
         }
         self.memory.sent.insert(0..offset);
         // What was stored before the slice that failed may be gone again; that has no end of its own.

@@ -26,6 +26,7 @@ impl Machine {
     }
 
     pub(super) fn parent_is_there(&mut self, level: u32) {
+        self.events.add(|| Event::DirectoryIsThere { level });
         if level < self.depth {
             return self.control(Goal::CreateParent(level + 1));
         }

@@ -47,6 +47,21 @@ impl Machine {
     }
 
     pub(super) fn slice_failed(&mut self, slice: &Slice, failure: TaskFailure, context: &mut Context) {
+        let place = self.slice_place(slice);
+        let told = self.events.are_wanted().then(|| failure.clone());
+        let next = self.after_failure(slice, failure, context);
+        if let (Some(failure), Some(next)) = (told, next) {
+            self.tell_failure(place, || failure, next);
+        }
+    }
+
+    /// Draws the consequences; what follows, where that is not the upload's end.
+    fn after_failure(
+        &mut self,
+        slice: &Slice,
+        failure: TaskFailure,
+        context: &mut Context,
+    ) -> Option<Consequence> {
         let may_have_come = match &failure {
             TaskFailure::Refused(refusal) => refusal.ambiguous,
             TaskFailure::Network(failure) => failure.ambiguous,
@@ -70,7 +85,10 @@ impl Machine {
                     Class::Delivered if self.rules.server_names_offset || self.reading == Reading::Once => {
                         return self.leave(slice, Leave::List);
                     }
-                    Class::Delivered => return self.slice_is_there(slice, false),
+                    Class::Delivered => {
+                        self.slice_is_there(slice, false);
+                        return None;
+                    }
                     Class::Relist | Class::Absent | Class::Exists | Class::OtherUpload => {
                         return self.leave(slice, Leave::List);
                     }
@@ -87,35 +105,40 @@ impl Machine {
                 let error = Error::network(&self.name, self.slice_place(slice), &failure);
                 (kind_of_network(&failure), None, error)
             }
-            failure => return self.fail_without_request(failure),
+            failure => {
+                self.fail_without_request(failure);
+                return None;
+            }
         };
         let Step::Send(sending) = &mut self.step else {
-            return;
+            return None;
         };
-        let Some(index) = sending.plan.index_at(slice.offset) else {
-            return;
+        let index = sending.plan.index_at(slice.offset)?;
+        let mut attempts = sending.land(index)?;
+        let Some(retry::Next::At(at)) = kind.map(|kind| attempts.failed(kind, retry_after, context)) else {
+            self.fail(error);
+            return None;
         };
-        let Some(mut attempts) = sending.land(index) else {
-            return;
-        };
-        match kind.map(|kind| attempts.failed(kind, retry_after, context)) {
-            Some(retry::Next::At(at)) if self.rules.server_names_offset => {
-                self.ask_for_offset_at(at, slice, attempts);
-            }
-            Some(retry::Next::At(at)) => sending.retry_at(index, attempts, at),
-            Some(retry::Next::GiveUp) | None => self.fail(error),
+        match self.rules.server_names_offset {
+            true => self.ask_for_offset_at(at, slice, attempts),
+            false => sending.retry_at(index, attempts, at),
         }
+        Some(Consequence::Again(at.saturating_sub(context.now)))
     }
 
     /// No more slices: once those in flight have come back, something else follows.
-    pub(super) fn leave(&mut self, slice: &Slice, leave: Leave) {
+    pub(super) fn leave(&mut self, slice: &Slice, leave: Leave) -> Option<Consequence> {
         let Step::Send(sending) = &mut self.step else {
-            return;
+            return None;
         };
         if let Some(index) = sending.plan.index_at(slice.offset) {
             sending.land(index);
         }
         sending.leave = Some(sending.leave.map_or(leave, |before| before.max(leave)));
+        Some(match leave {
+            Leave::List => Consequence::Ask,
+            Leave::Restart => Consequence::BeginAnew,
+        })
     }
 
     pub(super) fn slice_place(&self, slice: &Slice) -> Place {

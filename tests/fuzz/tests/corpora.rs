@@ -54,6 +54,7 @@ fn every_function_of_the_c_interface_is_among_the_calls() {
     let calls = concat!(
         include_str!("../src/abi/calls.c"),
         include_str!("../src/abi/dialect.c"),
+        include_str!("../src/abi/log.c"),
         include_str!("../src/abi/operations.c"),
         include_str!("../src/abi/sign.c"),
         include_str!("../src/abi/sources.c")

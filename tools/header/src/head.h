@@ -45,7 +45,8 @@
  * for callbacks where cos_slice_upload_start is used with one. They block all signals. They end with the client and the
  * last of its uploads; a name lookup that the system will not let go may last longer, and holds nothing of the client.
  * A signer (cos_slice_client_set_signer) is called on them, on half of them at once at most.
- * Nothing is ever written to standard output or standard error, and no signal handler is installed.
+ * Nothing is ever written to standard output or standard error, and no signal handler is installed. What a client does is told to
+ * cos_slice_client_set_log, if a program wants to know.
  *
  * MEMORY. {memory}
  *

@@ -74,6 +74,7 @@ fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
         "user_data",
         "progress",
         "client",
+        "log",
         "network",
         "signer",
         "dialect",

@@ -26,10 +26,15 @@ const NEVER: [&str; 5] = [
 ];
 
 /// Parameters and fields for which NULL says something; their comments say what.
-const MEANT: [(&str, &str); 15] = [
+const MEANT: [(&str, &str); 20] = [
+    ("cos_slice_client_set_log", "log"),
     ("cos_slice_client_set_proxy", "proxy"),
     ("cos_slice_client_set_token_place", "word"),
     ("cos_slice_completion_fn", "error"),
+    ("cos_slice_log_entry", "bucket"),
+    ("cos_slice_log_entry", "operation"),
+    ("cos_slice_log_entry", "path"),
+    ("cos_slice_log_entry", "request_id"),
     ("cos_slice_operation_set_biz_attr", "biz_attr"),
     ("cos_slice_operation_set_memory", "data"),
     ("cos_slice_operation_set_session", "session"),

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use cos_slice::engine::client::MEMORY_PER_CONNECTION;
+use cos_slice::engine::log::Level;
 use cos_slice::engine::operation::AnswerKind;
 use cos_slice::engine::transport::Timeouts;
 use cos_slice::protocol::Api;
@@ -69,6 +70,14 @@ pub fn definitions() -> String {
     for kind in AnswerKind::ALL {
         let name = format!("ANSWER_{}", kind.name().to_uppercase());
         define(&mut text, kind.meaning(), &name, &number(kind.number()));
+    }
+    section(
+        &mut text,
+        "How important an entry of the log is: cos_slice_client_set_log. More may come.",
+    );
+    for level in Level::ALL {
+        let name = format!("LOG_{}", level.name().to_uppercase());
+        define(&mut text, level.meaning(), &name, &number(level.number()));
     }
     section(
         &mut text,

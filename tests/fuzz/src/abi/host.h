@@ -79,6 +79,8 @@ void check_end(struct host *host, int32_t status, cos_slice_error *error);
 
 /* Gives a client a signer. */
 int32_t set_signer(struct host *host, cos_slice_client *client);
+/* Gives a client a log. */
+int32_t set_log(struct host *host, cos_slice_client *client);
 /* Signs something, as an app server does. */
 void sign_something(struct host *host);
 
