@@ -48,6 +48,7 @@ stage 'install' make --no-print-directory install PREFIX="$PWD/build/stage"
 stage 'what is installed' scripts/install-test.sh
 stage 'ABI' scripts/abi.sh
 stage 'C++' scripts/cpp.sh
+stage 'Go' scripts/go.sh
 stage 'conformance' scripts/conformance.sh
 stage 'kill -9' cargo run --locked --release --package cos-slice-kill -- --kills 30
 stage 'C programs under valgrind' memcheck
