@@ -35,6 +35,7 @@ memcheck() {
 }
 
 stage 'tools' scripts/need.sh test
+stage 'shell scripts' scripts/shell.sh
 stage 'format' cargo fmt --all --check
 stage 'lints, with the command' cargo clippy --locked --workspace --all-targets --features cos-slice/cli -- -D warnings
 stage 'lints, the library alone' cargo clippy --locked --package cos-slice --all-targets -- -D warnings
