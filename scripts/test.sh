@@ -48,6 +48,8 @@ stage 'release build' make --no-print-directory build
 stage 'install' make --no-print-directory install PREFIX="$PWD/build/stage"
 stage 'what is installed' scripts/install-test.sh
 stage 'ABI' scripts/abi.sh
+stage 'C' scripts/c.sh
+stage 'C examples under valgrind' cargo test --locked --release --features cli --test examples under_valgrind
 stage 'C++' scripts/cpp.sh
 stage 'Go' scripts/go.sh
 stage 'conformance' scripts/conformance.sh

@@ -17,12 +17,13 @@ const HANG_GUARD: Duration = Duration::from_secs(120);
 const MIB: usize = 1 << 20;
 
 /// Which examples there are, so that none is without a test.
-const EXAMPLES: [&str; 11] = [
+const EXAMPLES: [&str; 12] = [
     "app_client",
     "app_server",
     "ca_and_proxy",
     "cancel",
     "completions",
+    "log",
     "many",
     "pipe",
     "resume",
@@ -205,6 +206,7 @@ tests! {
     many_files_are_uploaded_at_once_and_the_one_that_fails_is_named
     each_upload_tells_its_end_to_the_callback
     an_own_authority_and_a_proxy_are_used
+    a_log_tells_what_was_repeated_and_no_secret
     no_secret_in_the_environment_is_an_error_that_says_so
 }
 
@@ -336,6 +338,28 @@ fn many_files_are_uploaded_at_once_and_the_one_that_fails_is_named(wrapper: &'st
 
 fn each_upload_tells_its_end_to_the_callback(wrapper: &'static [&'static str]) {
     upload_many(&Stage::new("completions", wrapper));
+}
+
+fn a_log_tells_what_was_repeated_and_no_secret(wrapper: &'static [&'static str]) {
+    let stage = Stage::new("log", wrapper);
+    let (file, content) = stage.file("content", MIB / 2);
+    stage
+        .emulator
+        .add_fault(Fault::new("upload_slice_data", Action::answer(503, -71)));
+    let log = |path: &str, level: &str| stage.run(&["videos", path, &file, level]).expect(0).stderr;
+    let everything = log("/big.bin", "4");
+    assert!(stage.object("videos", "big.bin") == content);
+    let repeated = everything.lines().find(|line| {
+        line.starts_with("level=warning operation=upload_slice_data attempt=1 code=-71 request=")
+    });
+    assert!(repeated.is_some(), "{everything}");
+    assert!(
+        everything.lines().all(|line| line.starts_with("level=")),
+        "{everything}"
+    );
+    assert!(everything.contains("level=debug "), "{everything}");
+    assert!(!everything.contains("secret"), "{everything}");
+    assert_eq!(log("/other.bin", "1"), "", "there is no error");
 }
 
 fn no_secret_in_the_environment_is_an_error_that_says_so(wrapper: &'static [&'static str]) {
