@@ -179,13 +179,14 @@ readme() { # readme LANGUAGE NUMBER: what stands in the block of that number, of
 }
 
 check_readme() { # as somebody would who types it
-    local home=$work/home
+    local home=$work/home install compile find
+    install=$(readme sh 1) compile=$(readme sh 2) find=$(readme cmake 1)
     mkdir "$home"
-    HOME=$home CARGO=false bash -euo pipefail -c "$(readme sh 1)"
+    HOME=$home CARGO=false bash -euo pipefail -c "$install"
     cp bindings/c/examples/upload.c "$home"
-    (cd "$home" && HOME=$home bash -euo pipefail -c "$(readme sh 2)")
+    (cd "$home" && HOME=$home bash -euo pipefail -c "$compile")
     uploads "$home/upload"
-    printf '%s\n' 'cmake_minimum_required(VERSION 3.16)' 'project(upload C)' 'add_executable(upload upload.c)' "$(readme cmake 1)" \
+    printf '%s\n' 'cmake_minimum_required(VERSION 3.16)' 'project(upload C)' 'add_executable(upload upload.c)' "$find" \
         >"$home/CMakeLists.txt"
     cmake -S "$home" -B "$home/build" -DCMAKE_PREFIX_PATH="$home/.local" >"$work/cmake.log" || { cat "$work/cmake.log"; return 1; }
     cmake --build "$home/build" >"$work/cmake.log" || { cat "$work/cmake.log"; return 1; }

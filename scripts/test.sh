@@ -7,7 +7,7 @@ built=$(realpath -m "${CARGO_TARGET_DIR:-target}")/release
 emulator=$built/cos-emulator
 summary=()
 # Their compilers come from an archive that moves on.
-may_be_missing='oldest Rust|C programs and engine under ThreadSanitizer'
+may_be_missing='oldest Rust|C programs and engine under ThreadSanitizer|Apple platforms compile'
 
 stage() { # stage NAME COMMAND…
     local name=$1 began=$SECONDS
@@ -48,10 +48,13 @@ stage 'install' make --no-print-directory install PREFIX="$PWD/build/stage"
 stage 'what is installed' scripts/install-test.sh
 stage 'ABI' scripts/abi.sh
 stage 'C++' scripts/cpp.sh
+stage 'conformance' scripts/conformance.sh
 stage 'kill -9' cargo run --locked --release --package cos-slice-kill -- --kills 30
 stage 'C programs under valgrind' memcheck
 stage 'C programs under AddressSanitizer' scripts/asan.sh "$emulator"
 stage 'C programs and engine under ThreadSanitizer' scripts/tsan.sh "$emulator"
+stage 'Apple package' scripts/check-apple-package.sh
+stage 'Apple platforms compile' scripts/check-apple.sh
 stage 'oldest Rust' scripts/msrv.sh
 
 printf '\n%s\n' "done in $SECONDS s"
