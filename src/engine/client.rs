@@ -51,7 +51,7 @@ pub struct ClientConfig {
     pub ca_pem: Option<Vec<u8>>,
     /// The address of an HTTP proxy.
     pub proxy: Option<String>,
-    /// Without `proxy`: whether to take one from the environment.
+    /// Without `proxy`: whether to take one from the environment, as [`TransportConfig::use_env_proxy`] says.
     pub use_env_proxy: bool,
     /// The folder of the checkpoints, made when it is needed; `None` for none. A relative path goes from the folder that
     /// is the process's own when the client is made.

@@ -5,6 +5,7 @@
 //! nothing by itself.
 
 pub(super) mod failure;
+mod proxy;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +27,6 @@ use super::body::BodyReader;
 use super::cancel::CancelToken;
 use super::endpoint::Endpoint;
 use super::resolver::Resolver;
-use super::socket::proxy::Proxy;
 use super::socket::{Connector, Line, LineState, NoResolver, PendingHead, Route, tls};
 use super::source::Source;
 use failure::{from_http, from_io, network};
@@ -97,8 +97,8 @@ pub struct TransportConfig {
     pub ca_pem: Option<Vec<u8>>,
     /// An HTTP proxy, `http://[user:password@]host[:port]`. Everything goes through its tunnels (`CONNECT`).
     pub proxy: Option<String>,
-    /// Without `proxy`: whether to take one from `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY`, except for the
-    /// hosts in `NO_PROXY`.
+    /// Without `proxy`: whether to take one from the environment: `https_proxy` or `HTTPS_PROXY`, for http only `http_proxy`, or
+    /// else `all_proxy` or `ALL_PROXY`, unless the host is in `no_proxy` or `NO_PROXY`.
     pub use_env_proxy: bool,
     /// The `User-Agent` header.
     pub user_agent: String,
@@ -135,8 +135,8 @@ impl SharedTransport {
             return Err("the user agent must have 1 to 1024 visible ASCII characters".to_owned());
         }
         let proxy = match proxy {
-            Some(address) => Some(parse_proxy(&address)?),
-            None if use_env_proxy => proxy_of_environment(&endpoint)?,
+            Some(address) => Some(proxy::parse(&address)?),
+            None if use_env_proxy => proxy::of_environment(&endpoint)?,
             None => None,
         };
         let tls = match endpoint.is_https() {
@@ -171,57 +171,7 @@ impl SharedTransport {
 /// # Errors
 /// What it must look like.
 pub fn check_proxy(address: &str) -> Result<(), String> {
-    parse_proxy(address).map(drop)
-}
-
-fn parse_proxy(address: &str) -> Result<Proxy, String> {
-    let wrong = "the proxy must look like \"http://host:port\" or \"http://user:password@host:port\"";
-    let proxy = ureq::Proxy::new(address).map_err(|_| wrong.to_owned())?;
-    if has_no_port_after_its_colon(address) {
-        return Err(wrong.to_owned());
-    }
-    to_proxy(&proxy).ok_or_else(|| format!("{wrong}; other kinds of proxies are not supported"))
-}
-
-/// Such as `http://host:99999`, which is parsed as if no port were named, and so would mean another one.
-fn has_no_port_after_its_colon(proxy: &str) -> bool {
-    let rest = proxy.split_once("://").map_or(proxy, |(_, rest)| rest);
-    let authority = rest.split('/').next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let after_brackets = host.rsplit_once(']').map_or(host, |(_, after)| after);
-    let port = after_brackets.split_once(':');
-    port.is_some_and(|(_, port)| port.parse::<u16>().is_err())
-}
-
-fn proxy_of_environment(endpoint: &Endpoint) -> Result<Option<Proxy>, String> {
-    let Some(proxy) = ureq::Proxy::try_from_env() else {
-        return Ok(None);
-    };
-    let uri = endpoint
-        .uri("/")
-        .parse()
-        .map_err(|_| "the endpoint is no valid address".to_owned())?;
-    match proxy.is_no_proxy(&uri) {
-        true => Ok(None),
-        false => to_proxy(&proxy).map(Some).ok_or_else(|| {
-            "the proxy in the environment is of an unsupported kind; it must be an \"http://\" one".to_owned()
-        }),
-    }
-}
-
-fn to_proxy(proxy: &ureq::Proxy) -> Option<Proxy> {
-    if !matches!(proxy.protocol(), ureq::ProxyProtocol::Http) {
-        return None;
-    }
-    let login = proxy
-        .username()
-        .map(|user| (user.to_owned(), proxy.password().unwrap_or_default().to_owned()));
-    let host = proxy.host().trim_matches(['[', ']']).to_owned();
-    Some(Proxy {
-        host,
-        port: proxy.port(),
-        login,
-    })
+    proxy::parse(address).map(drop)
 }
 
 /// What an answer may take.

@@ -91,7 +91,10 @@ pub unsafe extern "C" fn cos_slice_client_set_proxy(
 }
 
 /// Whether a proxy is taken from the environment: anything but 0 is on. Off, as without this call, the environment is not looked
-/// at. It is read when the first upload is run.
+/// at. It is read when the first upload is run. As curl does it, to an https endpoint https_proxy or HTTPS_PROXY counts, to an http
+/// one http_proxy in lower case, where there is none all_proxy or ALL_PROXY, and none for the hosts, domains (example.com), addresses and
+/// networks (10.0.0.0/8) in no_proxy or NO_PROXY, or * for all, which commas separate. What is wrong with one is
+/// COS_SLICE_ERR_INVALID_ARGUMENT, and names the variable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_client_set_use_env_proxy(client: *mut cos_slice_client, on: i32) -> i32 {
     enter!(client).call(|client| {

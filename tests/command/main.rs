@@ -4,9 +4,11 @@ mod checkpoints;
 mod failures;
 mod files_v1;
 mod interruptions;
+mod log;
 #[path = "../support/planted.rs"]
 mod planted;
 mod progress;
+mod proxies;
 mod secrets;
 mod signing;
 mod standard_input;

@@ -59,16 +59,10 @@ fn search(fault: &str) -> String {
     fs::create_dir(&home).unwrap();
     let mut said = String::new();
     for options in [
-        &["--verbose", "--deadline", "1"][..],
+        &["-vv", "--deadline", "1"][..],
         &["--json", "--deadline", "1"],
         &["--quiet", "--deadline", "1", "--no-hash", "--discard-unfinished"],
-        &[
-            "--verbose",
-            "--deadline",
-            "1",
-            "--token-place=query",
-            "--slice-md5",
-        ],
+        &["-vv", "--deadline", "1", "--token-place=query", "--slice-md5"],
     ] {
         let mut command = service.upload(&file, options);
         command

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use cos_slice::protocol::signature::{self, Scope};
 use cos_slice::protocol::{Api, regions};
 use cos_slice::upload::options;
@@ -26,6 +26,16 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
     (
         "COS_SLICE_AUTHORIZATION",
         "in place of id and key: one string that was made elsewhere, for all requests",
+    ),
+    (
+        "https_proxy",
+        "an HTTP proxy to https endpoints, http://[USER:PASSWORD@]HOST:PORT; also HTTPS_PROXY",
+    ),
+    ("http_proxy", "the same to http endpoints; in lower case only"),
+    ("all_proxy", "the same where there is no other; also ALL_PROXY"),
+    (
+        "no_proxy",
+        "hosts, domains, addresses and networks that are reached without it, after commas, or *; also NO_PROXY",
     ),
 ];
 
@@ -140,9 +150,6 @@ pub struct UploadArguments {
     /// Shows no progress and no summary.
     #[arg(long, short, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Tells the settings and more about the result.
-    #[arg(long, short)]
-    pub verbose: bool,
 }
 
 #[derive(Debug, Args)]
@@ -175,9 +182,15 @@ pub struct ServiceArguments {
     /// Certificates to trust in place of the system's, as a PEM file.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub ca_file: Option<PathBuf>,
-    /// An HTTP proxy, http://HOST:PORT.
-    #[arg(long, value_name = "URL")]
+    /// An HTTP proxy, http://HOST:PORT; goes before the environment.
+    #[arg(long, value_name = "URL", conflicts_with = "no_proxy")]
     pub proxy: Option<String>,
+    /// Goes through no proxy, whatever the environment names.
+    #[arg(long)]
+    pub no_proxy: bool,
+    /// Tells what is done, what was found and what is repeated; twice, each request too.
+    #[arg(long, short, action = ArgAction::Count)]
+    pub verbose: u8,
     #[command(flatten)]
     pub store: StoreArguments,
     /// What the signatures made with the secret key are good for.

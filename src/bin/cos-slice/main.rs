@@ -2,11 +2,12 @@
 //!
 //! It reads the command line and the environment, shows progress and tells the result; everything else is the
 //! library's. `arguments` is the one table of options, `store` those for private stores, `settings` what the environment
-//! adds, `upload` and `status` the two subcommands, `source` what is uploaded, `progress` what a person sees meanwhile,
+//! adds, `upload` and `status` the two subcommands, `source` what is uploaded, `progress` what a person sees meanwhile, `log` what `--verbose` adds to that,
 //! `output` what scripts read.
 
 mod arguments;
 mod interrupt;
+mod log;
 mod output;
 mod progress;
 mod settings;

@@ -3,6 +3,7 @@
 //! Rate and time left are indicatif's estimates in both cases; without a terminal its bar is hidden and asked.
 
 use std::io::{self, IsTerminal};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cos_slice::upload::progress::{Phase, Progress};
@@ -34,6 +35,14 @@ impl Display {
         }
     }
 
+    /// For lines of other threads.
+    pub fn console(&self) -> Console {
+        match self {
+            Self::Bar(meter) => meter.console.clone(),
+            Self::Nothing | Self::Lines(..) => Console::default(),
+        }
+    }
+
     /// Shows how far it is.
     pub fn show(&mut self, progress: &Progress) {
         // Nothing happens before and after.
@@ -43,6 +52,7 @@ impl Display {
         match self {
             Self::Nothing => {}
             Self::Bar(meter) => {
+                meter.console.bar_is_there();
                 meter.take(progress);
                 // Left to itself the bar may leave out this drawing, and there may be none after it for long.
                 meter.bar.force_draw();
@@ -64,9 +74,37 @@ impl Display {
     }
 }
 
+/// Where lines go that come from any thread. They stand above the bar, where there is one, and never within it.
+#[derive(Clone, Default)]
+pub struct Console {
+    bar: Option<ProgressBar>,
+    /// Whether the bar was drawn; until then it must not be drawn again, since it has nothing to show.
+    is_drawn: Arc<Mutex<bool>>,
+}
+
+impl Console {
+    /// Writes a line for people.
+    pub fn note(&self, text: &str) {
+        let is_drawn = self.lock();
+        match &self.bar {
+            Some(bar) if *is_drawn => bar.suspend(|| output::note(text)),
+            _ => output::note(text),
+        }
+    }
+
+    fn bar_is_there(&self) {
+        *self.lock() = true;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.is_drawn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// How much of the present phase is done, and how fast it goes.
 pub struct Meter {
     bar: ProgressBar,
+    console: Console,
     phase: Phase,
     /// Bytes that were there before this run, and are no measure of its speed.
     resumed: u64,
@@ -74,8 +112,14 @@ pub struct Meter {
 
 impl Meter {
     fn new(target: ProgressDrawTarget) -> Self {
+        let bar = ProgressBar::with_draw_target(None, target);
+        let console = Console {
+            bar: Some(bar.clone()),
+            is_drawn: Arc::default(),
+        };
         Self {
-            bar: ProgressBar::with_draw_target(None, target),
+            bar,
+            console,
             phase: Phase::Waiting,
             resumed: 0,
         }

@@ -54,6 +54,7 @@ pub fn client_config(arguments: &ServiceArguments) -> Result<ClientConfig, Error
         config.ca_pem = Some(read("--ca-file", path, MAX_CA_FILE)?);
     }
     config.proxy = proxy(arguments)?;
+    config.use_env_proxy = !arguments.no_proxy;
     config.dialect = arguments.store.dialect()?;
     Ok(config)
 }
@@ -71,7 +72,7 @@ fn proxy(arguments: &ServiceArguments) -> Result<Option<String>, Error> {
     match &arguments.proxy {
         Some(url) if url.contains('@') => Err(Error::invalid(
             "--proxy: a password is not accepted where other users of the machine can see it; \
-             name a proxy that needs none",
+             name such a proxy in the environment, by https_proxy or http_proxy",
         )),
         proxy => Ok(proxy.clone()),
     }

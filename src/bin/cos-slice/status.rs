@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use crate::arguments::StatusArguments;
 use crate::interrupt;
+use crate::log;
 use crate::output::{self, DONE, INTERRUPTED};
+use crate::progress::Console;
 use crate::settings;
 
 #[derive(Serialize)]
@@ -36,7 +38,9 @@ pub fn run(arguments: &StatusArguments) -> u8 {
 }
 
 fn inspect(arguments: &StatusArguments) -> Result<State, Error> {
-    let client = Client::new(settings::client_config(&arguments.service)?)?;
+    let mut config = settings::client_config(&arguments.service)?;
+    config.log = log::logger(arguments.service.verbose, Console::default());
+    let client = Client::new(config)?;
     // A question has no effect that would have to be wound up.
     interrupt::watch(|| process::exit(INTERRUPTED.into()))?;
     let inspection = client.inspect(&arguments.object.bucket, &arguments.object.path)?;

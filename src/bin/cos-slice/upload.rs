@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::arguments::UploadArguments;
 use crate::interrupt;
+use crate::log;
 use crate::output::{self, DONE};
 use crate::progress::Display;
 use crate::settings;
@@ -26,7 +27,10 @@ struct Report<'a> {
     source_url: Option<&'a str>,
     url: Option<&'a str>,
     resource_path: Option<&'a str>,
+    preview_url: Option<&'a str>,
+    vid: Option<&'a str>,
     bytes: u64,
+    sent: u64,
     resumed: u64,
     slices: u64,
     retries: u64,
@@ -43,7 +47,8 @@ pub fn run(arguments: &UploadArguments) -> u8 {
     let result = upload(arguments, &mut warning);
     let elapsed = started.elapsed();
     let warning = warning.as_deref();
-    if let (Some(warning), false) = (warning, arguments.quiet) {
+    // With --verbose it was told where it belongs.
+    if let (Some(warning), false, 0) = (warning, arguments.quiet, arguments.service.verbose) {
         output::note(&format!("warning: {warning}"));
     }
     let object = match result {
@@ -74,9 +79,14 @@ fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<O
     config.connections = arguments.concurrency;
     match settings::checkpoint_dir(arguments) {
         Ok(folder) => config.checkpoint_dir = folder,
-        Err(why) => *warning = Some(why),
+        Err(why) => {
+            if is_verbose(arguments) {
+                output::note(&format!("warning: {why}"));
+            }
+            *warning = Some(why);
+        }
     }
-    if arguments.verbose {
+    if is_verbose(arguments) {
         output::note(&format!(
             "{} to cos://{}{} at {}; {} connections, slices of {}",
             arguments.file.display().to_string().escape_debug(),
@@ -87,6 +97,8 @@ fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<O
             BinaryBytes(slice_size),
         ));
     }
+    let mut display = Display::new(arguments.quiet);
+    config.log = log::logger(arguments.service.verbose, display.console());
     let client = Client::new(config)?;
     let upload = Arc::new(client.upload(&arguments.object.bucket, &arguments.object.path)?);
     set_options(&upload, arguments, slice_size, hash)?;
@@ -95,7 +107,6 @@ fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<O
         let upload = upload.clone();
         move || upload.cancel()
     })?;
-    let mut display = Display::new(arguments.quiet);
     let result = upload.run(Some(&mut |progress| {
         display.show(progress);
         0
@@ -131,7 +142,10 @@ fn report<'a>(object: &'a Object, elapsed: Duration, warning: Option<&'a str>) -
         source_url: object.links.source_url.as_deref(),
         url: object.links.url.as_deref(),
         resource_path: object.links.resource_path.as_deref(),
+        preview_url: object.links.preview_url.as_deref(),
+        vid: object.links.vid.as_deref(),
         bytes: object.size,
+        sent: object.bytes_sent,
         resumed: object.bytes_resumed,
         slices: object.slices_sent,
         retries: object.retries,
@@ -140,6 +154,10 @@ fn report<'a>(object: &'a Object, elapsed: Duration, warning: Option<&'a str>) -
         seconds: elapsed.as_secs_f64(),
         warning,
     }
+}
+
+fn is_verbose(arguments: &UploadArguments) -> bool {
+    arguments.service.verbose > 0
 }
 
 /// One line for people.
@@ -155,7 +173,7 @@ fn summary(object: &Object, arguments: &UploadArguments, elapsed: Duration) -> S
     };
     // Writing to a String can't fail.
     let _ = write!(text, ", in {:.1} s", elapsed.as_secs_f64());
-    if arguments.verbose {
+    if is_verbose(arguments) {
         let sha = object
             .sha
             .as_ref()
@@ -168,7 +186,7 @@ fn summary(object: &Object, arguments: &UploadArguments, elapsed: Duration) -> S
     }
     if !object.verified && !arguments.no_verify {
         text.push_str("; the service would not say what it has, so it is not verified");
-    } else if arguments.verbose && object.verified {
+    } else if is_verbose(arguments) && object.verified {
         text.push_str("; verified");
     }
     text
