@@ -148,6 +148,7 @@ check_man_pages() { # check_man_pages PREFIX
         said=$(groff -k -man -ww -Tutf8 -P-cbou "$1/share/man/man1/$name.1" 2>&1 >"$work/page")
         [ -z "$said" ] || fail "$name.1: $said"
         text=$(sed 's/\xe2\x80\x90/-/g' "$work/page")
+        [[ $text == *"cos-slice $version  "* ]] || fail "$name.1 does not tell the version"
         for heading in NAME SYNOPSIS DESCRIPTION OPTIONS 'EXIT STATUS' EXAMPLES 'SEE ALSO'; do
             grep -qx "$heading" <<<"$text" || fail "$name.1 has no $heading"
         done
