@@ -3,7 +3,7 @@
 CARGO ?= cargo
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: build install uninstall dist demo test simulate faults fuzz mutants kill cancel figures header abi-baseline clean help
+.PHONY: build install uninstall dist demo test check-apple simulate faults fuzz mutants kill cancel figures header abi-baseline clean help
 
 build: ## target/release: cos-slice, cos-emulator, lib/libcos_slice.so, lib/libcos_slice.a
 	@scripts/need.sh build
@@ -42,6 +42,10 @@ demo: build ## a C program uploads a file, is killed in the middle, and resumes
 
 test: ## everything that .ci/run checks
 	@scripts/test.sh
+
+check-apple: ## that the library compiles and links for Apple's systems, and what of its package is known without a Mac
+	@scripts/check-apple-package.sh
+	@scripts/check-apple.sh
 
 SEEDS ?= 1000000
 KILLS ?= 2000

@@ -42,6 +42,7 @@ check_build_script() {
     mkdir -p "$folder/tools" "$copy/include" "$copy/bindings"
     for tool in uname rustup cargo lipo xcrun xcodebuild ditto swift; do ln -s "$PWD/tests/apple/tool" "$folder/tools/$tool"; done
     cp include/cos_slice.h "$copy/include"
+    cp LICENSE-* "$copy"
     cp -R bindings/swift "$copy/bindings"
 
     build_with_stand_ins --dry-run --url "$url" | grep -vE '^(rm|mkdir|cp) ' | diff tests/apple/commands.txt -
@@ -49,7 +50,7 @@ check_build_script() {
 
     build_with_stand_ins --url "$url" >"$folder/says"
     diff tests/apple/commands.txt "$folder/recorded"
-    diff - <(cat "$framework"/*/libcos_slice.a) <<END
+    diff - <(cat "$framework"/{ios,ios-simulator,mac-catalyst,macos}/libcos_slice.a) <<END
 aarch64-apple-ios iOS $IPHONEOS_DEPLOYMENT_TARGET macOS $MACOSX_DEPLOYMENT_TARGET
 stripped
 aarch64-apple-ios-sim iOS $IPHONEOS_DEPLOYMENT_TARGET macOS $MACOSX_DEPLOYMENT_TARGET
@@ -131,6 +132,7 @@ check_sample() {
     sed -n '/^```swift$/,/^```$/{/^```/!p;}' bindings/swift/Apple.md >"$sources/Apple.md.swift"
     grep -q 'func makeClient' "$sources/Apple.md.swift"
     mkdir "$folder/app" "$folder/store"
+    head -c 4194304 /dev/urandom >"$folder/app/movie"
     mkfifo "$folder/emulator"
     "$stage/bin/cos-emulator" --dir "$folder/store" --listen 127.0.0.1:0 --app-id 1251668577 --secret-id AKIDtest \
         --secret-key secret >"$folder/emulator" &
@@ -144,7 +146,7 @@ check_sample() {
 
 # shellcheck source=bindings/swift/apple/oldest.sh
 . bindings/swift/apple/oldest.sh
-if [ -z "${STAGE:-}" ]; then make --no-print-directory install PREFIX="$stage" >/dev/null; fi
+[ -n "${STAGE:-}" ] || make --no-print-directory install PREFIX="$stage" >/dev/null
 rm -rf "$folder"
 mkdir -p "$folder"
 check_build_script

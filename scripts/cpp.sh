@@ -114,15 +114,17 @@ serve() {
 serve --tls
 export TLS_ENDPOINT=$address TLS_AUTHORITY=$folder/store/state/tls/ca.pem
 serve
-export ENDPOINT=$address STORE=$folder/store
+endpoint=$address
+export STORE=$folder/store
 for test in "${tests[@]}" allocations versions no_exceptions; do
     mkdir "$work/$test.files"
-    "$work/$test" "$ENDPOINT" "$work/$test.files" || die "$test failed"
+    "$work/$test" "$endpoint" "$work/$test.files" || die "$test failed"
 done
-bindings/cpp/examples/run.sh "$work/example_" "$ENDPOINT" "$work"
+bindings/cpp/examples/run.sh "$work/example_" "$endpoint" "$work"
 
 ### The README says what is so
 
-bindings/cpp/tests/readme.sh "$work"
+serve
+ENDPOINT=$address bindings/cpp/tests/readme.sh "$work"
 
 echo "cpp.sh: $(wc -l <"$work/called") functions called by ${#tests[@]} programs of tests"

@@ -38,6 +38,9 @@ check_packages() {
         need pkgconf pkg-config --version
         need cmake cmake --version
         need groff-base groff --version
+        need iproute2 ip -V
+        need shellcheck shellcheck --version
+        need python3-pip python3 -m pip --version
     fi
 }
 

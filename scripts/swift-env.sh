@@ -40,6 +40,7 @@ new_enough() { # new_enough VERSION
 
 # In a mount namespace of its own, so that mounts go with the process, also when it is killed.
 inside() { # inside ROOT FOLDERS DIRECTORY COMMAND…: FOLDERS with ":" between them; replaces this process
+    # shellcheck disable=SC2016 # it is the other shell that expands it
     exec unshare --mount --propagation private -- bash -c '
         set -euo pipefail
         root=$1 folders=$2 directory=$3

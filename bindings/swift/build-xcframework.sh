@@ -95,13 +95,14 @@ check_framework() { # what others have published without
 
 # The package to be published: this one, with the place and the checksum of the zip instead of nothing.
 write_package() { # write_package CHECKSUM
-    local manifest=$out/package/Package.swift none='let released: (url: String, checksum: String)? = nil'
     run mkdir -p "$out/package"
-    run cp -R bindings/swift/. "$out/package"
-    grep -qxF "$none" "$manifest" || fail "the line that says what was released is not in $manifest"
-    awk -v none="$none" -v url="$url" -v checksum="$1" '
-        $0 == none { print "let released: (url: String, checksum: String)? = (\"" url "\", \"" checksum "\")"; next }
-        { print }' bindings/swift/Package.swift >"$manifest"
+    run cp -R LICENSE-APACHE LICENSE-MIT bindings/swift/Sources bindings/swift/Tests bindings/swift/Examples bindings/swift/*.md \
+        "$out/package"
+    awk -v released="(\"$url\", \"$1\")" '
+        /^ *let released: .* = nil$/ { sub(/nil$/, released); count++ }
+        { print }
+        END { exit count != 1 }' bindings/swift/Package.swift >"$out/package/Package.swift" ||
+        fail 'there is not one line in Package.swift that says what was released'
 }
 
 [[ $url =~ ^(https://[A-Za-z0-9._~:/%+@-]+/$name\.xcframework\.zip)?$ ]] ||

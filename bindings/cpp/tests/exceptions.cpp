@@ -179,6 +179,21 @@ void that_of_a_call_which_is_not_allowed_inside_included()
     CHECK_ENDED_WITH(thrown_by<cos_slice::error>([&] { upload.run(); }), cos_slice::status::busy, "callback");
 }
 
+void and_is_not_lost_to_calls_that_are_not_allowed_inside()
+{
+    cos_slice::client client{settings()};
+    auto upload = client.upload("exceptions", "/kept").read_at(
+        10, [](std::uint64_t, void *, std::size_t) -> std::int64_t { throw mishap("read_at"); });
+    bool completed = false;
+    upload.on_completion([&](const cos_slice::result<cos_slice::object> &) {
+        CHECK_ENDED_WITH(upload.run(std::nothrow).error(), cos_slice::status::busy, "callback");
+        CHECK_ENDED_WITH(thrown_by<cos_slice::error>([&] { upload.wait(); }), cos_slice::status::busy, "callback");
+        completed = true;
+    });
+    check_throws(upload, how::run, "read_at");
+    CHECK(completed);
+}
+
 } // namespace
 
 int main(int argc, char **argv)
@@ -194,4 +209,5 @@ int main(int argc, char **argv)
     of_a_log_function_by_the_next_run_that_ends();
     of_one_run_never_in_the_next();
     that_of_a_call_which_is_not_allowed_inside_included();
+    and_is_not_lost_to_calls_that_are_not_allowed_inside();
 }

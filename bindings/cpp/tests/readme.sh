@@ -2,7 +2,7 @@
 # readme.sh FOLDER: does what the README says, to the letter, and finds its other programs in the examples, and compiles the one in the
 # head of the header.
 #
-# pkg-config finds the library, and ENDPOINT is an emulator.
+# pkg-config finds the library, and ENDPOINT is an emulator that has nothing yet.
 set -euo pipefail
 
 folder=${1:?usage: readme.sh FOLDER}/readme
@@ -29,8 +29,12 @@ fi
 cp cpp.1 upload.cpp
 cmp upload.cpp "$here/../examples/upload.cpp"
 head -c 3000000 /dev/urandom >big.mp4
-bash -euo pipefail ./sh.1 2>progress | grep -qx "$ENDPOINT/.*/2026/big.mp4"
-grep -q '3000000 of 3000000 bytes' progress
+if ! said=$(bash -euo pipefail ./sh.1 2>progress) || [[ $said != "$ENDPOINT"/*/2026/big.mp4 ]] ||
+    ! grep -q '3000000 of 3000000 bytes' progress; then
+    echo "readme.sh: the quickstart said: $said" >&2
+    cat progress >&2
+    exit 1
+fi
 
 # The others are parts of examples.
 for block in cpp.*; do

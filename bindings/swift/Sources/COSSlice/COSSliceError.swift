@@ -66,11 +66,12 @@ extension COSSliceError {
     }
 }
 
-/// What the caller gets for a failure: Swift's own error where it was cancelled, so that it is what structured concurrency
-/// expects, and all that the library tells otherwise.
-func thrownError(status: Int32, error: OpaquePointer?, cause: (any Error)? = nil) -> any Error {
-    if status == COS_SLICE_ERR_CANCELLED { return CancellationError() }
-    return COSSliceError(status: status, error: error, cause: cause)
+extension COSSliceError {
+    /// What the caller gets: Swift's own error where it was cancelled, so that it is what structured concurrency expects, and
+    /// all that the library tells otherwise.
+    var thrown: any Error {
+        status == .cancelled ? CancellationError() : self
+    }
 }
 
 /// The number that stands for what a closure threw, where the C interface takes one.

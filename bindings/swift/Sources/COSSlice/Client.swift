@@ -49,7 +49,8 @@ public final class Client: Sendable {
         upload(.file(file), to: location, options: options)
     }
 
-    /// Begins to upload what a source has, and returns. What is not acceptable is told by the upload's value.
+    /// Begins to upload what a source has, and returns. What is not acceptable is told by the upload's value. In a task that is
+    /// cancelled already the upload is too, and nothing is sent.
     public func upload(
         _ source: Upload.Source, to location: Object.Location, options: Upload.Options = Upload.Options()
     ) -> Upload {

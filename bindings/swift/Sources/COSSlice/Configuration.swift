@@ -42,20 +42,28 @@ extension Client {
 
     /// Where the token that authorizes a request goes, for stores of one's own.
     public struct TokenPlace: Sendable, Hashable {
-        let place: Int32
-        let word: String?
+        /// The place's number in the C interface. The set is open.
+        public let rawValue: Int32
+        /// The word before the token, where the place has one.
+        public let word: String?
+
+        /// The place of that number, known or not, with a word if it has one.
+        public init(rawValue: Int32, word: String? = nil) {
+            self.rawValue = rawValue
+            self.word = word
+        }
 
         /// The value of the Authorization header.
-        public static let header = TokenPlace(place: COS_SLICE_TOKEN_HEADER, word: nil)
+        public static let header = TokenPlace(rawValue: COS_SLICE_TOKEN_HEADER)
 
         /// The value of the Authorization header, after this word and a space: 1 to 64 letters, digits and characters of
         /// !#$%&'*+-.^_`|~.
         public static func header(after word: String) -> TokenPlace {
-            TokenPlace(place: COS_SLICE_TOKEN_HEADER_AFTER_WORD, word: word)
+            TokenPlace(rawValue: COS_SLICE_TOKEN_HEADER_AFTER_WORD, word: word)
         }
 
         /// The query parameter "sign"; there is no Authorization header then.
-        public static let query = TokenPlace(place: COS_SLICE_TOKEN_QUERY, word: nil)
+        public static let query = TokenPlace(rawValue: COS_SLICE_TOKEN_QUERY)
     }
 
     /// A name and a value that go along with requests.
@@ -169,7 +177,7 @@ extension Client.Configuration {
             statuses.append(cos_slice_client_add_header(client, cText(header.name), cText(header.value)))
         }
         set(tokenPlace) { place in
-            withCText(place.word) { cos_slice_client_set_token_place(client, place.place, $0) }
+            withCText(place.word) { cos_slice_client_set_token_place(client, place.rawValue, $0) }
         }
         set(sliceMD5) { cos_slice_client_set_slice_md5(client, $0 ? 1 : 0) }
         set(log) { log in

@@ -13,13 +13,13 @@ extension Client {
                 self.rawValue = rawValue
             }
 
-            /// What ended an upload or a request.
+            /// An upload failed, or a request of an operation.
             public static let error = Level(rawValue: COS_SLICE_LOG_ERROR)
-            /// What went wrong and did not end it.
+            /// Something went wrong and was not the end: requests that are repeated, checkpoints that can't be kept.
             public static let warning = Level(rawValue: COS_SLICE_LOG_WARNING)
-            /// What happens, in few lines for each upload.
+            /// An upload's beginning, what it found, and its end.
             public static let info = Level(rawValue: COS_SLICE_LOG_INFO)
-            /// What happens, request by request.
+            /// Each request.
             public static let debug = Level(rawValue: COS_SLICE_LOG_DEBUG)
 
             /// Whether the one is more important than the other.

@@ -177,8 +177,8 @@ extension Client {
                 cos_slice_error_free(error)
             }
             guard status == COS_SLICE_OK else {
-                throw thrownError(
-                    status: status, error: error, cause: status == COS_SLICE_ERR_SIGNER ? thrown : nil)
+                let cause = status == COS_SLICE_ERR_SIGNER ? thrown : nil
+                throw COSSliceError(status: status, error: error, cause: cause).thrown
             }
             return Answer(answer)
         }

@@ -45,7 +45,7 @@ public struct SecretKey: Sendable {
             cos_slice_error_free(error)
         }
         guard status == COS_SLICE_OK, let made = text(cos_slice_signature_text(signature)) else {
-            throw thrownError(status: status, error: error)
+            throw COSSliceError(status: status, error: error, cause: nil)
         }
         return made
     }

@@ -32,6 +32,10 @@ public final class Upload: Sendable {
         }
     }
 
+    /// What the library tells of an upload that did not succeed: what ``value`` throws, and also of one that was cancelled, of which
+    /// that has only a `CancellationError`. Nil while it is under way, and where it succeeded.
+    public var failure: COSSliceError? { run.failure }
+
     /// How far the upload is: the newest state at once, then each that follows, at most ten a second. A state that was not looked
     /// at before the next one came is left out; the last one, of the phase ``Phase/done``, never is. It ends before
     /// ``value`` is there.

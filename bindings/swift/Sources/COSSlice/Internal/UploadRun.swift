@@ -7,6 +7,7 @@ final class UploadRun: Sendable {
         var handle: Handle?
         var reader: (any StreamReader)?
         var result: Result<Object, any Error>?
+        var failure: COSSliceError?
         var waiting: [CheckedContinuation<Object, any Error>] = []
         var newest = Upload.Progress()
         var subscribers: [UInt64: AsyncStream<Upload.Progress>.Continuation] = [:]
@@ -32,6 +33,8 @@ final class UploadRun: Sendable {
         options.apply(to: handle.pointer)
         let reader = source.apply(to: handle.pointer, thrown: thrown)
         state.withLock { $0.reader = reader }
+        // The task that begins it may be cancelled already; nothing is sent then.
+        if Task.isCancelled { cos_slice_upload_cancel(handle.pointer) }
         start(handle)
     }
 
@@ -55,6 +58,8 @@ final class UploadRun: Sendable {
             if let result { continuation.resume(with: result) }
         }
     }
+
+    var failure: COSSliceError? { state.withLock { $0.failure } }
 
     func cancel() {
         let (handle, reader) = state.withLock { ($0.handle, $0.reader) }
@@ -115,11 +120,14 @@ final class UploadRun: Sendable {
     private func end(status: Int32, error: OpaquePointer?, handle: OpaquePointer?) {
         let signerThrew = failures.end(location)
         let result: Result<Object, any Error>
+        var failure: COSSliceError?
         if status == COS_SLICE_OK {
             result = .success(Object(location: location, upload: handle))
         } else {
             let cause = status == COS_SLICE_ERR_SIGNER ? signerThrew : thrown.withLock { $0 }
-            result = .failure(thrownError(status: status, error: error, cause: cause))
+            let told = COSSliceError(status: status, error: error, cause: cause)
+            result = .failure(told.thrown)
+            failure = told
         }
         // What is let go of here ends only with this function: never with the lock held.
         let before = state.withLock { state -> State in
@@ -127,6 +135,7 @@ final class UploadRun: Sendable {
             state.handle = nil
             state.reader = nil
             state.result = result
+            state.failure = failure
             state.waiting = []
             state.subscribers = [:]
             return before
