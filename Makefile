@@ -3,7 +3,7 @@
 CARGO ?= cargo
 RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: build install uninstall demo test simulate faults fuzz mutants kill cancel figures header clean help
+.PHONY: build install uninstall dist demo test check-apple simulate faults fuzz mutants kill cancel figures header abi-baseline clean help
 
 build: ## target/release: cos-slice, cos-emulator, lib/libcos_slice.so, lib/libcos_slice.a
 	@scripts/need.sh build
@@ -20,21 +20,32 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
+DOCDIR ?= $(DATADIR)/doc/cos-slice
 INSTALL = PREFIX="$(PREFIX)" BINDIR="$(BINDIR)" LIBDIR="$(LIBDIR)" INCLUDEDIR="$(INCLUDEDIR)" DATADIR="$(DATADIR)" \
-	MANDIR="$(MANDIR)" DESTDIR="$(DESTDIR)" scripts/install.sh
+	MANDIR="$(MANDIR)" DOCDIR="$(DOCDIR)" DESTDIR="$(DESTDIR)" scripts/install.sh
+
+BUILT = scripts/built.sh "$(abspath $(RELEASE))" || $(MAKE) --no-print-directory build
 
 install: ## PREFIX=/usr/local and DESTDIR=: programs, libraries, header, for pkg-config and CMake, man pages
-	@scripts/built.sh "$(abspath $(RELEASE))" || $(MAKE) --no-print-directory build
+	@$(BUILT)
 	@$(INSTALL) install "$(abspath $(RELEASE))"
 
 uninstall: ## with the same variables: removes what was installed, and nothing else
 	@$(INSTALL) uninstall "$(abspath $(RELEASE))"
+
+dist: ## build/cos-slice-VERSION-OS-ARCH.tar.gz: the same, to be unpacked anywhere
+	@$(BUILT)
+	@scripts/dist.sh "$(abspath $(RELEASE))"
 
 demo: build ## a C program uploads a file, is killed in the middle, and resumes
 	@scripts/demo.sh
 
 test: ## everything that .ci/run checks
 	@scripts/test.sh
+
+check-apple: ## that the library compiles and links for Apple's systems, and what of its package is known without a Mac
+	@scripts/check-apple-package.sh
+	@scripts/check-apple.sh
 
 SEEDS ?= 1000000
 KILLS ?= 2000
@@ -64,9 +75,13 @@ figures: ## bring the tables of docs up to date: with tests/ledger, and with the
 header: ## regenerate include/cos_slice.h
 	$(CARGO) run --locked --package cos-slice-header
 
+abi-baseline: ## what abi/N holds becomes what the header and the lists say, before a release
+	@scripts/need.sh test
+	@scripts/abi.sh baseline
+
 clean: ## remove what was built
 	$(CARGO) clean
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 19

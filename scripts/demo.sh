@@ -17,7 +17,7 @@ die() { echo "demo.sh: $*" >&2; exit 1; }
 
 built=$(realpath "${CARGO_TARGET_DIR:-target}/release")
 folder=$(mktemp -d)
-emulator= client= waiter=
+emulator='' client='' waiter=''
 finish() {
     local process
     for process in $client $waiter $emulator; do
@@ -104,7 +104,7 @@ url=$("$folder/upload" "$endpoint" "$bucket" "$path" "$folder/big.bin") || die "
 sent=$(slices_acknowledged)
 echo
 echo "sent $sent slices; skipped $((slices - sent)) of $slices that the service had"
-[ "$sent" -gt 0 ] && [ "$sent" -le $((slices - kill_after)) ] || die "that is not what resuming means"
+if [ "$sent" -le 0 ] || [ "$sent" -gt $((slices - kill_after)) ]; then die "that is not what resuming means"; fi
 
 say "The object"
 found=$(sha1sum <"$folder/cos-data/objects/$bucket$path")

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # install.sh install|uninstall RELEASE: what `make install` and `make uninstall` do. Builds nothing.
 #
-# Everything is told by the environment: PREFIX, BINDIR, LIBDIR, INCLUDEDIR, DATADIR, MANDIR, all absolute, and DESTDIR, which is
-# put before each but is in no installed file. With RELOCATABLE=1 the files for pkg-config go by where they are themselves,
+# Everything is told by the environment: PREFIX, BINDIR, LIBDIR, INCLUDEDIR, DATADIR, MANDIR, DOCDIR, all absolute, and DESTDIR, which
+# is put before each but is in no installed file. With RELOCATABLE=1 the files for pkg-config go by where they are themselves,
 # which makes a sysroot or a standard prefix of them harder to see; so it is off unless the whole tree will be moved.
 #
 # A list of the files and folders that were made is installed too, and uninstalling goes by it.
@@ -12,12 +12,11 @@ cd "$(dirname "$0")/.."
 action=${1:?usage: install.sh install|uninstall RELEASE}
 release=${2:?usage: install.sh install|uninstall RELEASE}
 destdir=${DESTDIR:-}
-for name in PREFIX BINDIR LIBDIR INCLUDEDIR DATADIR MANDIR; do
+for name in PREFIX BINDIR LIBDIR INCLUDEDIR DATADIR MANDIR DOCDIR; do
     # Two folders named in one make variable, or one that is not absolute, are mistakes that would be found late.
     [[ ${!name:-} = /* ]] || { echo "install.sh: $name must be an absolute path, and is \"${!name:-}\"" >&2; exit 2; }
 done
-docdir=$DATADIR/doc/cos-slice
-manifest=$docdir/installed
+manifest=$DOCDIR/installed
 
 version=$(sed -n '/^\[workspace.package\]/,/^version/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 abi=$(sed -n 's/^#define COS_SLICE_ABI_VERSION //p' include/cos_slice.h)
@@ -59,7 +58,9 @@ put_filled_in() { # put_filled_in DESTINATION TEMPLATE NAME=VALUE…
     put 644 "$work/filled_in" "$1"
 }
 
-for_pkg_config() { printf '%s' "${1//[[:space:]]/\\&}"; } # a space there ends a word
+# As in a shell; sed, because what & means in a substitution of bash depends on its version.
+# shellcheck disable=SC2001
+for_pkg_config() { sed "s/[[:space:]'\"\\\\]/\\\\&/g" <<<"$1"; }
 
 below_prefix() { # with the variable in it where it can be, so that pkg-config can be told of another prefix
     # shellcheck disable=SC2153 # it comes from the environment
@@ -110,7 +111,7 @@ install_all() {
     for file in bash-completion/completions zsh/site-functions fish/vendor_completions.d; do
         for program in "$release/share/$file"/*; do put 644 "$program" "$DATADIR/$file/${program##*/}"; done
     done
-    for file in README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT; do put 644 "$file" "$docdir/$file"; done
+    for file in README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT; do put 644 "$file" "$DOCDIR/$file"; done
     installed+=("$manifest")
     printf '%s\n' "${installed[@]}" | LC_ALL=C sort -u >"$work/manifest"
     install -m 644 "$work/manifest" "$destdir$manifest"

@@ -29,10 +29,18 @@ check_packages() {
     if [ "$purpose" = test ]; then
         need g++ compiles c++ c++
         need clang compiles c clang
+        need abigail-tools abidiff --version
         need binutils nm --version
+        need libcjson-dev pkg-config --exists libcjson
         # It also needs the symbols of the C library's loader.
         need valgrind valgrind --version
         need libc6-dbg valgrind /bin/true
+        need pkgconf pkg-config --version
+        need cmake cmake --version
+        need groff-base groff --version
+        need iproute2 ip -V
+        need shellcheck shellcheck --version
+        need python3-pip python3 -m pip --version
     fi
 }
 

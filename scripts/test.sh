@@ -7,7 +7,7 @@ built=$(realpath -m "${CARGO_TARGET_DIR:-target}")/release
 emulator=$built/cos-emulator
 summary=()
 # Their compilers come from an archive that moves on.
-may_be_missing='oldest Rust|C programs and engine under ThreadSanitizer'
+may_be_missing='oldest Rust|C programs and engine under ThreadSanitizer|Apple platforms compile'
 
 stage() { # stage NAME COMMAND…
     local name=$1 began=$SECONDS
@@ -35,6 +35,7 @@ memcheck() {
 }
 
 stage 'tools' scripts/need.sh test
+stage 'shell scripts' scripts/shell.sh
 stage 'format' cargo fmt --all --check
 stage 'lints, with the command' cargo clippy --locked --workspace --all-targets --features cos-slice/cli -- -D warnings
 stage 'lints, the library alone' cargo clippy --locked --package cos-slice --all-targets -- -D warnings
@@ -44,10 +45,20 @@ stage 'figures' cargo run --locked --quiet --package cos-slice-ledger -- page --
 stage 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --lib
 stage 'a gibibyte in little memory' cargo test --locked --release --features cli --test large -- --nocapture
 stage 'release build' make --no-print-directory build
+stage 'install' make --no-print-directory install PREFIX="$PWD/build/stage"
+stage 'what is installed' scripts/install-test.sh
+stage 'ABI' scripts/abi.sh
+stage 'C' scripts/c.sh
+stage 'C examples under valgrind' cargo test --locked --release --features cli --test examples under_valgrind
+stage 'C++' scripts/cpp.sh
+stage 'Go' scripts/go.sh
+stage 'conformance' scripts/conformance.sh
 stage 'kill -9' cargo run --locked --release --package cos-slice-kill -- --kills 30
 stage 'C programs under valgrind' memcheck
 stage 'C programs under AddressSanitizer' scripts/asan.sh "$emulator"
 stage 'C programs and engine under ThreadSanitizer' scripts/tsan.sh "$emulator"
+stage 'Apple package' scripts/check-apple-package.sh
+stage 'Apple platforms compile' scripts/check-apple.sh
 stage 'oldest Rust' scripts/msrv.sh
 
 printf '\n%s\n' "done in $SECONDS s"

@@ -4,9 +4,8 @@
 # The tests are those that are about threads, or those named: "engine:: cancel:: faults:: resume::" are all, and take minutes.
 #
 # All of the Rust side is instrumented, its standard library too: left out, its locks would be invisible and every use of
-# them a race. That takes the standard library's source and a compiler of the same version; both, and a clang whose
-# runtime fits, are Debian 12's, unpacked under target/ without being installed. NO_INSTALL=1 forbids that download. Where
-# they are not to be had this says so and exits with 3, which is neither checked nor wrong.
+# them a race. That takes the standard library's source and a compiler of the same version, and a clang whose runtime
+# fits: see compilers.sh, which exits with 3 where they are not to be had.
 #
 # Two programs with a race, one in C and one in Rust, show first that it would be found.
 set -euo pipefail
@@ -18,49 +17,7 @@ tests=("${@:-engine::}")
 [ $# -gt 0 ] || tests+=(cancel::)
 triple=x86_64-unknown-linux-gnu
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")/tsan
-toolchain=$target/toolchain
-rust_version='1.96.0+dfsg1-1~deb12u2'
-llvm_version='1:22.1.8-1~deb12u1'
-clang_version='1:19.1.7-3~deb12u1'
-versions="$rust_version $llvm_version $clang_version"
-packages=(
-    {rustc-web,libstd-rust-web-dev,libstd-rust-web-1.96,rust-web-src}="$rust_version"
-    libllvm22="$llvm_version"
-    {clang-19,libclang-cpp19,libclang-common-19-dev,libclang-rt-19-dev,libllvm19}="$clang_version"
-)
-
-not_to_be_had() {
-    echo "tsan.sh: $1" >&2
-    exit 3
-}
-
-unpack_compilers() {
-    [ "$(uname -m)" = x86_64 ] || not_to_be_had 'only x86-64 is arranged for'
-    [ -z "${NO_INSTALL:-}" ] || not_to_be_had 'the compilers are not there, and NO_INSTALL forbids to fetch them'
-    command -v apt-get >/dev/null || not_to_be_had "the compilers come from Debian 12's archive, and there is no apt-get"
-    echo "tsan.sh: unpacking Debian's rustc-web and clang-19 under $toolchain"
-    local folder=$target/packages package
-    rm -rf "$toolchain" "$folder"
-    mkdir -p "$toolchain" "$folder"
-    [ "$(id -u)" != 0 ] || apt-get update -qq || true
-    # As root apt-get would fetch as another user, who may not write here.
-    (cd "$folder" && apt-get -o APT::Sandbox::User="$(id -un)" download -qq "${packages[@]}") || {
-        rm -rf "$toolchain"
-        not_to_be_had "the archive has no $versions"
-    }
-    for package in "$folder"/*.deb; do dpkg-deb -x "$package" "$toolchain"; done
-    rm -rf "$folder"
-    wrap rustc "$toolchain/usr/bin/rustc"
-    wrap clang "$toolchain/usr/lib/llvm-19/bin/clang"
-    echo "$versions" >"$toolchain/complete"
-}
-
-wrap() { # wrap NAME PROGRAM: a script that runs it with the libraries unpacked beside it
-    printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "$toolchain/usr/lib/$(uname -m)-linux-gnu" "$2" >"$toolchain/$1"
-    chmod +x "$toolchain/$1"
-}
-
-[ "$(cat "$toolchain/complete" 2>/dev/null)" = "$versions" ] || unpack_compilers
+toolchain=$(scripts/compilers.sh)
 "$toolchain/rustc" --version
 
 # The variable lets a stable compiler use what is not part of stable Rust; a target that is named keeps the sanitizer out of

@@ -149,6 +149,21 @@ fn status_numbers_are_those_of_the_list() {
     assert_eq!(numbers.len(), Status::ALL.len(), "no number twice");
 }
 
+/// Programs were built against the baseline of this soname, which changes only with a release; see CONTRIBUTING.md.
+#[test]
+fn nothing_of_the_baseline_is_gone_or_has_another_number() {
+    let baseline = format!("abi/{}", cos_slice::ABI_VERSION);
+    for name in ["exports.txt", "status.txt", "constants.txt"] {
+        let (then, now) = (list(&format!("{baseline}/{name}")), list(&format!("abi/{name}")));
+        assert!(!then.is_empty(), "{baseline}/{name} is empty");
+        let gone: Vec<_> = then.difference(&now).collect();
+        assert!(
+            gone.is_empty(),
+            "abi/{name} lacks {gone:?} of {baseline}/{name}, which programs use"
+        );
+    }
+}
+
 #[test]
 fn the_header_defines_each_status() {
     for status in Status::ALL {

@@ -131,8 +131,30 @@ pub fn unacknowledged(socket: BorrowedSocket<'_>) -> u64 {
     }
 }
 
+/// See above. Apple's systems count what is in the socket's buffer (getsockopt(2), SO_NWRITE), where TCP keeps what is not
+/// acknowledged.
+#[cfg(target_vendor = "apple")]
+pub fn unacknowledged(socket: BorrowedSocket<'_>) -> u64 {
+    let mut count: libc::c_int = 0;
+    let mut size = libc::socklen_t::try_from(size_of_val(&count)).unwrap_or(0);
+    // SAFETY: the socket is open because it is borrowed, and the option writes one int, for which there is room.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NWRITE,
+            (&raw mut count).cast(),
+            &raw mut size,
+        )
+    };
+    match result {
+        0 => u64::try_from(count).unwrap_or(0),
+        _ => 0,
+    }
+}
+
 /// See above.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
 pub fn unacknowledged(_: BorrowedSocket<'_>) -> u64 {
     0
 }

@@ -1,6 +1,7 @@
 //! Progress as C sees it, and the callback that it is told to.
 
 use std::ffi::c_void;
+use std::mem::offset_of;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::upload::error::Error;
@@ -34,8 +35,8 @@ pub struct cos_slice_progress {
     pub retries: u64,
 }
 
-/// The size of the structure's first version, so the least that a caller can have.
-const FIRST_SIZE: usize = size_of::<cos_slice_progress>();
+/// The size of the structure's first version, which ended with this field: the least that a caller can have.
+const FIRST_SIZE: usize = offset_of!(cos_slice_progress, retries) + size_of::<u64>();
 
 impl From<&Progress> for cos_slice_progress {
     fn from(progress: &Progress) -> Self {

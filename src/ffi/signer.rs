@@ -1,6 +1,7 @@
 //! Who signs: a key, a fixed string or a callback; and signing for clients that have no key.
 
 use std::ffi::{CStr, CString, c_char, c_void};
+use std::mem::offset_of;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
@@ -38,8 +39,8 @@ pub struct cos_slice_sign_request {
     pub lifetime_s: i64,
 }
 
-/// The size of the structure's first version, so the least that a caller can have.
-const FIRST_SIZE: usize = size_of::<cos_slice_sign_request>();
+/// The size of the structure's first version, which ended with this field: the least that a caller can have.
+const FIRST_SIZE: usize = offset_of!(cos_slice_sign_request, lifetime_s) + size_of::<i64>();
 
 /// Gets an authorization string, from the application's own server for instance: calls cos_slice_signature_set and returns 0, or
 /// calls cos_slice_signature_fail. Anything but 0 is a failure too. The upload then ends with COS_SLICE_ERR_SIGNER.
@@ -142,7 +143,7 @@ impl Sign for SignCallback {
         let [operation, app_id, bucket, path]: [CString; 4] =
             [request.operation, request.app_id, request.bucket, request.path].map(c_string);
         let request = cos_slice_sign_request {
-            struct_size: FIRST_SIZE as u32,
+            struct_size: size_of::<cos_slice_sign_request>() as u32,
             kind: request.kind.number(),
             operation: operation.as_ptr(),
             app_id: app_id.as_ptr(),
@@ -362,8 +363,12 @@ impl cos_slice_sign_request {
             );
             return Err(Error::invalid(text));
         }
-        // SAFETY: it has at least all fields of this version.
-        let request = unsafe { this.read() };
+        let size = theirs.min(size_of::<Self>());
+        // What an older structure ends without is zero.
+        // SAFETY: numbers and pointers may be zero.
+        let mut request: Self = unsafe { std::mem::zeroed() };
+        // SAFETY: both have at least `size` bytes, and a structure on this stack does not overlap the caller's.
+        unsafe { std::ptr::copy_nonoverlapping(this.cast::<u8>(), (&raw mut request).cast::<u8>(), size) };
         let optional = |pointer: *const c_char| (!pointer.is_null()).then_some(pointer);
         let operation = optional(request.operation).map(|operation| text!("operation", operation));
         let asked_app_id = optional(request.app_id).map(|app_id| text!("app_id", app_id));

@@ -38,13 +38,16 @@ static)
 esac
 
 # The program of the documentation, as it is printed there. In each call the words of flags are meant to be split.
-for example in upload resume; do
-    $compile -std=c99 "$root/bindings/c/examples/$example.c" $libraries ${LDFLAGS:-} -o "$work/$example"
-done
-for program in $programs; do
-    $compile -std=c99 -D_POSIX_C_SOURCE=200809L -pthread "$here/$program.c" "$here/check.c" $libraries ${LDFLAGS:-} \
-        -o "$work/$program"
-done
+# shellcheck disable=SC2086
+{
+    for example in upload resume; do
+        $compile -std=c99 "$root/bindings/c/examples/$example.c" $libraries ${LDFLAGS:-} -o "$work/$example"
+    done
+    for program in $programs; do
+        $compile -std=c99 -D_POSIX_C_SOURCE=200809L -pthread "$here/$program.c" "$here/check.c" $libraries ${LDFLAGS:-} \
+            -o "$work/$program"
+    done
+}
 
 # Runs one program with what it says of failures in a file beside it, which is shown with its exit status where it fails.
 run() {

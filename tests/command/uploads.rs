@@ -89,7 +89,10 @@ fn json_is_one_object_with_every_documented_key() {
         "source_url",
         "url",
         "resource_path",
+        "preview_url",
+        "vid",
         "bytes",
+        "sent",
         "resumed",
         "slices",
         "retries",
@@ -100,7 +103,10 @@ fn json_is_one_object_with_every_documented_key() {
     ];
     assert_eq!(keys(&report), BTreeSet::from(documented));
     assert_eq!(report["outcome"], "uploaded");
-    assert_eq!(report["bytes"], json!(2 * MIB));
+    assert_eq!(
+        (&report["bytes"], &report["sent"]),
+        (&json!(2 * MIB), &json!(2 * MIB))
+    );
     assert_eq!(
         (&report["resumed"], &report["slices"], &report["retries"]),
         (&json!(0), &json!(2), &json!(0))
@@ -125,6 +131,10 @@ fn a_failure_is_a_json_object_too() {
         "server_code",
         "http_status",
         "request_id",
+        "operation",
+        "slice_offset",
+        "attempts",
+        "os_errno",
         "message",
         "retryable",
     ];
@@ -134,6 +144,15 @@ fn a_failure_is_a_json_object_too() {
         (&json!("ERR_OBJECT_EXISTS"), &json!(-177))
     );
     assert_eq!(error["retryable"], false);
+    assert_eq!(
+        (
+            &error["operation"],
+            &error["slice_offset"],
+            &error["attempts"],
+            &error["os_errno"]
+        ),
+        (&json!("upload_slice_init"), &json!(null), &json!(1), &json!(null))
+    );
     let (message, request_id) = (
         error["message"].as_str().unwrap(),
         error["request_id"].as_str().unwrap(),

@@ -22,6 +22,10 @@ struct Failure<'a> {
     server_code: Option<i64>,
     http_status: Option<u16>,
     request_id: Option<&'a str>,
+    operation: Option<&'static str>,
+    slice_offset: Option<u64>,
+    attempts: u32,
+    os_errno: Option<i32>,
     message: &'a str,
     retryable: bool,
 }
@@ -48,6 +52,10 @@ pub fn fail(error: &Error, warning: Option<&str>, json: bool) -> u8 {
             server_code: error.server_code,
             http_status: error.http_status,
             request_id: error.request_id.as_deref(),
+            operation: error.place.operation.map(|(api, kind)| api.operation_name(kind)),
+            slice_offset: error.place.offset,
+            attempts: error.place.attempts,
+            os_errno: error.os_errno,
             message: &error.message,
             retryable: error.is_retryable(),
         };

@@ -1,0 +1,96 @@
+package cosslice
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// A call is an upload or a request under way, as the program's functions see it that are called meanwhile.
+type call struct {
+	ctx          context.Context
+	bucket, path string
+
+	mu sync.Mutex
+	// The first error that one of the program's functions brought.
+	cause error
+}
+
+// fail remembers what a function of the program brought, for the error of the call.
+func (c *call) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause == nil {
+		c.cause = err
+	}
+}
+
+// causes are what lies behind a failure of this status.
+func (c *call) causes(status Status) []error {
+	switch status {
+	case ErrCancelled:
+		if c.ctx.Err() != nil {
+			return contextErrors(c.ctx)
+		}
+	case ErrAbortedByCallback, ErrFileRead, ErrSigner:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.cause != nil {
+			return []error{c.cause}
+		}
+	}
+	return nil
+}
+
+func (s *shared) begin(c *call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active[c] = struct{}{}
+}
+
+func (s *shared) end(c *call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.active, c)
+}
+
+// asking are the calls that a signature may be asked for. C tells the object, or a directory above it that is to be made, and not
+// which upload it is; several to one object are rare.
+func (s *shared) asking(bucket, path string) []*call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []*call
+	for c := range s.active {
+		object := strings.TrimPrefix(c.path, "/")
+		isAbove := strings.HasSuffix(path, "/") && strings.HasPrefix(object+"/", path)
+		if c.bucket == bucket && (object == path || isAbove) {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// contextOf is done when the contexts of all the calls are. The function releases it.
+func contextOf(calls []*call) (context.Context, context.CancelFunc) {
+	if len(calls) == 1 {
+		return context.WithCancel(calls[0].ctx)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var left atomic.Int64
+	left.Store(int64(len(calls)))
+	stops := make([]func() bool, 0, len(calls))
+	for _, c := range calls {
+		stops = append(stops, context.AfterFunc(c.ctx, func() {
+			if left.Add(-1) == 0 {
+				cancel()
+			}
+		}))
+	}
+	return ctx, func() {
+		for _, stop := range stops {
+			stop()
+		}
+		cancel()
+	}
+}
