@@ -20,13 +20,16 @@ use crate::{Failure, HANG_GUARD};
 
 /// Options that a binding does not have, and why that is right: `(runner, option, reason)`. Scenarios that use one of them
 /// say that they are not for that runner.
-const EXCUSED: [(&str, &str, &str); 2] = [
+const EXCUSED: [(&str, &str, &str); 3] = [
     ("go", NO_SOURCE, "each of its functions that uploads takes one"),
     ("swift", NO_SOURCE, "each of its functions that uploads takes one"),
+    ("swift", NO_SIGNER, "its clients are made with one"),
 ];
 
 /// In the place of an option: an upload of nothing.
 const NO_SOURCE: &str = "no source";
+/// The same of a client that nobody signs for.
+const NO_SIGNER: &str = "no signer";
 
 /// Environment variables of a process.
 pub type Environment = BTreeMap<String, String>;
@@ -76,7 +79,10 @@ impl Runner {
             Self::Program(program) => {
                 let uses = |option: &str| {
                     scenario.steps.iter().any(|step| {
+                        let nobody_signs = step.client.get("secret_key") == Some(&Value::Null)
+                            && !["authorization", "signer"].iter().any(|who| step.client.contains_key(*who));
                         step.client.contains_key(option)
+                            || (option == NO_SIGNER && nobody_signs)
                             || step.uploads.iter().any(|upload| {
                                 upload.contains_key(option)
                                     || (option == NO_SOURCE && !upload.contains_key("source"))
