@@ -232,6 +232,6 @@ check_with_cmake "$unpacked"
 kill "$emulator" && wait "$emulator"
 start_emulator "$unpacked"
 COS_SLICE_ENDPOINT=$endpoint COS_SLICE_APP_ID=1251668577 COS_SLICE_SECRET_ID=AKIDtest COS_SLICE_SECRET_KEY=secret \
-    "$unpacked/bin/cos-slice" upload --quiet --no-checkpoint "$outside/content" cos://bucket/command.bin >/dev/null
+    "$unpacked/bin/cos-slice" upload --quiet --no-checkpoint --no-proxy "$outside/content" cos://bucket/command.bin >/dev/null
 cmp "$outside/content" "$work/store/objects/bucket/command.bin"
 for file in README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT; do cmp "$file" "$unpacked/$file"; done
