@@ -1,7 +1,8 @@
 // swift-tools-version:6.0
 import PackageDescription
 
-/// The C library, as a module of this name wherever it comes from: on Linux what is installed there, found by pkg-config.
+/// The C library, as a module of this name wherever it comes from: on Linux what is installed there, found by
+/// pkg-config.
 let library: Target = .systemLibrary(name: "COSSliceFFI", pkgConfig: "cos_slice")
 
 let package = Package(
