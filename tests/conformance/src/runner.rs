@@ -137,11 +137,11 @@ fn uses(scenario: &Scenario, option: &str) -> bool {
     let uploads = || scenario.steps.iter().flat_map(|step| &step.uploads);
     match option {
         NO_SOURCE => uploads().any(|upload| !upload.contains_key("source")),
-        // The key that goes without saying is left out, and nothing is in its place.
         NO_SIGNER => scenario.steps.iter().any(|step| {
-            step.client
-                .get("secret_key")
-                .is_some_and(serde_json::Value::is_null)
+            // The key that goes without saying is left out, and nothing is in its place.
+            let others = ["authorization", "signer"];
+            step.client.get("secret_key") == Some(&Value::Null)
+                && !others.iter().any(|signer| step.client.contains_key(*signer))
         }),
         _ => uploads()
             .chain(scenario.steps.iter().map(|step| &step.client))
