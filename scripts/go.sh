@@ -77,7 +77,8 @@ first_upload() {
 
 # A program elsewhere, with the module under another path, as whoever publishes it renames it; both taken along by vendoring.
 vendored() {
-    local folder=$work/vendored copy=$work/copy
+    # Without its folder's name what is compiled is found in the build cache the next time.
+    local folder=$work/vendored copy=$work/copy GOFLAGS="$GOFLAGS -trimpath"
     cp -r "$package" "$copy"
     (
         cd "$copy"
