@@ -1,6 +1,8 @@
 /* The log of a client: what it is told, what may be done inside, and that its data is dropped exactly once. */
 #include "check.h"
 
+#define SLICE 524288
+
 /* What a log does when it is told of a request. */
 enum action { NOTHING, CANCEL, FREE };
 
@@ -87,11 +89,12 @@ static cos_slice_client *logging_to(struct keeper *keeper, const char *address, 
     return client;
 }
 
-static cos_slice_upload *logged(cos_slice_client *client, const char *path, struct keeper *keeper, size_t size)
+static cos_slice_upload *logged(cos_slice_client *client, const char *path, struct keeper *keeper, int slices)
 {
     cos_slice_upload *upload = cos_slice_upload_new(client, "log", path);
-    make_file(in_directory("file"), size, 3);
+    make_file(in_directory("file"), (size_t)slices * SLICE, 3);
     CHECK_STATUS(cos_slice_upload_set_file(upload, in_directory("file")), COS_SLICE_OK);
+    CHECK_STATUS(cos_slice_upload_set_slice_size(upload, SLICE), COS_SLICE_OK);
     CHECK_STATUS(cos_slice_upload_set_overwrite(upload, 1), COS_SLICE_OK);
     keeper->upload = upload;
     return upload;
@@ -106,12 +109,12 @@ static void each_request_is_told_and_nothing_after_the_run(void)
     int entries;
     keeper_init(&keeper, NOTHING);
     client = logging_to(&keeper, endpoint, COS_SLICE_LOG_DEBUG);
-    upload = logged(client, "/each", &keeper, 3 << 20);
+    upload = logged(client, "/each", &keeper, 3);
     CHECK_ENDS(cos_slice_upload_run(upload, &error), COS_SLICE_OK, NULL);
     entries = keeper.entries;
     CHECK(keeper.slices == 3 && keeper.by_level[COS_SLICE_LOG_DEBUG] == 6);
     CHECK(keeper.by_level[COS_SLICE_LOG_INFO] == 2 && entries == 8);
-    CHECK(keeper.last_level == COS_SLICE_LOG_INFO && strstr(keeper.last, ": uploaded: 3145728 bytes") != NULL);
+    CHECK(keeper.last_level == COS_SLICE_LOG_INFO && strstr(keeper.last, ": uploaded: 1572864 bytes") != NULL);
     cos_slice_client_free(client);
     CHECK(happened(&keeper.dropped) == 0);
     cos_slice_upload_free(upload);
@@ -126,7 +129,7 @@ static void a_level_keeps_less_important_entries_out(void)
     cos_slice_upload *upload;
     keeper_init(&keeper, NOTHING);
     client = logging_to(&keeper, endpoint, COS_SLICE_LOG_WARNING);
-    upload = logged(client, "/level", &keeper, 2 << 20);
+    upload = logged(client, "/level", &keeper, 2);
     add_faults("{\"operation\":\"upload_slice_data\",\"offset\":0,\"action\":{\"status\":503,\"code\":-71}}");
     CHECK_ENDS(cos_slice_upload_run(upload, &error), COS_SLICE_OK, NULL);
     CHECK(keeper.entries == 1 && keeper.last_level == COS_SLICE_LOG_WARNING);
@@ -148,7 +151,7 @@ static void an_upload_may_be_cancelled_inside(void)
     cos_slice_upload *upload;
     keeper_init(&keeper, CANCEL);
     client = logging_to(&keeper, endpoint, COS_SLICE_LOG_DEBUG);
-    upload = logged(client, "/cancelled", &keeper, 3 << 20);
+    upload = logged(client, "/cancelled", &keeper, 3);
     CHECK_ENDS(cos_slice_upload_run(upload, &error), COS_SLICE_ERR_CANCELLED, "cancelled");
     CHECK(keeper.acted && keeper.last_level == COS_SLICE_LOG_ERROR);
     cos_slice_upload_free(upload);
@@ -164,7 +167,7 @@ static void an_upload_may_be_freed_inside(int started)
     cos_slice_upload *upload;
     keeper_init(&keeper, FREE);
     client = logging_to(&keeper, endpoint, COS_SLICE_LOG_DEBUG);
-    upload = logged(client, "/freed", &keeper, 3 << 20);
+    upload = logged(client, "/freed", &keeper, 3);
     if (started)
         CHECK_ENDS(cos_slice_upload_start(upload, &error), COS_SLICE_OK, NULL);
     else

@@ -154,7 +154,7 @@ fn a_password_is_told_to_the_proxy_and_to_nobody_else() {
 fn no_proxy_is_gone_through_where_that_is_not_meant() {
     let service = Service::new();
     let proxy = Proxy::new();
-    let exempt: [(&[(&str, &str)], &[&str]); 7] = [
+    let exempt: [(&[_], &[_]); 7] = [
         (&[("http_proxy", "")], &[]),
         (&[("HTTP_PROXY", "proxy")], &[]),
         (&[("https_proxy", "proxy")], &[]),

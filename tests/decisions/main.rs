@@ -5,6 +5,7 @@ mod calls;
 mod checkpoint;
 mod ending;
 mod errors;
+mod events;
 mod memory;
 mod offsets;
 mod parents;

@@ -2,16 +2,18 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use cos_slice::engine::client::Client;
-use cos_slice::engine::handle::Upload;
+use cos_slice::engine::handle::{Ending, Upload};
 use cos_slice::engine::log::{Level, Log, LogEntry, Logger};
 use cos_slice::engine::signer::{self, Sign, SignRequest, Signer};
 use cos_slice::engine::source::{MemorySource, Source, Spool, Stream, of_stream};
 use cos_slice::protocol::Api;
 use cos_slice::protocol::signature::Scope;
 use cos_slice::upload::machine::Outcome;
+use cos_slice::upload::progress::Progress;
 use cos_slice::upload::status::Status;
 use zeroize::Zeroizing;
 
@@ -124,7 +126,15 @@ fn assert_begins(said: &str, beginning: &str) {
 fn at_the_finest_level_each_request_is_told_between_the_beginning_and_the_end() {
     let stage = Stage::new();
     let log = Recorder::new();
-    let upload = stage.upload(&client(&stage, Level::Debug, &log), &stage.file(3 * MIB + 5, 1));
+    let mut config = stage.config();
+    let level = Level::Debug;
+    config.log = Some(Logger {
+        level,
+        log: log.clone(),
+    });
+    // So that all goes over one connection.
+    config.connections = 1;
+    let upload = stage.upload(&Client::new(config).unwrap(), &stage.file(3 * MIB + 5, 1));
     upload.run(None).unwrap();
     let all = log.lock().clone();
     assert_begins(&log.said(Level::Info)[0], "begins: 3145733 bytes");
@@ -615,39 +625,103 @@ impl Source for Gate {
     }
 }
 
-#[test]
-fn a_cancel_is_told_of_and_over_though_all_workers_are_held_up() {
-    let stage = Stage::new();
-    let log = Recorder::new();
-    let mut config = stage.config();
-    config.log = Some(Logger {
-        level: Level::Error,
-        log: log.clone(),
-    });
-    config.connections = 1;
-    let client = Client::new(config).unwrap();
-    let (read, reads) = mpsc::channel();
-    let gate = Arc::new(Gate {
-        open: Mutex::new(false),
-        changed: Condvar::new(),
-        read,
-    });
-    let holding = client.upload(BUCKET, PATH).unwrap();
-    holding.set_source(gate.clone()).unwrap();
-    holding.start(None).unwrap();
-    reads.recv_timeout(HANG_GUARD).expect("the only worker reads");
+/// A client whose only worker is held up by an upload, until the gate is opened.
+struct HeldUp {
+    client: Client,
+    log: Arc<Recorder>,
+    gate: Arc<Gate>,
+    holding: Upload,
+}
 
-    let upload = client.upload(BUCKET, PATH).unwrap();
-    upload
-        .set_source(Arc::new(MemorySource::new(vec![1; 9])))
-        .unwrap();
+impl HeldUp {
+    fn new(stage: &Stage) -> Self {
+        let log = Recorder::new();
+        let mut config = stage.config();
+        let level = Level::Error;
+        config.log = Some(Logger {
+            level,
+            log: log.clone(),
+        });
+        config.connections = 1;
+        let client = Client::new(config).unwrap();
+        let (read, reads) = mpsc::channel();
+        let (open, changed) = (Mutex::new(false), Condvar::new());
+        let gate = Arc::new(Gate { open, changed, read });
+        let holding = client.upload(BUCKET, PATH).unwrap();
+        holding.set_source(gate.clone()).unwrap();
+        holding.start(None).unwrap();
+        reads.recv_timeout(HANG_GUARD).expect("the only worker reads");
+        Self {
+            client,
+            log,
+            gate,
+            holding,
+        }
+    }
+
+    /// Another upload, for which there is no worker.
+    fn upload(&self) -> Upload {
+        let upload = self.client.upload(BUCKET, PATH).unwrap();
+        upload
+            .set_source(Arc::new(MemorySource::new(vec![1; 9])))
+            .unwrap();
+        upload
+    }
+
+    /// The other one was told of while the worker was held up; now that ends.
+    fn end(self) {
+        assert_eq!(self.log.lock().len(), 1);
+        *self.gate.open.lock().unwrap() = true;
+        self.gate.changed.notify_all();
+        self.holding.wait(None).unwrap();
+    }
+}
+
+#[test]
+fn who_waits_for_a_cancelled_upload_tells_of_its_end_where_all_workers_are_held_up() {
+    let stage = Stage::new();
+    let held_up = HeldUp::new(&stage);
+    let upload = held_up.upload();
     upload.start(None).unwrap();
     upload.cancel();
     let ended = upload.wait(Some(HANG_GUARD)).unwrap_err();
-    assert_eq!(ended.status, Status::Cancelled, "the worker is still held up");
-    assert_eq!(log.lock().len(), 1);
+    assert_eq!(ended.status, Status::Cancelled);
+    held_up.end();
+}
 
-    *gate.open.lock().unwrap() = true;
-    gate.changed.notify_all();
-    holding.wait(None).unwrap();
+#[test]
+fn who_runs_a_cancelled_upload_tells_of_its_end_where_all_workers_are_held_up() {
+    let stage = Stage::new();
+    let held_up = HeldUp::new(&stage);
+    let upload = Arc::new(held_up.upload());
+    let ((begun, begins), (ended, ends)) = (mpsc::channel(), mpsc::channel());
+    let running = upload.clone();
+    thread::spawn(move || {
+        let mut progress = |_: &Progress| {
+            let _ = begun.send(());
+            0
+        };
+        let _ = ended.send(running.run(Some(&mut progress)).unwrap_err().status);
+    });
+    begins.recv_timeout(HANG_GUARD).expect("it runs");
+    upload.cancel();
+    assert_eq!(ends.recv_timeout(HANG_GUARD), Ok(Status::Cancelled));
+    held_up.end();
+}
+
+#[test]
+fn the_callback_thread_tells_of_the_end_where_nobody_waits_and_all_workers_are_held_up() {
+    let stage = Stage::new();
+    let held_up = HeldUp::new(&stage);
+    let upload = held_up.upload();
+    let (ended, ends) = mpsc::channel();
+    upload
+        .set_completion(Some(Arc::new(move |ending: &Ending| {
+            let _ = ended.send(ending.result.as_ref().unwrap_err().status);
+        })))
+        .unwrap();
+    upload.start(None).unwrap();
+    upload.cancel();
+    assert_eq!(ends.recv_timeout(HANG_GUARD), Ok(Status::Cancelled));
+    held_up.end();
 }
