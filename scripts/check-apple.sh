@@ -85,10 +85,24 @@ link_interface() { # link_interface SYSTEM OLDEST ARCHIVE ARGUMENTS…
     link "$1" "$2" -dylib -exported_symbols_list "$folder/exports" "$3" --error-limit=0 -o "$folder/interface.dylib" "${@:4}"
 }
 
-compile_and_link_program() { # compile_and_link_program SYSTEM OLDEST ARCHIVE SOURCE
+compile() { # compile SYSTEM OLDEST ARGUMENTS…
     "$compilers/clang" --target="arm64-apple-$1$2" -isysroot "$sdk" -DDYNAMIC_TARGETS_ENABLED=1 \
-        -std=c99 -Wall -Wextra -Werror -Iinclude -c "$4" -o "$folder/program.o"
+        -std=c99 -Wall -Wextra -Werror -c -o "$folder/program.o" "${@:3}"
+}
+
+compile_and_link_program() { # compile_and_link_program SYSTEM OLDEST ARCHIVE SOURCE
+    compile "$1" "$2" -Iinclude "$4"
     link "$1" "$2" "$folder/program.o" "$3" -lSystem "${frameworks[@]}" -o "$folder/program"
+}
+
+# By the module, as Swift takes it from the XCFramework: found in the folder of its name, and with the frameworks that it names.
+check_module() { # check_module SYSTEM OLDEST ARCHIVE
+    mkdir -p "$folder/headers/COSSliceFFI"
+    cp include/cos_slice.h bindings/swift/apple/module.modulemap "$folder/headers/COSSliceFFI"
+    printf '%s\n' '#pragma clang module import COSSliceFFI' \
+        'int main(void) { return cos_slice_upload_run(cos_slice_upload_new(cos_slice_client_new(), "", ""), NULL); }' >"$folder/module.c"
+    compile "$1" "$2" -fmodules -fmodules-cache-path="$folder/modules" -I "$folder/headers" "$folder/module.c"
+    link "$1" "$2" "$folder/program.o" "$3" -lSystem -o "$folder/program"
 }
 
 must_not_link() { # must_not_link SYSTEM OLDEST ARCHIVE: the check would find what the system has not
@@ -125,6 +139,7 @@ check_link() { # check_link SYSTEM OLDEST TARGET
     for program in bindings/c/examples/*.c; do
         compile_and_link_program "$1" "$2" "$archive" "$program"
     done
+    check_module "$1" "$2" "$archive"
     must_not_link "$1" "$2" "$archive"
     check_privacy "$1" "$2" "$archive"
 }

@@ -26,8 +26,11 @@ cc -std=c99 -D_POSIX_C_SOURCE=200809L -O1 -g -Wall -Wextra -Wpedantic -Werror -p
 header=$(sha256sum "$stage/include/cos_slice.h")
 (cd bindings/go && CGO_CFLAGS="-O2 -g -DCOS_SLICE_HEADER=0x${header:0:8}" go build -o "$built/go-runner" ./internal/conformance)
 swift=$PWD/scripts/swift-env.sh
+# SwiftPM sees neither.
+[ "$(cat build/swift-conformance/built-with 2>/dev/null)" = "$header" ] || rm -rf build/swift-conformance
 swift_build=(swift build --package-path tests/conformance/runners/swift --scratch-path build/swift-conformance)
 "$swift" run "${swift_build[@]}"
+echo "$header" >build/swift-conformance/built-with
 swift_folder=$("$swift" run "${swift_build[@]}" --show-bin-path)
 
 # launcher NAME COMMAND…: a program that the driver can start, for a runner that needs to find the library

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # dist.sh RELEASE: packs what was built into build/cos-slice-VERSION-OS-ARCH.tar.gz, which works wherever it is unpacked.
 #
-# The same build gives the same file, byte for byte: times are SOURCE_DATE_EPOCH, or else that of the last commit.
+# The same build gives the same file, byte for byte: times are SOURCE_DATE_EPOCH, else that of the last commit, else
+# that of the changelog.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 release=${1:?usage: dist.sh RELEASE}
 version=$(sed -n '/^\[workspace.package\]/,/^version/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 name=cos-slice-$version-$(uname -s | tr '[:upper:]' '[:lower:]')-$(uname -m)
-time=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
+time=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)}
 mkdir -p build
 work=$(mktemp -d build/dist.XXXXXX)
 trap 'rm -rf "$work"' EXIT

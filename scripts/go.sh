@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# go.sh: the Go package with the real toolchain, against what `make install` put into STAGE (build/stage unless set).
+# go.sh: the Go package with the real toolchain.
+#
+# STAGE is where the library, the header and the programs are installed; unless it is set they are put into build/stage.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+[ -n "${STAGE:-}" ] || make --no-print-directory install PREFIX="$PWD/build/stage" >/dev/null
 root=$PWD
 package=$root/bindings/go
 stage=$(realpath "${STAGE:-build/stage}")
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 fuzz_seconds=4
 
-for needed in bin/cos-emulator include/cos_slice.h lib/libcos_slice.so lib/libcos_slice.a lib/pkgconfig/cos_slice.pc; do
-    [ -e "$stage/$needed" ] || { echo "go.sh: $stage/$needed is not there; run: make install PREFIX=$stage" >&2; exit 1; }
-done
 export PATH=$stage/bin:$PATH PKG_CONFIG_PATH=$stage/lib/pkgconfig LD_LIBRARY_PATH=$stage/lib
 # Go's build cache does not see that an installed header or library is another one now. It sees this.
 installed=$(cat "$stage"/include/cos_slice.h "$stage"/lib/libcos_slice.{so,a} "$stage"/lib/pkgconfig/cos_slice.pc | sha256sum)
-export CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -DINSTALLED_${installed%% *}" GOFLAGS=-buildvcs=false GOTOOLCHAIN=local
+export CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -DINSTALLED_${installed%% *}" GOFLAGS=-buildvcs=false
 
 cd "$package"
 work=$(mktemp -d)
@@ -77,7 +77,8 @@ first_upload() {
 
 # A program elsewhere, with the module under another path, as whoever publishes it renames it; both taken along by vendoring.
 vendored() {
-    local folder=$work/vendored copy=$work/copy
+    # Without its folder's name what is compiled is found in the build cache the next time.
+    local folder=$work/vendored copy=$work/copy GOFLAGS="$GOFLAGS -trimpath"
     cp -r "$package" "$copy"
     (
         cd "$copy"
@@ -114,11 +115,9 @@ fuzz() {
 
 says formatting and lints
 lints
-says tests, with the race detector
-go test -count=1 -race ./...
-says "tests, with cgo's checks"
-GODEBUG=cgocheck=1 go test -count=1 .
-says "tests, with all of cgo's checks"
+says "tests, with the race detector and cgo's checks"
+GODEBUG=cgocheck=1 go test -count=1 -race ./...
+says "tests, with the checks of cgo that cost more"
 GOEXPERIMENT=cgocheck2 go test -count=1 .
 says tests, under AddressSanitizer and LeakSanitizer
 go test -count=1 -asan .

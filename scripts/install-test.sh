@@ -113,22 +113,16 @@ check_with_pkg_config() { # check_with_pkg_config PREFIX
 }
 
 check_with_cmake() { # check_with_cmake PREFIX
-    local build="$work/by cmake" major=${version%%.*} minor with_cpp=OFF
+    local build="$work/by cmake" major=${version%%.*} minor program
     minor=$(cut -d. -f2 <<<"$version")
-    [ ! -e include/cos_slice.hpp ] || with_cpp=ON
-    cmake -S "$outside/project" -B "$build" -DCMAKE_PREFIX_PATH="$1" -DCMAKE_BUILD_TYPE=Release -DWITH_CPP=$with_cpp \
+    cmake -S "$outside/project" -B "$build" -DCMAKE_PREFIX_PATH="$1" -DCMAKE_BUILD_TYPE=Release \
         -DEXACT_VERSION="$version" -DTAKEN_VERSIONS="$major;$major.$minor;$version;$major.$minor...<$major.$((minor + 1))" \
         -DREFUSED_VERSIONS="$major.$((minor + 1));$((major + 1));$version.1;99...100" >"$work/cmake.log" ||
         { cat "$work/cmake.log"; return 1; }
     cmake --build "$build" --parallel 2 >"$work/cmake.log" || { cat "$work/cmake.log"; return 1; }
-    needs_shared yes "$build/shared"
-    needs_shared no "$build/static"
-    uploads "$build/shared"
-    uploads "$build/static"
-    if [ $with_cpp = ON ]; then
-        uploads "$build/shared_cpp"
-        uploads "$build/static_cpp"
-    fi
+    for program in shared shared_cpp; do needs_shared yes "$build/$program"; done
+    for program in static static_cpp; do needs_shared no "$build/$program"; done
+    for program in shared shared_cpp static static_cpp; do uploads "$build/$program"; done
     rm -r "$build"
 }
 
@@ -148,6 +142,7 @@ check_man_pages() { # check_man_pages PREFIX
         said=$(groff -k -man -ww -Tutf8 -P-cbou "$1/share/man/man1/$name.1" 2>&1 >"$work/page")
         [ -z "$said" ] || fail "$name.1: $said"
         text=$(sed 's/\xe2\x80\x90/-/g' "$work/page")
+        [[ $text == *"cos-slice $version  "* ]] || fail "$name.1 does not tell the version"
         for heading in NAME SYNOPSIS DESCRIPTION OPTIONS 'EXIT STATUS' EXAMPLES 'SEE ALSO'; do
             grep -qx "$heading" <<<"$text" || fail "$name.1 has no $heading"
         done

@@ -61,7 +61,18 @@ check_rust() {
     fi
 }
 
+check_go() {
+    local wanted found
+    wanted=$(sed -n 's/^go //p' bindings/go/go.mod)
+    found=$(go env GOVERSION 2>/dev/null) || found=
+    if [ "$(printf '%s\n' "$wanted" "${found#go}" | sort -V | head -n 1)" != "$wanted" ]; then
+        echo "need.sh: Go $wanted or later is needed, and ${found:-none} is here; install it from https://go.dev/dl" >&2
+        return 1
+    fi
+}
+
 check_rust
+[ "$purpose" != test ] || check_go
 check_packages
 [ ${#missing[@]} -gt 0 ] || exit 0
 

@@ -52,6 +52,7 @@ stage 'C' scripts/c.sh
 stage 'C examples under valgrind' cargo test --locked --release --features cli --test examples under_valgrind
 stage 'C++' scripts/cpp.sh
 stage 'Go' scripts/go.sh
+stage 'Swift' scripts/swift.sh
 stage 'conformance' scripts/conformance.sh
 stage 'kill -9' cargo run --locked --release --package cos-slice-kill -- --kills 30
 stage 'C programs under valgrind' memcheck

@@ -3,13 +3,13 @@ package cosslice
 // #include <cos_slice.h>
 import "C"
 
-// An Answer is what a request of an [Operation] brought: plain data, of which Kind tells what there is. Numbers that are not told are -1, texts
-// empty.
+// An Answer is what a request of an [Operation] brought: plain data, of which Kind tells what there is. Numbers that are not told
+// are -1, texts empty.
 type Answer struct {
 	// Kind is what it is an answer to, and which.
 	Kind AnswerKind
-	// Session is what to send slices with, of AnswerSession and AnswerUnfinished. It may change from one to the next, and the newest
-	// counts. Any process and machine may use it.
+	// Session is what to send slices with, of AnswerSession and AnswerUnfinished. It may change from one to the next, and the
+	// newest counts. Any process and machine may use it.
 	Session string
 	// SliceSize is the length in bytes of every slice but the last one, of AnswerSession and AnswerUnfinished: the server's choice,
 	// which has to be obeyed.
@@ -17,14 +17,15 @@ type Answer struct {
 	// Offset is, of AnswerSession with files/v1, that of the slice to send next; with files/v2 it is 0. Of AnswerStored it is the
 	// offset that the server names.
 	Offset int64
-	// Serial is whether the server demands, with AnswerSession or AnswerUnfinished, that slices are sent one after another, in order.
+	// Serial is whether the server demands, with AnswerSession or AnswerUnfinished, that slices are sent one after another, in
+	// order.
 	Serial bool
 	// Size is the object's in bytes, of AnswerUnfinished, AnswerStatus and AnswerHashed.
 	Size int64
 	// Received is how many of the object's bytes the server has, of AnswerUnfinished and AnswerStatus.
 	Received int64
-	// SHA1 is the object's in 40 lower-case hexadecimal digits: of AnswerHashed, of AnswerUnfinished where the upload was begun with
-	// one, of AnswerStatus where the server tells it.
+	// SHA1 is the object's in 40 lower-case hexadecimal digits: of AnswerHashed, of AnswerUnfinished where the upload was begun
+	// with one, of AnswerStatus where the server tells it.
 	SHA1 string
 	// Parts are the runs of bytes that the server has, of AnswerUnfinished, in order, with a gap between any two.
 	Parts []Part

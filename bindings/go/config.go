@@ -16,8 +16,8 @@ import (
 //
 // Durations are rounded up to whole milliseconds, and may be at most a day.
 type Config struct {
-	// Region is the service's own endpoint in a region, by https: "tj", "bj", "sh", "gz", "cd", "hk", "sgp", "ca" or "ger". Not with
-	// APIFilesV1, which has one address for all regions.
+	// Region is the service's own endpoint in a region, by https: "tj", "bj", "sh", "gz", "cd", "hk", "sgp", "ca" or "ger". Not
+	// with APIFilesV1, which has one address for all regions.
 	Region string
 	// Endpoint is where the service is otherwise: "https://host", "http://host:port", either with a path that goes before each
 	// request's. It wins over Region.
@@ -78,9 +78,9 @@ type Config struct {
 	SliceMD5 bool
 
 	// Logger gets what the client does, at the levels it is enabled for at the time: each request at debug level, repeated ones as
-	// warnings. It is called on threads of the library, several at once, and holds them up while it works. Attributes are bucket, path, operation,
-	// offset, attempt, server_code, http_status and request_id, each where there is one. Nothing logged has a secret in it. A
-	// handler that panics is not called again, and Close returns the panic.
+	// warnings. It is called on threads of the library, several at once, and holds them up while it works. Attributes are bucket,
+	// path, operation, offset, attempt, server_code, http_status and request_id, each where there is one. Nothing logged has a
+	// secret in it. A handler that panics is not called again, and Close returns the panic.
 	Logger *slog.Logger
 }
 

@@ -26,17 +26,17 @@ with what the service has; with [Config.CheckpointDir] it need not look at the w
 
 # Sources
 
-	[Client.UploadFile]      a file by its name
-	[Client.UploadOpenFile]  an *os.File, or with Range a part of it
-	[Client.UploadBytes]     a []byte
-	[Client.Upload]          an io.ReaderAt and its size
-	[Client.UploadReader]    an io.Reader, with its size, or spooled
+  - [Client.UploadFile]: a file by its name
+  - [Client.UploadOpenFile]: an *os.File, or with [Range] a part of it
+  - [Client.UploadBytes]: a []byte
+  - [Client.Upload]: an io.ReaderAt and its size
+  - [Client.UploadReader]: an io.Reader, with its size, or spooled with [Spool]
 
 # Contexts
 
 When its context is done an upload is cancelled and the call returns within milliseconds, unless a reader, signer or progress function of
-the program blocks: that is waited for. errors.Is then finds context.Canceled or context.DeadlineExceeded. An upload that was complete by then is no error.
-Nothing is left behind: no goroutine, thread, descriptor or memory.
+the program blocks: that is waited for. errors.Is then finds context.Canceled or context.DeadlineExceeded. An upload that was
+complete by then is no error. Nothing is left behind: no goroutine, thread, descriptor or memory.
 
 # Progress
 
@@ -47,7 +47,7 @@ See [Option] for what else an upload can be told.
 
 # Errors
 
-All errors of uploads are an [*Error], or [ErrClosed]:
+All errors of uploads are an [*Error], or [ErrClosed]; or, where the object is complete nonetheless, a [*PanicError]:
 
 	var e *cosslice.Error
 	switch {

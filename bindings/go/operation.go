@@ -11,17 +11,19 @@ import (
 	"unsafe"
 )
 
-// An OperationConfig is what the requests of an [Operation] have to say. The zero value of each field is that it says nothing of it.
+// An OperationConfig is what the requests of an [Operation] have to say. The zero value of each field is that it says nothing of
+// it.
 type OperationConfig struct {
-	// File is the name of the regular file that has the whole object, for Hash, Slice and Upload. It is opened by the first of them and
-	// kept open; a change from then on is [ErrSourceChanged].
+	// File is the name of the regular file that has the whole object, for Hash, Slice and Upload. It is opened by the first of
+	// them and kept open; a change from then on is [ErrSourceChanged].
 	File string
-	// Bytes are the whole object in memory, in the place of File; they are copied. An empty slice that is not nil is an empty object.
+	// Bytes are the whole object in memory, in the place of File; they are copied. An empty slice that is not nil is an empty
+	// object.
 	Bytes []byte
 	// Size is the whole object's in bytes, for an operation without a source; with one it must be the source's.
 	Size int64
-	// SHA1 is the whole object's in 40 hexadecimal digits, as Hash told it, here or elsewhere. Where Init had it, every Slice and Finish
-	// must have it too.
+	// SHA1 is the whole object's in 40 hexadecimal digits, as Hash told it, here or elsewhere. Where Init had it, every Slice and
+	// Finish must have it too.
 	SHA1 string
 	// SliceSize is the slice size in bytes that Init asks for; the server may choose another ([Answer.SliceSize]).
 	SliceSize int64
@@ -34,12 +36,12 @@ type OperationConfig struct {
 }
 
 // An Operation makes requests to one object or directory, one at a time, for a program that has a flow of its own. Several
-// processes or machines can so send slices of one file into one session, and one of them finishes. Nothing of what an upload
-// does by itself is done then: what a lost answer left behind, and whether an unfinished upload is of this content, is for the program
+// processes or machines can so send slices of one file into one session, and one of them finishes. Nothing of what an upload does
+// by itself is done then: what a lost answer left behind, and whether an unfinished upload is of this content, is for the program
 // to find out.
 //
-// Each request returns when it is over, and occupies a thread of the system until then. The context ends it as that of an upload does; it may have
-// had its effect. A second request of the same Operation meanwhile is [ErrBusy].
+// Each request returns when it is over, and occupies a thread of the system until then. The context ends it as that of an upload
+// does; it may have had its effect. A second request of the same Operation meanwhile is [ErrBusy].
 type Operation struct {
 	client       *Client
 	bucket, path string
@@ -136,9 +138,9 @@ func (o *Operation) Init(ctx context.Context, session string) (*Answer, error) {
 	})
 }
 
-// Slice sends length bytes of the source from offset on as one slice of the session. An offset is a multiple of the slice size that
-// was answered, a length that size, or less for the last slice. The answer is [AnswerStored]; with files/v1 the slice that completes
-// the object answers [AnswerComplete].
+// Slice sends length bytes of the source from offset on as one slice of the session. An offset is a multiple of the slice size
+// that was answered, a length that size, or less for the last slice. The answer is [AnswerStored]; with files/v1 the slice that
+// completes the object answers [AnswerComplete].
 //
 // With files/v2 slices may go in any order and at once unless [Answer.Serial]; with files/v1 one after another.
 func (o *Operation) Slice(ctx context.Context, session string, offset, length int64) (*Answer, error) {
@@ -225,7 +227,7 @@ func (o *Operation) request(
 		return nil, errorOf(status, failure, current.causes(Status(status))...)
 	}
 	defer C.cos_slice_answer_free(answer)
-	return answerOf(answer), nil
+	return answerOf(answer), current.panicked()
 }
 
 // run makes the request on this thread, has the context cancel it, and tells whether that happened.
@@ -259,8 +261,9 @@ func (o *Operation) begin() error {
 		return ErrClosed
 	case o.busy:
 		return &Error{
-			Status:      ErrBusy,
-			Message:     "cos://" + o.bucket + "/" + strings.TrimPrefix(o.path, "/") + ": another request of this operation is under way; make another operation",
+			Status: ErrBusy,
+			Message: "cos://" + o.bucket + "/" + strings.TrimPrefix(o.path, "/") +
+				": another request of this operation is under way; make another operation",
 			SliceOffset: -1,
 		}
 	}

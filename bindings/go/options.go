@@ -9,8 +9,9 @@ import "time"
 type Option func(*upload)
 
 // OnProgress has a function told how far the upload is: at the beginning, at most ten times a second, and at the end, before the
-// upload returns. It is called on the one thread that the client has for this, so it should return soon: the progress and the end of
-// the client's other uploads wait. It must not upload anything itself. See [CheckProgress] for a function that may stop the upload.
+// upload returns. It is called on the one thread that the client has for this, so it should return soon: the progress and the end
+// of the client's other uploads wait. It must not upload anything itself. See [CheckProgress] for a function that may stop the
+// upload.
 func OnProgress(progress func(Progress)) Option {
 	return CheckProgress(func(p Progress) error {
 		progress(p)
@@ -87,9 +88,9 @@ func Range(offset, length int64) Option {
 	return func(u *upload) { C.cos_slice_upload_set_range(u.handle, C.int64_t(offset), C.int64_t(length)) }
 }
 
-// Spool has what an io.Reader gives written to a temporary file before it is sent, up to limit bytes, at most 68719476736. Then it may
-// be of unknown size, is hashed like a file, and any part can be sent once more. The file is made in the directory, or where the
-// system has temporary files if that is empty; it has no name there, so nothing is left of it.
+// Spool has what an io.Reader gives written to a temporary file before it is sent, up to limit bytes, at most 68719476736. Then it
+// may be of unknown size, is hashed like a file, and any part can be sent once more. The file is made in the directory, or where
+// the system has temporary files if that is empty; it has no name there, so nothing is left of it.
 func Spool(directory string, limit int64) Option {
 	return func(u *upload) { C.cos_slice_upload_set_spool(u.handle, u.optional(directory), C.int64_t(limit)) }
 }

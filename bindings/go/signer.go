@@ -156,10 +156,10 @@ const (
 	SignatureScopeUnbound SignatureScope = C.COS_SLICE_SIGNATURE_SCOPE_UNBOUND
 )
 
-// Sign makes the authorization string that a [SignerFunc] elsewhere asks for, by this machine's clock: what an application's server
-// does. The server decides first whether that client may have what the request asks for: whoever has the string can upload, and with
-// a one-time signature delete, what it is bound to, until it expires. The key's AppID may be empty where the request has it, and the
-// other way round.
+// Sign makes the authorization string that a [SignerFunc] elsewhere asks for, by this machine's clock: what an application's
+// server does. The server decides first whether that client may have what the request asks for: whoever has the string can upload,
+// and with a one-time signature delete, what it is bound to, until it expires. The key's AppID may be empty where the request has
+// it, and the other way round.
 func Sign(key SecretKey, scope SignatureScope, request SignRequest) (string, error) {
 	if wrongLibrary != nil {
 		return "", wrongLibrary

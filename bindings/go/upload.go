@@ -16,9 +16,10 @@ import (
 // the upload is over: a change is noticed and is [ErrSourceChanged].
 //
 // For this and all uploads: the call returns when the upload is over. Without an error the object is there, complete, and is the
-// source. Otherwise the error is an [*Error], or [ErrClosed]; to run the same upload again goes on with what the server has. When the context is done the
-// upload is cancelled, and the call returns soon after, once a read of the source or a function of the program that is under way has
-// returned; errors.Is then finds the context's error. An upload that is complete by then is no error.
+// source. Otherwise the error is an [*Error], or [ErrClosed]; to run the same upload again goes on with what the server has. When
+// the context is done the upload is cancelled, and the call returns soon after, once a read of the source or a function of the
+// program that is under way has returned; errors.Is then finds the context's error. An upload that is complete by then is no
+// error; where a function of the program panicked nonetheless, the object is returned together with the [*PanicError].
 //
 // While it waits an upload occupies a goroutine, not a thread of the system.
 func (c *Client) UploadFile(ctx context.Context, bucket, path, name string, options ...Option) (*Object, error) {
@@ -28,8 +29,9 @@ func (c *Client) UploadFile(ctx context.Context, bucket, path, name string, opti
 	})
 }
 
-// UploadOpenFile uploads what a regular file that is open for reading has, else as [Client.UploadFile]. Its position is neither used
-// nor moved; [Range] chooses a part. The library has a descriptor of its own, so closing the file does not disturb the upload.
+// UploadOpenFile uploads what a regular file that is open for reading has, else as [Client.UploadFile]. Its position is neither
+// used nor moved; [Range] chooses a part. The library has a descriptor of its own, so closing the file does not disturb the
+// upload.
 func (c *Client) UploadOpenFile(ctx context.Context, bucket, path string, file *os.File, options ...Option) (*Object, error) {
 	return c.upload(ctx, bucket, path, options, func(u *upload) error {
 		connection, err := file.SyscallConn()
@@ -56,9 +58,9 @@ func (c *Client) UploadBytes(ctx context.Context, bucket, path string, data []by
 	})
 }
 
-// Upload uploads size bytes that a reader gives at any offset and any number of times, else as [Client.UploadFile]. It must give the
-// same bytes for the same offset. ReadAt is called on several goroutines at once, and into memory of the library: it must not keep the
-// slice that it is given. Use [Client.UploadOpenFile] for an *os.File, which also notices that it is changed.
+// Upload uploads size bytes that a reader gives at any offset and any number of times, else as [Client.UploadFile]. It must give
+// the same bytes for the same offset. ReadAt is called on several goroutines at once, and into memory of the library: it must not
+// keep the slice that it is given. Use [Client.UploadOpenFile] for an *os.File, which also notices that it is changed.
 //
 // ReadAt may block, which holds up a cancel; close what it reads from to end it. What it returns as an error ends the upload with
 // [ErrFileRead], and errors.Is finds it there.
@@ -69,12 +71,12 @@ func (c *Client) Upload(ctx context.Context, bucket, path string, reader io.Read
 	})
 }
 
-// UploadReader uploads what a reader gives, once and in its order, else as [Client.UploadFile]: a pipe, a recording. The size is the
-// number of bytes, or -1 where it is not known; then [Spool] is needed.
+// UploadReader uploads what a reader gives, once and in its order, else as [Client.UploadFile]: a pipe, a recording. The size is
+// the number of bytes, or -1 where it is not known; then [Spool] is needed.
 //
 // Of known size, and without [Spool], it is sent while it is read, each slice held in memory until the server has it. There is no
-// SHA-1 before it is sent, and a part that the server lost after it was let go ends the upload with [ErrNotRestartable]. A reader with fewer bytes
-// than size ends it with [ErrSourceChanged], one with more with [ErrTooLarge].
+// SHA-1 before it is sent, and a part that the server lost after it was let go ends the upload with [ErrNotRestartable]. A reader
+// with fewer bytes than size ends it with [ErrSourceChanged], one with more with [ErrTooLarge].
 //
 // Read is called by one goroutine at a time, and into memory of the library: it must not keep the slice that it is given. It may
 // block, which holds up a cancel; close what it reads from to end it.
@@ -140,7 +142,7 @@ func (u *upload) run(starts chan struct{}) (*Object, error) {
 		err.Warning = C.GoString(C.cos_slice_upload_warning(u.handle))
 		return nil, err
 	}
-	return objectOf(u.handle), nil
+	return objectOf(u.handle), u.panicked()
 }
 
 // start begins to run the upload, which may open files, among few others that do. A context that is done already has C say so.

@@ -1,6 +1,7 @@
 //! What `--verbose` shows, line by line.
 
 use std::fs::File;
+use std::io::Write;
 use std::process::Stdio;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -104,7 +105,7 @@ fn a_failure_and_a_warning_are_told_once() {
 #[test]
 fn on_a_terminal_each_entry_has_a_line_of_its_own_above_the_bar() {
     let service = Service::new();
-    let file = service.file("big.mp4", &content(20 * MIB, 2));
+    let bytes = content(20 * MIB, 2);
     let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&controller).unwrap();
     unlockpt(&controller).unwrap();
@@ -117,18 +118,24 @@ fn on_a_terminal_each_entry_has_a_line_of_its_own_above_the_bar() {
         ws_ypixel: 0,
     };
     tcsetwinsize(&terminal, size).unwrap();
-    let mut command = service.upload(&file, &["-vv"]);
-    let child = command
+    let mut command = service.upload("-".as_ref(), &["-vv", "--size", "20M"]);
+    let mut child = command
         .env("TERM", "xterm")
+        .stdin(Stdio::piped())
         .stderr(Stdio::from(terminal))
         .spawn()
         .unwrap();
     // It holds a descriptor of the terminal, which would keep the watcher waiting for more.
     drop(command);
-    let screen = Watcher::new(File::from(controller));
+    let mut screen = Watcher::new(File::from(controller));
+    // It can't end before the bar is there.
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(&bytes[..19 * MIB]).unwrap();
+    screen.wait_for("sending [");
+    input.write_all(&bytes[19 * MIB..]).unwrap();
+    drop(input);
     finish(child).success();
     let seen = screen.all();
-    assert!(seen.contains("sending ["), "{seen:?}");
     let lines: Vec<_> = seen
         .split("\r\n")
         .filter(|line| line.contains(": debug: "))

@@ -101,6 +101,12 @@ void of_a_signer_and_to_the_upload_that_asked()
     CHECK_ENDED_WITH(first.run(std::nothrow).error(), cos_slice::status::signer, "no right to first");
     CHECK(said_by<mishap>(first.thrown()) == "no right to first");
 
+    /* Whoever goes by completion functions alone, and never waits, finds it too. */
+    std::promise<std::string> told;
+    first.on_completion([&](const cos_slice::result<cos_slice::object> &) { told.set_value(said_by<mishap>(first.thrown())); });
+    first.start();
+    CHECK(told.get_future().get() == "no right to first");
+
     auto operation = client.operation("exceptions", "/directory");
     CHECK(has(thrown_by<mishap>([&] { operation.create_directory(); }).what(), "no right to directory"));
     CHECK_ENDED_WITH(operation.create_directory(std::nothrow).error(), cos_slice::status::signer, "no right to directory");

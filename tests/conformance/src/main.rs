@@ -51,7 +51,7 @@ struct Arguments {
     /// Only scenarios whose name has this.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Where files are made; emptied before [default: build/conformance/work in the project].
+    /// Where the folder work is made, emptied before [default: build/conformance in the project].
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
 }
@@ -93,28 +93,13 @@ fn main() -> ExitCode {
 /// Whether everything is as it must be.
 fn conform(arguments: &Arguments) -> Result<bool, Failure> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = here
-        .join("../..")
-        .canonicalize()
-        .map_err(|error| error.to_string())?;
+    let root = here.join("../..");
+    let root = root.canonicalize().map_err(|error| error.to_string())?;
     let vocabulary = Vocabulary::read(&root.join("abi"))?;
     let all = scenario::read_all(&here.join("scenarios"))?;
-    let folder = arguments
-        .folder
-        .clone()
-        .unwrap_or_else(|| root.join("build/conformance/work"));
-    let folder = emptied(&folder)?;
-    let mut runners: Vec<Runner> = arguments
-        .runner
-        .iter()
-        .map(|named| Runner::Program(Box::new(Program::new(&named.name, &named.program, &folder))))
-        .collect();
-    runners.extend(
-        arguments
-            .command
-            .iter()
-            .map(|path| Runner::Command(CommandRunner::new(path.clone()))),
-    );
+    let folder = arguments.folder.clone();
+    let folder = emptied(&folder.unwrap_or_else(|| root.join("build/conformance")))?;
+    let mut runners = runners(arguments, &folder);
 
     let mut faults = vocabulary.faults_of_all(&all);
     faults.extend(runners.iter_mut().flat_map(|runner| runner.faults(&vocabulary)));
@@ -162,13 +147,22 @@ fn conform(arguments: &Arguments) -> Result<bool, Failure> {
     Ok(failed + faults.len() == 0)
 }
 
-/// An empty folder; what is in it is this program's, from an earlier run.
+fn runners(arguments: &Arguments, folder: &Path) -> Vec<Runner> {
+    let program =
+        |named: &Named| Runner::Program(Box::new(Program::new(&named.name, &named.program, folder)));
+    let command = |path: &PathBuf| Runner::Command(CommandRunner::new(path.clone()));
+    let programs = arguments.runner.iter().map(program);
+    programs.chain(arguments.command.iter().map(command)).collect()
+}
+
+/// An empty folder in this one; what is in it is this program's, from an earlier run.
 fn emptied(folder: &Path) -> Result<PathBuf, Failure> {
+    let folder = folder.join("work");
     let said = |error: std::io::Error| format!("{}: {error}", folder.display());
     if folder.exists() {
-        std::fs::remove_dir_all(folder).map_err(said)?;
+        std::fs::remove_dir_all(&folder).map_err(said)?;
     }
-    std::fs::create_dir_all(folder).map_err(said)?;
+    std::fs::create_dir_all(&folder).map_err(said)?;
     folder.canonicalize().map_err(said)
 }
 
@@ -238,6 +232,10 @@ fn do_one(runner: &mut Runner, scenario: &Scenario, contents: &Contents, folder:
 
 /// Prints a line for each scenario, and what is wrong; gives how many failed.
 fn report(scenarios: &[&Scenario], names: &[String], by_runner: &[Vec<Option<Done>>]) -> usize {
+    println!(
+        "{}",
+        names.iter().map(|name| format!("{name:8}")).collect::<String>()
+    );
     let mut failed = 0;
     for (number, scenario) in scenarios.iter().enumerate() {
         let mut words = Vec::new();
@@ -273,9 +271,5 @@ fn report(scenarios: &[&Scenario], names: &[String], by_runner: &[Vec<Option<Don
         }
         failed += usize::from(!faults.is_empty());
     }
-    println!(
-        "{}",
-        names.iter().map(|name| format!("{name:8}")).collect::<String>()
-    );
     failed
 }

@@ -20,13 +20,16 @@ use crate::{Failure, HANG_GUARD};
 
 /// Options that a binding does not have, and why that is right: `(runner, option, reason)`. Scenarios that use one of them
 /// say that they are not for that runner.
-const EXCUSED: [(&str, &str, &str); 2] = [
+const EXCUSED: [(&str, &str, &str); 3] = [
     ("go", NO_SOURCE, "each of its functions that uploads takes one"),
     ("swift", NO_SOURCE, "each of its functions that uploads takes one"),
+    ("swift", NO_SIGNER, "each of its clients is made with one"),
 ];
 
 /// In the place of an option: an upload of nothing.
 const NO_SOURCE: &str = "no source";
+/// In the place of an option: a client without anybody who signs.
+const NO_SIGNER: &str = "no signer";
 
 /// Environment variables of a process.
 pub type Environment = BTreeMap<String, String>;
@@ -74,17 +77,8 @@ impl Runner {
     pub fn cannot(&self, scenario: &Scenario) -> Option<String> {
         match self {
             Self::Program(program) => {
-                let uses = |option: &str| {
-                    scenario.steps.iter().any(|step| {
-                        step.client.contains_key(option)
-                            || step.uploads.iter().any(|upload| {
-                                upload.contains_key(option)
-                                    || (option == NO_SOURCE && !upload.contains_key("source"))
-                            })
-                    })
-                };
                 let mut lacks = EXCUSED.iter().filter(|(runner, ..)| *runner == program.name);
-                let lacks = lacks.find(|(_, option, _)| uses(option));
+                let lacks = lacks.find(|(_, option, _)| uses(scenario, option));
                 lacks.map(|(_, option, why)| format!("{option}: {why}"))
             }
             Self::Command(_) => crate::command::cannot(scenario),
@@ -136,6 +130,22 @@ impl Runner {
             Self::Program(program) => program.end(),
             Self::Command(_) => Ok(()),
         }
+    }
+}
+
+fn uses(scenario: &Scenario, option: &str) -> bool {
+    let uploads = || scenario.steps.iter().flat_map(|step| &step.uploads);
+    match option {
+        NO_SOURCE => uploads().any(|upload| !upload.contains_key("source")),
+        NO_SIGNER => scenario.steps.iter().any(|step| {
+            // The key that goes without saying is left out, and nothing is in its place.
+            let others = ["authorization", "signer"];
+            step.client.get("secret_key") == Some(&Value::Null)
+                && !others.iter().any(|signer| step.client.contains_key(*signer))
+        }),
+        _ => uploads()
+            .chain(scenario.steps.iter().map(|step| &step.client))
+            .any(|options| options.contains_key(option)),
     }
 }
 

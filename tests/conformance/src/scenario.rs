@@ -238,3 +238,17 @@ pub fn read_all(folder: &Path) -> Result<Vec<Scenario>, Failure> {
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vocabulary::Vocabulary;
+
+    #[test]
+    fn every_scenario_can_be_read_and_together_they_have_every_option_and_status() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let scenarios = read_all(&here.join("scenarios")).unwrap();
+        let vocabulary = Vocabulary::read(&here.join("../../abi")).unwrap();
+        assert_eq!(vocabulary.faults_of_all(&scenarios), [""; 0]);
+    }
+}

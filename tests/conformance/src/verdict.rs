@@ -1,6 +1,6 @@
 //! Whether what came of a step is what had to, and whether it came to the same with every runner.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cos_emulator::RequestRecord;
 use serde_json::Value;
@@ -275,7 +275,8 @@ pub fn normalised(answer: Answer, ground: &Ground) -> Told {
     }
     let mut log = answer.log;
     if let Some(log) = &mut log {
-        log.sort_by_key(|entry| Value::Object(entry.clone()).to_string());
+        // By the members in one order, which they need not have been told in.
+        log.sort_by_key(|entry| format!("{:?}", entry.iter().collect::<BTreeMap<_, _>>()));
     }
     Told { outcomes, log }
 }

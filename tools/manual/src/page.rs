@@ -1,6 +1,7 @@
 //! One man page: what a table of options says, and sections after it.
 
 use std::error::Error;
+use std::io::Write as _;
 
 use clap::Command;
 use clap_mangen::Man;
@@ -51,16 +52,18 @@ impl Page<'_> {
     /// # Errors
     /// An example is not what the program takes.
     pub fn render(&self) -> Result<Vec<u8>, Box<dyn Error>> {
-        let source = format!("cos-slice {}", env!("CARGO_PKG_VERSION"));
         // The line that --help shows; one with every option in it would be long.
         let usage = self.command.clone().render_usage().to_string();
         let usage = usage.trim_start_matches("Usage:").trim().to_owned();
-        let man = Man::new(self.command.clone().override_usage(usage))
-            .title(self.name().to_uppercase())
-            .source(source)
-            .manual("User Commands");
+        let man = Man::new(self.command.clone().override_usage(usage));
+        // Written here because the date, which would differ from build to build, is to be empty and not left out.
+        let title = self.name().to_uppercase();
         let mut text = Vec::new();
-        man.render_title(&mut text)?;
+        writeln!(
+            text,
+            ".TH {title} 1 \"\" \"cos-slice {}\" \"User Commands\"",
+            env!("CARGO_PKG_VERSION")
+        )?;
         man.render_name_section(&mut text)?;
         man.render_synopsis_section(&mut text)?;
         man.render_description_section(&mut text)?;
@@ -89,9 +92,12 @@ impl Page<'_> {
             }
             Section::Examples(examples) => {
                 roff.control("SH", ["EXAMPLES"]);
-                for example in *examples {
+                for (index, example) in examples.iter().enumerate() {
                     self.check(example.line)?;
-                    roff.control("PP", []).text([roman(example.does)]);
+                    if index > 0 {
+                        roff.control("PP", []);
+                    }
+                    roff.text([roman(example.does)]);
                     // As it is, without filling and hyphenation.
                     roff.control("PP", []).control("RS", ["4"]).control("EX", []);
                     roff.text([roman(example.line)]);

@@ -1,5 +1,5 @@
-// Command conformance does jobs with the package, for the comparison with the other languages: it reads a JSON object per line, does the
-// uploads that it tells, and answers with how they ended. tests/conformance has the jobs.
+// Command conformance does jobs with the package, for the comparison with the other languages: it reads a JSON object per line,
+// does the uploads that it tells, and answers with how they ended. tests/conformance has the jobs.
 package main
 
 import (

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# swift.sh: the Swift package: its style, its tests against the emulator, the same under AddressSanitizer, that nothing of C is in its
+# interface, and its README to the letter.
+#
+# STAGE is where everything was installed; unless set, it is installed in build/stage. Which Swift: see swift-env.sh.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+root=$PWD
+[ -n "${STAGE:-}" ] || make --no-print-directory install PREFIX="$root/build/stage" >/dev/null
+stage=$(realpath "${STAGE:-build/stage}")
+package=bindings/swift
+runner=tests/conformance/runners/swift
+work=$root/build/swift
+mkdir -p "$work"
+emulator_pid=
+finish() {
+    if [ -n "$emulator_pid" ]; then
+        kill "$emulator_pid" 2>/dev/null || true
+        wait "$emulator_pid" 2>/dev/null || true
+    fi
+    rm -rf "$work/store" "$work/says" "$work/quickstart/hello/Sources" "$work/interface"
+}
+trap finish EXIT
+
+# COS_SLICE_SWIFT_BIND lets the command see the stage where it is not below the repository.
+export PKG_CONFIG_PATH=$stage/lib/pkgconfig LD_LIBRARY_PATH=$stage/lib COS_SLICE_EMULATOR=$stage/bin/cos-emulator
+export COS_SLICE_SWIFT_BIND=$stage
+with_swift() { scripts/swift-env.sh run "$@"; }
+die() { echo "swift.sh: $*" >&2; exit 1; }
+
+cmp -s include/cos_slice.h "$stage/include/cos_slice.h" || die "$stage has not the cos_slice.h of this tree"
+scripts/swift-env.sh setup
+
+# SwiftPM does not look at headers outside the package, so what was built with another one is made anew.
+built_with=$work/built-with
+if ! cmp -s "$stage/include/cos_slice.h" "$built_with"; then
+    rm -rf "$work"/{plain,address,quickstart}
+    cp "$stage/include/cos_slice.h" "$built_with"
+fi
+
+echo 'swift.sh: style'
+with_swift swift format lint --strict --recursive --configuration $package/.swift-format \
+    $package/Package.swift $package/Sources $package/Tests $runner/Package.swift $runner/Sources
+
+tests() { # tests NAME OPTION…: built in a folder of that name
+    local folder=$work/$1
+    shift
+    echo "swift.sh: tests $*"
+    with_swift swift build --build-tests --package-path $package --scratch-path "$folder" "$@" >"$folder.build.log" 2>&1 ||
+        { grep -E 'error|warning' "$folder.build.log" >&2; die "it was not built; all that was said is in $folder.build.log"; }
+    # What hangs is to fail, and to say which test it was.
+    with_swift timeout --kill-after=10 300 \
+        "$folder/debug/COSSlicePackageTests.xctest" --testing-library swift-testing >"$folder.log" 2>&1 ||
+        { grep -vE 'passed|started' "$folder.log" | tail -n 100 >&2; die "tests failed; all they said is in $folder.log"; }
+    tail -n 1 "$folder.log"
+}
+tests plain
+# A leak has its own tests; what the runtime of Swift keeps to its end is none.
+ASAN_OPTIONS=detect_leaks=0 tests address --sanitize address
+
+echo 'swift.sh: interface'
+mkdir -p "$work/interface"
+mapfile -t sources < <(find $package/Sources/COSSlice -name '*.swift')
+with_swift swiftc -emit-module -emit-module-path "$work/interface/COSSlice.swiftmodule" -module-name COSSlice \
+    -emit-module-interface-path "$work/interface/COSSlice.swiftinterface" -swift-version 6 \
+    -I $package/Sources/COSSliceFFI -Xcc "-I$stage/include" "${sources[@]}" 2>"$work/interface.log" ||
+    { cat "$work/interface.log" >&2; die 'it can not be told what the public interface is'; }
+grep -q 'final public class Client' "$work/interface/COSSlice.swiftinterface" || die "there is no interface"
+if grep -nE 'cos_slice|COSSliceFFI|OpaquePointer|UnsafePointer' "$work/interface/COSSlice.swiftinterface"; then
+    die 'something of C is in the public interface, see above'
+fi
+
+echo 'swift.sh: README'
+# block FILE: the code block of the README that is that file
+block() {
+    awk -v "mark=<!-- $1 -->" '$0 == mark { wanted = 1; next } wanted && /^```/ { if (inside) exit; inside = 1; next } inside' \
+        $package/README.md
+}
+hello=$work/quickstart/hello
+mkdir -p "$hello/Sources"
+ln -sfn "$root" "$work/quickstart/cos-slice"
+for file in Package.swift Sources/main.swift; do
+    block "hello/$file" >"$hello/$file"
+    [ -s "$hello/$file" ] || die "the README has no $file"
+done
+head -c 3000000 /dev/urandom >"$hello/big.mp4"
+rm -rf "$work/store" "$work/says"
+mkfifo "$work/says"
+"$stage/bin/cos-emulator" --dir "$work/store" --listen 127.0.0.1:0 --app-id 1251668577 --secret-id AKIDtest --secret-key secret \
+    >"$work/says" &
+emulator_pid=$!
+# Its only line; the end of the file, and so an error, if it could not start.
+read -r _ _ _ endpoint <"$work/says"
+command=$(block 'hello: run')
+[[ $command = *http://127.0.0.1:9000* ]] || die 'the README does not say how to run it'
+(cd "$hello" && "$root/scripts/swift-env.sh" run bash -c "${command/http:\/\/127.0.0.1:9000/$endpoint}") >"$work/quickstart.log" 2>&1 ||
+    { tail -n 50 "$work/quickstart.log" >&2; die 'the program of the README failed'; }
+grep -q "^$endpoint/cdn/" "$work/quickstart.log" || die "the program of the README said: $(tail -n 5 "$work/quickstart.log")"
+cmp "$hello/big.mp4" "$work/store/objects/videos/2026/big.mp4"
