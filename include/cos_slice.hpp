@@ -29,9 +29,9 @@
  * THREADS. Const functions may be called by several threads at once on the same object, so upload::cancel and upload::progress by any
  * thread at any time; others may not. Moving, assigning and destroying are not const.
  *
- * ALLOCATION. A setter allocates where it takes a closure (one block, and what std::function takes) or a path. A call to a progress,
- * read_at, stream or log function allocates nothing. A run that succeeds allocates the texts of its object, one that fails its
- * error, once: copies of an error share it. A signer gets and gives std::string.
+ * ALLOCATION. Making a handle allocates. A setter does where it takes a closure (one block, and what std::function takes) or a path.
+ * A call to a progress, read_at, stream or log function allocates nothing. A run that succeeds allocates the texts of its object, one
+ * that fails its error, once: copies of an error share it. A signer gets and gives std::string.
  *
  * WITHOUT EXCEPTIONS (-fno-exceptions) the forms with std::nothrow are all there is; client::usable replaces what the constructor of
  * client throws; callbacks must not throw. RTTI is not needed. Object files built with and without may be linked into one program.
@@ -848,12 +848,13 @@ template <class T>
     return status != status::busy && status != status::still_running && status != status::not_started;
 }
 
-/// Whether it is a container of bytes, other than a text: std::vector<unsigned char>, std::array<std::byte, n>, std::span<const char> …
+/// Whether it is a container of bytes: std::vector<unsigned char>, std::array<std::byte, n>, std::span<const char> … Texts are not, and
+/// C arrays are not either, of which a literal has a NUL more than is meant.
 template <class Bytes, class = void>
 struct is_bytes : std::false_type {};
 template <class Bytes>
 struct is_bytes<Bytes, std::void_t<decltype(std::data(std::declval<const Bytes &>()), std::size(std::declval<const Bytes &>()))>>
-    : std::bool_constant<sizeof(*std::data(std::declval<const Bytes &>())) == 1 &&
+    : std::bool_constant<sizeof(*std::data(std::declval<const Bytes &>())) == 1 && !std::is_array_v<Bytes> &&
                          !std::is_convertible_v<const Bytes &, std::string_view>> {};
 
 /// Why the library that is running can't be used with this header; nothing where it can.
@@ -1611,7 +1612,8 @@ inline error::error(cos_slice::status status, std::string message) noexcept
 }
 
 inline error::error(cos_slice::status status, const cos_slice_error *from) noexcept
-    : status_(status), details_(from == nullptr ? nullptr : detail::contained([&] { return copied(from); }, std::shared_ptr<const fields>()))
+    : status_(status), details_(detail::contained([&] { return from != nullptr ? copied(from) : nullptr; },
+                                                  std::shared_ptr<const fields>()))
 {
 }
 

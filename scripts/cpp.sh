@@ -29,7 +29,7 @@ cmp -s include/cos_slice.hpp "$stage/include/cos_slice.hpp" || die "$stage has n
 
 warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wnon-virtual-dtor
     -Woverloaded-virtual -Werror)
-includes=(-isystem "$root/tests/capi" -I "$stage/include" -I "$cpp/tests")
+includes=(-I "$stage/include")
 sanitize=(-g -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 link=(-L "$stage/lib" -lcos_slice -pthread)
 
@@ -86,8 +86,8 @@ compile g++ -std=c++17 "${warnings[@]}" "${includes[@]}" -c "$cpp/tests/mixed.cp
 compile g++ -std=c++17 "${warnings[@]}" "${includes[@]}" -fno-exceptions -fno-rtti -c "$cpp/tests/no_exceptions.cpp" \
     -o "$work/no_exceptions.o"
 for example in "$cpp"/examples/*.cpp; do
-    read -ra flags < <(pkg-config --cflags --libs cos_slice)
-    compile g++ -std=c++17 "${warnings[@]}" "${sanitize[@]}" "$example" "${flags[@]}" -o "$work/example_$(basename "$example" .cpp)"
+    compile g++ -std=c++17 "${warnings[@]}" "${sanitize[@]}" "${includes[@]}" "$example" "${link[@]}" \
+        -o "$work/example_$(basename "$example" .cpp)"
 done
 compile_all
 g++ "$work/no_exceptions.o" "$work/mixed.o" "$work/check.o" "${link[@]}" -o "$work/no_exceptions"

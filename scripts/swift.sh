@@ -47,7 +47,8 @@ tests() { # tests NAME OPTION…: built in a folder of that name
     local folder=$work/$1
     shift
     echo "swift.sh: tests $*"
-    with_swift swift build --quiet --build-tests --package-path $package --scratch-path "$folder" "$@"
+    with_swift swift build --build-tests --package-path $package --scratch-path "$folder" "$@" >"$folder.build.log" 2>&1 ||
+        { grep -E 'error|warning' "$folder.build.log" >&2; die "it was not built; all that was said is in $folder.build.log"; }
     # What hangs is to fail, and to say which test it was.
     with_swift timeout --kill-after=10 300 \
         "$folder/debug/COSSlicePackageTests.xctest" --testing-library swift-testing >"$folder.log" 2>&1 ||

@@ -45,7 +45,8 @@
  * for callbacks where cos_slice_upload_start is used with one. They block all signals. They end with the client and the
  * last of its uploads; a name lookup that the system will not let go may last longer, and holds nothing of the client.
  * A signer (cos_slice_client_set_signer) is called on them, on half of them at once at most.
- * Nothing is ever written to standard output or standard error, and no signal handler is installed.
+ * Nothing is ever written to standard output or standard error, and no signal handler is installed. What a client does is told to
+ * cos_slice_client_set_log, if a program wants to know.
  *
  * MEMORY. A client takes at most 6 MiB + connections x 320 KiB, the library's own code included, so 8.5 MiB with
  * the default. Add 24 bytes for each slice of the uploads under way, as much again while a checkpoint is read or written,
@@ -252,6 +253,16 @@
 /* To hash: the SHA-1 of the source. */
 #define COS_SLICE_ANSWER_HASHED 9
 
+/* How important an entry of the log is: cos_slice_client_set_log. More may come. */
+/* An upload failed, or a request by itself. */
+#define COS_SLICE_LOG_ERROR 1
+/* Something went wrong and was not the end: requests that are repeated, checkpoints that can't be kept. */
+#define COS_SLICE_LOG_WARNING 2
+/* An upload's beginning, what it found, and its end. */
+#define COS_SLICE_LOG_INFO 3
+/* Each request. */
+#define COS_SLICE_LOG_DEBUG 4
+
 /* Where the token that authorizes a request goes: cos_slice_client_set_token_place. */
 /* The value of the Authorization header. */
 #define COS_SLICE_TOKEN_HEADER 0
@@ -321,6 +332,72 @@ typedef struct cos_slice_signature cos_slice_signature;
 typedef struct cos_slice_upload cos_slice_upload;
 
 /**
+ * One entry of a client's log. Texts are UTF-8 without control characters, and valid until the callback returns. None of them has
+ * a secret, a signature, a session, or what a form field or a header of the store holds. Later versions may add fields at
+ * the end, never change those that are there.
+ */
+typedef struct {
+    /**
+     * The size of this structure in bytes, as far as it is filled in.
+     */
+    uint32_t struct_size;
+    /**
+     * How important it is: COS_SLICE_LOG_*, not above the level that was set.
+     */
+    int32_t level;
+    /**
+     * What happened, in one line that stands alone. Its words may change with each version. Never NULL.
+     */
+    const char *message;
+    /**
+     * The bucket that it is about. Each text from here on is NULL where there is none.
+     */
+    const char *COS_SLICE_NULLABLE bucket;
+    /**
+     * The path within the bucket, without a leading slash.
+     */
+    const char *COS_SLICE_NULLABLE path;
+    /**
+     * The request's operation, as the service's documentation calls it, such as "upload_slice_data".
+     */
+    const char *COS_SLICE_NULLABLE operation;
+    /**
+     * The offset in bytes of the slice that the request sends; -1 where it is not about a slice.
+     */
+    int64_t offset;
+    /**
+     * Which attempt at the request it was, from 1; 0 where it is not about a request.
+     */
+    uint32_t attempt;
+    /**
+     * The HTTP status of the answer; 0 where there was none.
+     */
+    int32_t http_status;
+    /**
+     * The service's code of the failure, such as -97; 0 where it gave none.
+     */
+    int64_t server_code;
+    /**
+     * The service's identifier of the request.
+     */
+    const char *COS_SLICE_NULLABLE request_id;
+} cos_slice_log_entry;
+
+/**
+ * Takes an entry, which is valid until it returns. It is called on threads of the library and on those that run an upload, make
+ * a request or wait, on several of them at once, and what it does holds up the uploads. Inside, cancel and getters may be called; a
+ * free is carried out when it has returned; run, start and wait of any upload, and requests of any operation, answer
+ * COS_SLICE_ERR_BUSY. It must return, and must not throw.
+ */
+typedef void (*cos_slice_log_fn)(const cos_slice_log_entry *entry,
+                                 void *COS_SLICE_NULLABLE user_data);
+
+/**
+ * Releases the user_data of a callback. It must not throw.
+ */
+typedef void (*cos_slice_drop_fn)(void *COS_SLICE_NULLABLE user_data);
+
+/**
  * What a signature is asked for. Later versions may add fields at the end, never change those that are there. A signer gets it
  * filled in, with texts that are valid until it returns; for cos_slice_sign the caller fills it in.
  */
@@ -369,11 +446,6 @@ typedef struct {
 typedef int32_t (*cos_slice_sign_fn)(const cos_slice_sign_request *request,
                                      cos_slice_signature *signature,
                                      void *COS_SLICE_NULLABLE user_data);
-
-/**
- * Releases the user_data of a callback. It must not throw.
- */
-typedef void (*cos_slice_drop_fn)(void *COS_SLICE_NULLABLE user_data);
 
 /**
  * How far an upload is. All counts are of the object's bytes, not of what HTTP adds. Later versions may add fields at the
@@ -611,6 +683,24 @@ int32_t cos_slice_client_set_checkpoint_dir(cos_slice_client *COS_SLICE_NULLABLE
                                             const char *path);
 
 /**
+ * Has a callback told what the client does while it does it: entries of this level, COS_SLICE_LOG_*, and of the more important
+ * ones. There is no log unless this is called; NULL for log turns it off again, and without one nothing is put into words.
+ *
+ * Of an upload no entry comes after its run, or the wait that told its end, has returned; of a request by itself none after it has
+ * returned. Entries of one upload that are made by different threads may come in another order than what they tell of.
+ *
+ * user_data is passed through. drop, which may be NULL, is called exactly once with it: when another log is set, when the
+ * client and the last of its uploads have ended, or at once where this call fails or log is NULL; on any thread, after the last
+ * call of log.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_log(cos_slice_client *COS_SLICE_NULLABLE client,
+                                 int32_t level,
+                                 cos_slice_log_fn COS_SLICE_NULLABLE log,
+                                 void *COS_SLICE_NULLABLE user_data,
+                                 cos_slice_drop_fn COS_SLICE_NULLABLE drop);
+
+/**
  * Trusts the certificates of a PEM file in place of the system's; the path is UTF-8. The file is read at once, so it may be
  * removed afterwards; whether its certificates are sound shows when the first upload is run. This and
  * cos_slice_client_set_ca_pem are one setting; the last call counts.
@@ -640,7 +730,10 @@ int32_t cos_slice_client_set_proxy(cos_slice_client *COS_SLICE_NULLABLE client,
 
 /**
  * Whether a proxy is taken from the environment: anything but 0 is on. Off, as without this call, the environment is not looked
- * at. It is read when the first upload is run.
+ * at. It is read when the first upload is run. As curl does it, to an https endpoint https_proxy or HTTPS_PROXY counts, to an http
+ * one http_proxy in lower case, where there is none all_proxy or ALL_PROXY, and none for the hosts, domains (example.com), addresses and
+ * networks (10.0.0.0/8) in no_proxy or NO_PROXY, or * for all, which commas separate. What is wrong with one is
+ * COS_SLICE_ERR_INVALID_ARGUMENT, and names the variable.
  */
 COS_SLICE_API
 int32_t cos_slice_client_set_use_env_proxy(cos_slice_client *COS_SLICE_NULLABLE client,

@@ -2,6 +2,7 @@ package cosslice
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -39,6 +40,17 @@ func (c *call) causes(status Status) []error {
 		if c.cause != nil {
 			return []error{c.cause}
 		}
+	}
+	return nil
+}
+
+// panicked is the panic of a function that came too late to end the call.
+func (c *call) panicked() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var panicked *PanicError
+	if errors.As(c.cause, &panicked) {
+		return panicked
 	}
 	return nil
 }

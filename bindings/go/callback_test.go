@@ -71,6 +71,19 @@ func TestAPanicInAClosureIsAnErrorAndTheClientGoesOn(t *testing.T) {
 	}
 }
 
+func TestAPanicThatComesTooLateToStopAnUploadIsReturnedWithItsObject(t *testing.T) {
+	client := newClient(t, startEmulator(t).config())
+	object, err := client.UploadBytes(guarded(t), "videos", "/late", []byte("abc"), cosslice.OnProgress(func(p cosslice.Progress) {
+		if p.Phase == cosslice.Done {
+			panic(errEnough)
+		}
+	}))
+	var panicked *cosslice.PanicError
+	if object == nil || object.Size != 3 || !errors.As(err, &panicked) || panicked.Value != errEnough {
+		t.Error(object, err)
+	}
+}
+
 func TestASignersErrorIsFoundInTheUploads(t *testing.T) {
 	config := startEmulator(t).config()
 	config.Signer = cosslice.SignerFunc(appID, func(context.Context, cosslice.SignRequest) (string, error) {

@@ -47,7 +47,7 @@ See [Option] for what else an upload can be told.
 
 # Errors
 
-All errors of uploads are an [*Error], or [ErrClosed]:
+All errors of uploads are an [*Error], or [ErrClosed]; or, where the object is complete nonetheless, a [*PanicError]:
 
 	var e *cosslice.Error
 	switch {

@@ -225,7 +225,7 @@ func (o *Operation) request(
 		return nil, errorOf(status, failure, current.causes(Status(status))...)
 	}
 	defer C.cos_slice_answer_free(answer)
-	return answerOf(answer), nil
+	return answerOf(answer), current.panicked()
 }
 
 // run makes the request on this thread, has the context cancel it, and tells whether that happened.

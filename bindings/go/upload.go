@@ -18,7 +18,8 @@ import (
 // For this and all uploads: the call returns when the upload is over. Without an error the object is there, complete, and is the
 // source. Otherwise the error is an [*Error], or [ErrClosed]; to run the same upload again goes on with what the server has. When the context is done the
 // upload is cancelled, and the call returns soon after, once a read of the source or a function of the program that is under way has
-// returned; errors.Is then finds the context's error. An upload that is complete by then is no error.
+// returned; errors.Is then finds the context's error. An upload that is complete by then is no error; where a function of the program panicked
+// nonetheless, the object is returned together with the [*PanicError].
 //
 // While it waits an upload occupies a goroutine, not a thread of the system.
 func (c *Client) UploadFile(ctx context.Context, bucket, path, name string, options ...Option) (*Object, error) {
@@ -140,7 +141,7 @@ func (u *upload) run(starts chan struct{}) (*Object, error) {
 		err.Warning = C.GoString(C.cos_slice_upload_warning(u.handle))
 		return nil, err
 	}
-	return objectOf(u.handle), nil
+	return objectOf(u.handle), u.panicked()
 }
 
 // start begins to run the upload, which may open files, among few others that do. A context that is done already has C say so.

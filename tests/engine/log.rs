@@ -126,7 +126,15 @@ fn assert_begins(said: &str, beginning: &str) {
 fn at_the_finest_level_each_request_is_told_between_the_beginning_and_the_end() {
     let stage = Stage::new();
     let log = Recorder::new();
-    let upload = stage.upload(&client(&stage, Level::Debug, &log), &stage.file(3 * MIB + 5, 1));
+    let mut config = stage.config();
+    let level = Level::Debug;
+    config.log = Some(Logger {
+        level,
+        log: log.clone(),
+    });
+    // So that all goes over one connection.
+    config.connections = 1;
+    let upload = stage.upload(&Client::new(config).unwrap(), &stage.file(3 * MIB + 5, 1));
     upload.run(None).unwrap();
     let all = log.lock().clone();
     assert_begins(&log.said(Level::Info)[0], "begins: 3145733 bytes");

@@ -7,8 +7,8 @@ import Foundation
 
 /// The upload of one file that goes on where it was, however often the app is suspended meanwhile.
 ///
-/// Suspending cancels the upload, and resuming uploads the same file to the same place again: the service knows which slices
-/// it has, and the client's checkpoint spares the second look at the file.
+/// Suspending cancels the upload, and resuming uploads the same file to the same place again: the service knows which
+/// slices it has, and the client's checkpoint spares the second look at the file.
 @MainActor
 final class SuspendableUpload {
     private let client: Client
@@ -65,7 +65,8 @@ final class SuspendableUpload {
     #if canImport(UIKit)
         private var backgroundTask = UIBackgroundTaskIdentifier.invalid
 
-        /// As ``run(onProgress:)``, suspended when the app's time in the background is over, and resumed when the app is back.
+        /// As ``run(onProgress:)``, suspended when the app's time in the background is over, and resumed when the app
+        /// is back.
         func runWithApp(onProgress: (Upload.Progress) -> Void = { _ in }) async throws -> Object {
             let center = NotificationCenter.default
             // UIKit posts both on the main thread.

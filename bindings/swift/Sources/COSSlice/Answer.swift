@@ -43,22 +43,24 @@ extension Client.Operation {
 
         /// What it is an answer to, and which.
         public let kind: Kind
-        /// The session to send slices with, of `session` and `unfinished`; the newest counts. An opaque text that any process
-        /// and machine may use.
+        /// The session to send slices with, of `session` and `unfinished`; the newest counts. An opaque text that any
+        /// process and machine may use.
         public let session: String?
-        /// The length in bytes of every slice but the last one, of `session` and `unfinished`: the server's choice, to be obeyed.
+        /// The length in bytes of every slice but the last one, of `session` and `unfinished`: the server's choice, to
+        /// be obeyed.
         public let sliceSize: Int64?
-        /// Of `session` with files/v1, the offset in bytes of the slice to send next; with files/v2 it is 0, and any slice may
-        /// be. Of `stored` the offset that the server names.
+        /// Of `session` with files/v1, the offset in bytes of the slice to send next; with files/v2 it is 0, and any
+        /// slice may be. Of `stored` the offset that the server names.
         public let offset: Int64?
-        /// Of `session` and `unfinished`, whether slices have to be sent one after another; nil where the server did not say, and
-        /// then they need not.
+        /// Of `session` and `unfinished`, whether slices have to be sent one after another; nil where the server did
+        /// not say, and then they need not.
         public let isSerial: Bool?
         /// The object's size in bytes, also of one that is not complete: of `unfinished`, `status` and `hashed`.
         public let size: Int64?
         /// How many of the object's bytes the server has: of `unfinished` and `status`.
         public let received: Int64?
-        /// The object's SHA-1 in 40 lower-case hexadecimal digits, as far as it is known: of `hashed`, `unfinished` and `status`.
+        /// The object's SHA-1 in 40 lower-case hexadecimal digits, as far as it is known: of `hashed`, `unfinished` and
+        /// `status`.
         public let sha1: String?
         /// What the server has, of `unfinished`: in order, with a gap between any two.
         public let parts: [Part]

@@ -1,5 +1,5 @@
-import Foundation
 internal import COSSliceFFI
+import Foundation
 
 /// Why an upload, a request or the making of a client failed.
 ///
@@ -27,8 +27,9 @@ public struct COSSliceError: Error, Sendable {
     /// The operation that failed, as the service's documentation calls it, such as "upload_slice_data"; nil where the
     /// failure was not a request's.
     public var operation: String?
-    /// The number that the closure's error became in the C interface: the negative `errno` of a `POSIXError` thrown while
-    /// reading, and the `errno` of one thrown by a progress closure; -1 and 1 for any other error. Nil where no closure failed.
+    /// The number that the closure's error became in the C interface: the negative `errno` of a `POSIXError` thrown
+    /// while reading, and the `errno` of one thrown by a progress closure; -1 and 1 for any other error. Nil where no
+    /// closure failed.
     public var callbackValue: Int32?
     /// What a closure threw that made it fail: the signer, the source, or the one that is told the progress.
     public var cause: (any Error)?
@@ -67,8 +68,8 @@ extension COSSliceError {
 }
 
 extension COSSliceError {
-    /// What the caller gets: Swift's own error where it was cancelled, so that it is what structured concurrency expects, and
-    /// all that the library tells otherwise.
+    /// What the caller gets: Swift's own error where it was cancelled, so that it is what structured concurrency
+    /// expects, and all that the library tells otherwise.
     var thrown: any Error {
         status == .cancelled ? CancellationError() : self
     }
@@ -92,7 +93,8 @@ public struct LibraryVersionError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// The versions as the library counts them: a newer one will do for an older header, but only with the same binary interface.
+/// The versions as the library counts them: a newer one will do for an older header, but only with the same binary
+/// interface.
 func checkVersion(
     running: UInt32 = cos_slice_version_number(), interface: UInt32 = cos_slice_abi_version(),
     name: @autoclosure () -> String = text(cos_slice_version()) ?? ""

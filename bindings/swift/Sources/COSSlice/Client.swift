@@ -1,5 +1,5 @@
-import Foundation
 internal import COSSliceFFI
+import Foundation
 
 /// What uploads share: where the service is, who signs, the connections and the threads.
 ///
@@ -11,9 +11,9 @@ internal import COSSliceFFI
 /// let object = try await upload.value
 /// ```
 ///
-/// One client serves any number of uploads at once, from any task; make one, and keep it. It has no thread before its first
-/// upload, and at most one for each connection and one more after; they end with the client and the last of its uploads,
-/// which may outlive it. None of its functions blocks a thread of Swift's cooperative pool.
+/// One client serves any number of uploads at once, from any task; make one, and keep it. It has no thread before its
+/// first upload, and at most one for each connection and one more after; they end with the client and the last of its
+/// uploads, which may outlive it. None of its functions blocks a thread of Swift's cooperative pool.
 public final class Client: Sendable {
     let handle: Handle
     let failures = SignerFailures()
@@ -21,9 +21,9 @@ public final class Client: Sendable {
 
     /// Makes a client. Nothing is sent.
     ///
-    /// - Throws: a ``COSSliceError`` with ``Status/invalidArgument`` that names the first setting that is not acceptable, or
-    ///   another status where a setting could not be carried out; a ``LibraryVersionError`` where the library that is
-    ///   installed is not the one that this package was built for.
+    /// - Throws: a ``COSSliceError`` with ``Status/invalidArgument`` that names the first setting that is not
+    ///   acceptable, or another status where a setting could not be carried out; a ``LibraryVersionError`` where the
+    ///   library that is installed is not the one that this package was built for.
     public init(_ endpoint: Endpoint, signer: Signer, configuration: Configuration = Configuration()) throws {
         try checkVersion()
         handle = Handle(cos_slice_client_new(), free: { cos_slice_client_free($0) })
@@ -36,8 +36,8 @@ public final class Client: Sendable {
         }
     }
 
-    /// Begins to upload a file, and returns. The file is opened at once, and must not change until it is over: a change is noticed
-    /// and is ``Status/sourceChanged``.
+    /// Begins to upload a file, and returns. The file is opened at once, and must not change until it is over: a change
+    /// is noticed and is ``Status/sourceChanged``.
     ///
     /// - Parameters:
     ///   - file: a regular file; symbolic links are followed.
@@ -49,16 +49,16 @@ public final class Client: Sendable {
         upload(.file(file), to: location, options: options)
     }
 
-    /// Begins to upload what a source has, and returns. What is not acceptable is told by the upload's value. In a task that is
-    /// cancelled already the upload is too, and nothing is sent.
+    /// Begins to upload what a source has, and returns. What is not acceptable is told by the upload's value. In a task
+    /// that is cancelled already the upload is too, and nothing is sent.
     public func upload(
         _ source: Upload.Source, to location: Object.Location, options: Upload.Options = Upload.Options()
     ) -> Upload {
         Upload(UploadRun(client: self, source: source, location: location, options: options))
     }
 
-    /// The library tells in full what is wrong with a setting when an upload is run, before anything is sent. This one has
-    /// no bucket, and so can't send anything either way.
+    /// The library tells in full what is wrong with a setting when an upload is run, before anything is sent. This one
+    /// has no bucket, and so can't send anything either way.
     private static func settingAtFault(_ client: Handle, status: Int32) -> any Error {
         let upload = cos_slice_upload_new(client.pointer, "", "")
         var error: OpaquePointer?

@@ -1,5 +1,5 @@
-import Foundation
 internal import COSSliceFFI
+import Foundation
 
 extension Client {
     /// Where the service is.
@@ -12,15 +12,16 @@ extension Client {
 
         let place: Place
 
-        /// The service's own endpoint in a region, by https: tj (Tianjin), bj (Beijing), sh (Shanghai), gz (Guangzhou), cd
-        /// (Chengdu), hk (Hong Kong), sgp (Singapore), ca (Toronto), ger (Frankfurt), or another code, which is tried. Not
-        /// with ``API/filesV1``, which has one address for all.
+        /// The service's own endpoint in a region, by https: tj (Tianjin), bj (Beijing), sh (Shanghai), gz (Guangzhou),
+        /// cd (Chengdu), hk (Hong Kong), sgp (Singapore), ca (Toronto), ger (Frankfurt), or another code, which is
+        /// tried. Not with ``API/filesV1``, which has one address for all.
         public static func region(_ region: String) -> Endpoint { Endpoint(place: .region(region)) }
 
         /// "https://host", "http://host:port", or either with a path that goes before each request's.
         public static func url(_ url: String) -> Endpoint { Endpoint(place: .url(url)) }
 
-        /// The one address that ``API/filesV1`` has for all regions. With ``API/filesV2`` there is none, and uploads say so.
+        /// The one address that ``API/filesV1`` has for all regions. With ``API/filesV2`` there is none, and uploads
+        /// say so.
         public static let standard = Endpoint(place: .standard)
     }
 
@@ -56,8 +57,8 @@ extension Client {
         /// The value of the Authorization header.
         public static let header = TokenPlace(rawValue: COS_SLICE_TOKEN_HEADER)
 
-        /// The value of the Authorization header, after this word and a space: 1 to 64 letters, digits and characters of
-        /// !#$%&'*+-.^_`|~.
+        /// The value of the Authorization header, after this word and a space: 1 to 64 letters, digits and characters
+        /// of !#$%&'*+-.^_`|~.
         public static func header(after word: String) -> TokenPlace {
             TokenPlace(rawValue: COS_SLICE_TOKEN_HEADER_AFTER_WORD, word: word)
         }
@@ -88,8 +89,8 @@ extension Client {
         public var connect: Duration?
         /// The longest that the TLS handshake may take. Default: 10 s.
         public var tls: Duration?
-        /// The longest that a request may be sent without a byte being taken by the network. There is no limit on how long a
-        /// slice takes while bytes move. Default: 30 s.
+        /// The longest that a request may be sent without a byte being taken by the network. There is no limit on how
+        /// long a slice takes while bytes move. Default: 30 s.
         public var stall: Duration?
         /// The longest that the server may take to answer after a request's last byte, and then for the answer itself.
         /// Default: 60 s.
@@ -105,8 +106,8 @@ extension Client {
     public struct Configuration: Sendable {
         /// What the service is spoken to in. Default: files/v2.
         public var api: API?
-        /// How many requests may be in flight at once, for all uploads of the client together, and so how many threads there
-        /// are at most: 1 to 256. Default: 8.
+        /// How many requests may be in flight at once, for all uploads of the client together, and so how many threads
+        /// there are at most: 1 to 256. Default: 8.
         public var connections: Int?
         /// How long it waits for what.
         public var timeouts = Timeouts()
@@ -118,16 +119,17 @@ extension Client {
         public var proxy: String?
         /// Whether the proxy is what the environment says (https_proxy, http_proxy, all_proxy, no_proxy). Default: off.
         public var usesEnvironmentProxy: Bool?
-        /// The folder in which a checkpoint of each unfinished upload is kept, so that it is resumed after the process has ended,
-        /// without the source being hashed again. It is made when it is needed. A checkpoint holds no secret. Default: off.
+        /// The folder in which a checkpoint of each unfinished upload is kept, so that it is resumed after the process
+        /// has ended, without the source being hashed again. It is made when it is needed. A checkpoint holds no
+        /// secret. Default: off.
         public var checkpointDirectory: URL?
         /// What the signatures made with a secret key are good for. Default: for the path alone.
         public var signatureScope: SignatureScope?
         /// How long signatures are good for, those made with a secret key and those that a closure is asked for: 1 s to
         /// 90 days. Default: 600 s.
         public var signatureLifetime: Duration?
-        /// The slice sizes in bytes that a store of one's own takes: 1 to 16 of them, each a multiple of 64 within 64 KiB to
-        /// 64 MiB; the first is the one that uploads ask for. Default: 524288, 1048576, 2097152, 3145728.
+        /// The slice sizes in bytes that a store of one's own takes: 1 to 16 of them, each a multiple of 64 within 64
+        /// KiB to 64 MiB; the first is the one that uploads ask for. Default: 524288, 1048576, 2097152, 3145728.
         public var sliceSizes: [Int64] = []
         /// Fields that are added to each form that is sent to the store; at most 16.
         public var formFields: [Field] = []
@@ -146,7 +148,8 @@ extension Client {
 }
 
 extension Client.Configuration {
-    /// Sets all that differs from the defaults; each status that is not OK stands for a setting that the library remembers.
+    /// Sets all that differs from the defaults; each status that is not OK stands for a setting that the library
+    /// remembers.
     func apply(to client: OpaquePointer?) -> [Int32] {
         var statuses: [Int32] = []
         func set<Value>(_ value: Value?, _ setter: (Value) -> Int32) {

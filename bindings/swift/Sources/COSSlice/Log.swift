@@ -80,7 +80,8 @@ final class LogCallback: Sendable {
 extension Client.Log.Entry {
     init(_ entry: cos_slice_log_entry) {
         self.init(
-            level: Client.Log.Level(rawValue: entry.level), message: text(entry.message) ?? "", bucket: text(entry.bucket),
+            level: Client.Log.Level(rawValue: entry.level), message: text(entry.message) ?? "",
+            bucket: text(entry.bucket),
             path: text(entry.path), operation: text(entry.operation), offset: entry.offset < 0 ? nil : entry.offset,
             attempt: Int(entry.attempt), serverCode: Int64(entry.server_code), httpStatus: Int(entry.http_status),
             requestID: text(entry.request_id))

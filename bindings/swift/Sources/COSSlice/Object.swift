@@ -6,8 +6,8 @@ public struct Object: Sendable, Hashable {
     public struct Location: Sendable, Hashable, Codable {
         /// The bucket's name.
         public var bucket: String
-        /// The path within the bucket; the leading slash makes no difference. At most 850 bytes of UTF-8, no empty, "." or
-        /// ".." segment, no control character and no slash at its end.
+        /// The path within the bucket; the leading slash makes no difference. At most 850 bytes of UTF-8, no empty, "."
+        /// or ".." segment, no control character and no slash at its end.
         public var path: String
 
         /// The object of that path in that bucket. What is not acceptable is reported by the upload or request.
@@ -41,11 +41,11 @@ public struct Object: Sendable, Hashable {
     public let outcome: Outcome
     /// Its size in bytes.
     public let size: Int64
-    /// Its SHA-1 in 40 lower-case hexadecimal digits; nil where hashing was off, save of a stream, which is hashed while it is
-    /// read.
+    /// Its SHA-1 in 40 lower-case hexadecimal digits; nil where hashing was off, save of a stream, which is hashed
+    /// while it is read.
     public let sha1: String?
-    /// Whether the server's record of it was compared with the source at the end, and agrees. False where there was none to be
-    /// had, or verification was off.
+    /// Whether the server's record of it was compared with the source at the end, and agrees. False where there was
+    /// none to be had, or verification was off.
     public let isVerified: Bool
     /// The addresses that the service told. They are text, as it was told, and need not be what `URL` takes.
     public let addresses: Addresses
@@ -57,10 +57,12 @@ public struct Object: Sendable, Hashable {
     public let slicesSent: Int
     /// The requests that were repeated in this upload.
     public let retries: Int
-    /// What was noticed and did not stop the upload, in one line for people: a checkpoint that could not be written, say.
+    /// What was noticed and did not stop the upload, in one line for people: a checkpoint that could not be written,
+    /// say.
     public let warning: String?
 
-    /// The object's address for the public; it may name another host than the endpoint. Nil where the service did not tell.
+    /// The object's address for the public; it may name another host than the endpoint. Nil where the service did not
+    /// tell.
     public var accessURL: String? { addresses.accessURL }
 }
 

@@ -1,18 +1,18 @@
-import Foundation
 internal import COSSliceFFI
+import Foundation
 
 extension Client {
-    /// Requests to one object or directory, one at a time, for a program that has a flow of its own: several processes or machines
-    /// can send slices of one file into one session, and one of them finishes.
+    /// Requests to one object or directory, one at a time, for a program that has a flow of its own: several processes
+    /// or machines can send slices of one file into one session, and one of them finishes.
     ///
-    /// Nothing of what an upload does by itself is done here: what a lost answer left behind, and whether an unfinished upload is of
-    /// this content, is for the program to find out.
+    /// Nothing of what an upload does by itself is done here: what a lost answer left behind, and whether an unfinished
+    /// upload is of this content, is for the program to find out.
     ///
-    /// It remembers its options and the SHA-1 that it took, but no answer. Requests of one operation are made one after another, those
-    /// of different ones at once, on threads of their own; none blocks a thread of Swift's cooperative pool. Cancelling a task
-    /// that waits for a request ends it with `CancellationError`; it may have had its effect. What else goes wrong is a
-    /// ``COSSliceError``: ``Status/invalidArgument`` for what is missing or not acceptable, before anything was sent, else what the
-    /// network or the server said to the last attempt.
+    /// It remembers its options and the SHA-1 that it took, but no answer. Requests of one operation are made one after
+    /// another, those of different ones at once, on threads of their own; none blocks a thread of Swift's cooperative
+    /// pool. Cancelling a task that waits for a request ends it with `CancellationError`; it may have had its effect.
+    /// What else goes wrong is a ``COSSliceError``: ``Status/invalidArgument`` for what is missing or not acceptable,
+    /// before anything was sent, else what the network or the server said to the last attempt.
     public final class Operation: Sendable {
         /// What an operation is about. Nil is the library's default.
         public struct Options: Sendable {
@@ -25,8 +25,9 @@ extension Client {
             /// The slice size that ``initUpload(session:)`` asks for, in bytes; the server may choose another. As
             /// ``Upload/Options/sliceSize``.
             public var sliceSize: Int64?
-            /// The whole object's SHA-1 in 40 hexadecimal digits, as ``hash()`` told it, here or elsewhere. Where the upload was begun
-            /// with it, every slice and the finish must have it too. Default: only what this operation took itself.
+            /// The whole object's SHA-1 in 40 hexadecimal digits, as ``hash()`` told it, here or elsewhere. Where the
+            /// upload was begun with it, every slice and the finish must have it too. Default: only what this operation
+            /// took itself.
             public var sha1: String?
             /// An attribute that the service keeps with the object for the application, at most 4096 bytes.
             public var bizAttr: String?
@@ -93,8 +94,8 @@ extension Client {
             try await request(session: session) { cos_slice_operation_init($0, $1, $2) }
         }
 
-        /// Sends a part of the source as one slice of a session: `stored`; with files/v1 the slice that completes the object is
-        /// answered with `complete`.
+        /// Sends a part of the source as one slice of a session: `stored`; with files/v1 the slice that completes the
+        /// object is answered with `complete`.
         ///
         /// - Parameters:
         ///   - session: the newest one that an answer told.
@@ -104,13 +105,14 @@ extension Client {
             try await request(session: session) { cos_slice_operation_slice($0, offset, length, $1, $2) }
         }
 
-        /// Asks what the service has of an unfinished upload: `unfinished`, `complete` or `absent`. Not with files/v1, which has
-        /// init for it.
+        /// Asks what the service has of an unfinished upload: `unfinished`, `complete` or `absent`. Not with files/v1,
+        /// which has init for it.
         public func list() async throws -> Answer {
             try await request { cos_slice_operation_list($0, $1, $2) }
         }
 
-        /// Makes the object out of the slices of a session: `complete`. Not with files/v1, where the last slice does it.
+        /// Makes the object out of the slices of a session: `complete`. Not with files/v1, where the last slice does
+        /// it.
         public func finish(session: String) async throws -> Answer {
             try await request(session: session) { cos_slice_operation_finish($0, $1, $2) }
         }
@@ -120,8 +122,8 @@ extension Client {
             try await request { cos_slice_operation_upload($0, $1, $2) }
         }
 
-        /// Asks for the object's size and SHA-1: `status`, whose `received` is less than its `size` while the upload is unfinished,
-        /// or `absent`.
+        /// Asks for the object's size and SHA-1: `status`, whose `received` is less than its `size` while the upload is
+        /// unfinished, or `absent`.
         public func stat() async throws -> Answer {
             try await request { cos_slice_operation_stat($0, $1, $2) }
         }
@@ -163,8 +165,8 @@ extension Client {
             var error: OpaquePointer?
             var status: Int32
             failures.begin(location)
-            // A cancel that came when the request before this one was just over is still waiting for one to end, and ends this
-            // one, which nobody cancelled: that was all of it.
+            // A cancel that came when the request before this one was just over is still waiting for one to end, and
+            // ends this one, which nobody cancelled: that was all of it.
             repeat {
                 cos_slice_error_free(error)
                 error = nil

@@ -1,5 +1,5 @@
-import Foundation
 internal import COSSliceFFI
+import Foundation
 
 extension Upload {
     /// A part of a source.
@@ -34,17 +34,18 @@ extension Upload {
     public struct Options: Sendable {
         /// Only a part of the source is the object. Not of a stream. Default: the whole.
         public var range: ByteRange?
-        /// Has a stream written to a temporary file before it is sent. Then it may be of unknown size, is hashed like a file, and
-        /// any part can be sent once more. Default: off.
+        /// Has a stream written to a temporary file before it is sent. Then it may be of unknown size, is hashed like a
+        /// file, and any part can be sent once more. Default: off.
         public var spool: Spool?
         /// The slice size to ask for, in bytes; the server may choose another. With hashing on 524288 or 1048576, with
         /// hashing off 2097152 and 3145728 too, unless the client has sizes of its own. Default: 1 MiB.
         public var sliceSize: Int64?
-        /// Whether to take the source's SHA-1 before it is sent: for the instant upload of content that the server has, for its
-        /// verification, and for the proof on resumption that its slices are of this content. Default: on; off for a stream
-        /// that is not spooled, of which it can't be on.
+        /// Whether to take the source's SHA-1 before it is sent: for the instant upload of content that the server has,
+        /// for its verification, and for the proof on resumption that its slices are of this content. Default: on; off
+        /// for a stream that is not spooled, of which it can't be on.
         public var hash: Bool?
-        /// Whether an object of other content at the path is replaced. Off, it is ``Status/objectExists``. Default: off.
+        /// Whether an object of other content at the path is replaced. Off, it is ``Status/objectExists``. Default:
+        /// off.
         public var overwrite: Bool?
         /// Whether directories above the object are made. Off, it is ``Status/notFound`` where the service wants them.
         /// Default: off.
@@ -72,7 +73,8 @@ extension Upload {
 }
 
 extension Upload.Options {
-    /// Sets all that differs from the defaults. What is not acceptable the library remembers, and says when the upload is started.
+    /// Sets all that differs from the defaults. What is not acceptable the library remembers, and says when the upload
+    /// is started.
     func apply(to upload: OpaquePointer?) {
         func set<Value>(_ value: Value?, _ setter: (Value) -> Int32) {
             if let value { _ = setter(value) }

@@ -33,8 +33,8 @@ extension Upload {
         public var phase: Phase
         /// The object's size in bytes; 0 until the source was opened.
         public var total: Int64
-        /// Bytes that the server has acknowledged, each counted once, those that it had before included. It never falls, and
-        /// never exceeds `total`.
+        /// Bytes that the server has acknowledged, each counted once, those that it had before included. It never
+        /// falls, and never exceeds `total`.
         public var acknowledged: Int64
         /// How many of these the server had before this upload.
         public var resumed: Int64

@@ -1,7 +1,8 @@
-import Foundation
 internal import COSSliceFFI
+import Foundation
 
-/// An account's key. Whoever has it can do everything with the account: it belongs on a server, not into an application.
+/// An account's key. Whoever has it can do everything with the account: it belongs on a server, not into an
+/// application.
 public struct SecretKey: Sendable {
     /// The account's app id, in decimal digits.
     public let appID: String
@@ -16,9 +17,9 @@ public struct SecretKey: Sendable {
         self.secretKey = secretKey
     }
 
-    /// Signs a request by this machine's clock, for an application that has no key and asks for it over the network: what its
-    /// server does. The server decides first whether that application may have what it asks for: whoever has the string can
-    /// upload, and with a one-time signature delete, what it is bound to, until it expires.
+    /// Signs a request by this machine's clock, for an application that has no key and asks for it over the network:
+    /// what its server does. The server decides first whether that application may have what it asks for: whoever has
+    /// the string can upload, and with a one-time signature delete, what it is bound to, until it expires.
     ///
     /// ```swift
     /// func answer(_ request: SignRequest) throws -> String {
@@ -99,8 +100,8 @@ public struct SignRequest: Sendable, Hashable, Codable {
 
     /// Which kind the request needs.
     public var kind: Kind
-    /// The operation, as the service's documentation calls it, such as "upload_slice_init". A multi-effect signature is used for
-    /// other operations on the same path too. It does not go into the signature.
+    /// The operation, as the service's documentation calls it, such as "upload_slice_init". A multi-effect signature is
+    /// used for other operations on the same path too. It does not go into the signature.
     public var operation: String?
     /// The account's app id, in decimal digits.
     public var appID: String?
@@ -108,8 +109,8 @@ public struct SignRequest: Sendable, Hashable, Codable {
     public var bucket: String
     /// The path within the bucket, unencoded and without a leading slash; that of a directory ends with a slash.
     public var path: String
-    /// How long the signature should be good for, in seconds: 1 to 7776000 (90 days); 0 for the library's default. Of no
-    /// meaning for a one-time signature.
+    /// How long the signature should be good for, in seconds: 1 to 7776000 (90 days); 0 for the library's default. Of
+    /// no meaning for a one-time signature.
     public var lifetimeSeconds: Int64
 
     /// A request to be signed.
@@ -137,10 +138,13 @@ public struct SignRequest: Sendable, Hashable, Codable {
                 cText(bucket).withUnsafeBufferPointer { bucket in
                     cText(path).withUnsafeBufferPointer { path in
                         // Both have their NUL, and so an address.
-                        guard let bucket = bucket.baseAddress, let path = path.baseAddress else { fatalError("no text") }
+                        guard let bucket = bucket.baseAddress, let path = path.baseAddress else {
+                            fatalError("no text")
+                        }
                         var request = cos_slice_sign_request(
                             struct_size: UInt32(MemoryLayout<cos_slice_sign_request>.size), kind: kind.rawValue,
-                            operation: operation, app_id: appID, bucket: bucket, path: path, lifetime_s: lifetimeSeconds)
+                            operation: operation, app_id: appID, bucket: bucket, path: path, lifetime_s: lifetimeSeconds
+                        )
                         return body(&request)
                     }
                 }
@@ -171,26 +175,27 @@ extension Client {
         }
 
         /// One authorization string for all requests, made elsewhere. It serves uploads to what it is bound to until it
-        /// expires; then they fail with ``Status/credentials``, and another client with another string resumes them. It has to be a
-        /// multi-effect signature, with which nothing is deleted. At most 8192 printable ASCII characters.
+        /// expires; then they fail with ``Status/credentials``, and another client with another string resumes them. It
+        /// has to be a multi-effect signature, with which nothing is deleted. At most 8192 printable ASCII characters.
         public static func authorization(appID: String, _ authorization: String) -> Signer {
             Signer(method: .authorization(appID: appID, authorization))
         }
 
-        /// A closure, which asks the application's own server for instance: for applications, which must not have the key.
+        /// A closure, which asks the application's own server for instance: for applications, which must not have the
+        /// key.
         ///
-        /// It is asked once for each upload, then again 30 seconds before the string expires, whenever the service refuses it as
-        /// expired or invalid, and for each one-time signature. It may be called several times at once for different uploads, never
-        /// for one. It runs in a task of its own, without task-local values and on no actor; a thread of the library waits for it,
-        /// none of Swift's cooperative pool.
+        /// It is asked once for each upload, then again 30 seconds before the string expires, whenever the service
+        /// refuses it as expired or invalid, and for each one-time signature. It may be called several times at once
+        /// for different uploads, never for one. It runs in a task of its own, without task-local values and on no
+        /// actor; a thread of the library waits for it, none of Swift's cooperative pool.
         ///
-        /// What it throws ends the upload with ``Status/signer``, and is the error's `cause`; its description, which should have
-        /// no secret, is part of the message.
+        /// What it throws ends the upload with ``Status/signer``, and is the error's `cause`; its description, which
+        /// should have no secret, is part of the message.
         ///
         /// - Parameters:
         ///   - appID: the account's app id, in decimal digits.
-        ///   - timeout: how long it may take. Then its task is cancelled and the upload fails: nothing else ends a closure that
-        ///     waits for ever, cancelling the upload neither.
+        ///   - timeout: how long it may take. Then its task is cancelled and the upload fails: nothing else ends a
+        ///     closure that waits for ever, cancelling the upload neither.
         ///   - sign: gives the authorization string.
         public static func callback(
             appID: String, timeout: Duration = .seconds(60),

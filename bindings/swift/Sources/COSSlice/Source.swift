@@ -1,5 +1,5 @@
-import Foundation
 internal import COSSliceFFI
+import Foundation
 
 extension Upload {
     /// What is uploaded.
@@ -27,12 +27,13 @@ extension Upload {
             Source(content: .pathBytes(Array(pathBytes)))
         }
 
-        /// Bytes in memory. They are copied, and the copy is kept until the upload is over: use a file for what is large.
+        /// Bytes in memory. They are copied, and the copy is kept until the upload is over: use a file for what is
+        /// large.
         public static func data(_ data: Data) -> Source { Source(content: .memory(data)) }
 
-        /// A regular file that is open for reading. The descriptor is duplicated when the upload begins, so it may be closed at
-        /// once then. Its position is neither used nor moved. ``Status/fileOpen`` where it is no regular file: upload what
-        /// a pipe or socket gives as a stream.
+        /// A regular file that is open for reading. The descriptor is duplicated when the upload begins, so it may be
+        /// closed at once then. Its position is neither used nor moved. ``Status/fileOpen`` where it is no regular
+        /// file: upload what a pipe or socket gives as a stream.
         public static func descriptor(_ descriptor: Int32) -> Source { Source(content: .descriptor(descriptor)) }
 
         /// The same of a file handle.
@@ -40,31 +41,33 @@ extension Upload {
 
         /// Bytes that a closure gives, at any place and any number of times, always the same for the same place.
         ///
-        /// The closure reads from an offset on into a buffer of at least 1 byte, and returns how many bytes it read, which may
-        /// be fewer; 0 only at the end. It is called on several threads of the library at once, and may block; then cancelling the
-        /// upload waits for it. What it throws ends the upload with ``Status/fileRead`` and is the error's `cause`. It must
-        /// not keep the buffer, nor start an upload.
+        /// The closure reads from an offset on into a buffer of at least 1 byte, and returns how many bytes it read,
+        /// which may be fewer; 0 only at the end. It is called on several threads of the library at once, and may
+        /// block; then cancelling the upload waits for it. What it throws ends the upload with ``Status/fileRead`` and
+        /// is the error's `cause`. It must not keep the buffer, nor start an upload.
         public static func reader(
-            size: Int64, _ read: @escaping @Sendable (_ offset: UInt64, _ buffer: UnsafeMutableRawBufferPointer) throws -> Int
+            size: Int64,
+            _ read: @escaping @Sendable (_ offset: UInt64, _ buffer: UnsafeMutableRawBufferPointer) throws -> Int
         ) -> Source {
             Source(content: .readAt(size: size, read))
         }
 
-        /// What a closure reads, once and in its order: a pipe, a recording. It reads the next bytes into a buffer of at least
-        /// 1 byte and returns how many; 0 only when nothing is to follow. Never two calls at once; else as of
+        /// What a closure reads, once and in its order: a pipe, a recording. It reads the next bytes into a buffer of
+        /// at least 1 byte and returns how many; 0 only when nothing is to follow. Never two calls at once; else as of
         /// ``reader(size:_:)``.
         ///
-        /// - Parameter size: the number of bytes. Then it is sent while it is read, each slice held in memory until the server has
-        ///   it, without a SHA-1 before. Nil where it is not known; then it has to be spooled: see ``Options/spool``.
+        /// - Parameter size: the number of bytes. Then it is sent while it is read, each slice held in memory until the
+        ///   server has it, without a SHA-1 before. Nil where it is not known; then it has to be spooled: see
+        ///   ``Options/spool``.
         public static func stream(
             size: Int64?, _ read: @escaping @Sendable (UnsafeMutableRawBufferPointer) throws -> Int
         ) -> Source {
             Source(content: .stream(size: size, { ClosureReader(read) }))
         }
 
-        /// The bytes of an asynchronous sequence, once and in its order; of its size what ``stream(size:_:)`` says. The sequence
-        /// is asked for more only when what it gave is used up, in a task of its own that is cancelled with the upload. What
-        /// it throws ends the upload with ``Status/fileRead`` and is the error's `cause`.
+        /// The bytes of an asynchronous sequence, once and in its order; of its size what ``stream(size:_:)`` says. The
+        /// sequence is asked for more only when what it gave is used up, in a task of its own that is cancelled with
+        /// the upload. What it throws ends the upload with ``Status/fileRead`` and is the error's `cause`.
         public static func bytes<Bytes: AsyncSequence & Sendable>(_ bytes: Bytes, size: Int64?) -> Source
         where Bytes.Element == UInt8 {
             Source(content: .stream(size: size, { AsyncReader { try await $0.give(bytesOf: bytes) } }))

@@ -93,7 +93,8 @@ public struct Status: RawRepresentable, Hashable, Sendable {
 
     /// The statuses that this version of the package has a name for, in the order of their numbers from 0 down.
     public static let known: [Status] = [
-        .ok, .invalidArgument, .busy, .panic, .fileOpen, .fileRead, .sourceChanged, .resources, .checkpointBusy, .signer,
+        .ok, .invalidArgument, .busy, .panic, .fileOpen, .fileRead, .sourceChanged, .resources, .checkpointBusy,
+        .signer,
         .notRestartable, .resolve, .connect, .tls, .connectionLost, .timedOut, .badReply, .refused, .credentials,
         .noBucket, .objectExists, .otherUpload, .notFound, .tooLarge, .serverBusy, .serverFailed, .contentRejected,
         .verifyFailed, .outcomeUnknown, .cancelled, .abortedByCallback, .deadline, .stillRunning, .notStarted,

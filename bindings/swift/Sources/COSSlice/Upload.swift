@@ -1,9 +1,11 @@
-/// One file, or other content, on its way to one object. It is under way from when ``Client/upload(_:to:options:)`` gives it.
+/// One file, or other content, on its way to one object. It is under way from when ``Client/upload(_:to:options:)``
+/// gives it.
 ///
-/// - Cancelling a task that waits for ``value`` cancels the upload, as ``cancel()`` does. So does letting go of it: an upload
-///   that nobody holds any more is cancelled.
+/// - Cancelling a task that waits for ``value`` cancels the upload, as ``cancel()`` does. So does letting go of it: an
+///   upload that nobody holds any more is cancelled.
 /// - Leaving the loop over ``progress`` does not.
-/// - What was cancelled, failed or died with the process is resumed by uploading the same source to the same place again.
+/// - What was cancelled, failed or died with the process is resumed by uploading the same source to the same place
+///   again.
 public final class Upload: Sendable {
     private let run: UploadRun
 
@@ -17,8 +19,9 @@ public final class Upload: Sendable {
 
     /// Waits until the upload is over. Any number of tasks may, at any time.
     ///
-    /// Cancelling a waiting task cancels the upload; it still waits for the end, which then comes at once, or when a closure that
-    /// reads the source has returned. An upload that was complete by then has its object as its value all the same.
+    /// Cancelling a waiting task cancels the upload; it still waits for the end, which then comes at once, or when a
+    /// closure that reads the source has returned. An upload that was complete by then has its object as its value all
+    /// the same.
     ///
     /// - Returns: the object, which is there, complete, and is the source.
     /// - Throws: `CancellationError` where it was cancelled, whoever did it; a ``COSSliceError`` for all else.
@@ -32,13 +35,13 @@ public final class Upload: Sendable {
         }
     }
 
-    /// What the library tells of an upload that did not succeed: what ``value`` throws, and also of one that was cancelled, of which
-    /// that has only a `CancellationError`. Nil while it is under way, and where it succeeded.
+    /// What the library tells of an upload that did not succeed: what ``value`` throws, and also of one that was
+    /// cancelled, of which that has only a `CancellationError`. Nil while it is under way, and where it succeeded.
     public var failure: COSSliceError? { run.failure }
 
-    /// How far the upload is: the newest state at once, then each that follows, at most ten a second. A state that was not looked
-    /// at before the next one came is left out; the last one, of the phase ``Phase/done``, never is. It ends before
-    /// ``value`` is there.
+    /// How far the upload is: the newest state at once, then each that follows, at most ten a second. A state that was
+    /// not looked at before the next one came is left out; the last one, of the phase ``Phase/done``, never is. It ends
+    /// before ``value`` is there.
     ///
     /// Each use is a sequence of its own, for one loop. The upload is held as long as the sequence is.
     public var progress: AsyncStream<Progress> {

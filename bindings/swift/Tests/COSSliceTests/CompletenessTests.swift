@@ -108,7 +108,10 @@ struct CompletenessTests {
             ("stall: no byte moves               30 s", "stall", "30 s"),
             ("answer after the last byte         60 s", "answer", "60 s"),
             ("answer to the finish               120 s", "finish", "120 s"),
-            ("signatures                         for the path alone, good for 600 s", "signatureScope", "for the path alone"),
+            (
+                "signatures                         for the path alone, good for 600 s", "signatureScope",
+                "for the path alone"
+            ),
             ("signatures                         for the path alone, good for 600 s", "signatureLifetime", "600 s"),
         ]
         for pair in pairs {

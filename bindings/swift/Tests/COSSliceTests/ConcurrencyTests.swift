@@ -39,8 +39,8 @@ struct ConcurrencyTests {
         // At most half of the connections are used for signers.
         let client = try emulator.client(
             signer: .callback(appID: "1251668577") { request in
-                // None goes on before all are here: with fewer threads than signers that is only possible if none of them,
-                // and no upload, keeps a thread of the pool.
+                // None goes on before all are here: with fewer threads than signers that is only possible if none of
+                // them, and no upload, keeps a thread of the pool.
                 await gate.meet(count)
                 return try Emulator.key.sign(request)
             }

@@ -33,7 +33,10 @@ final class Emulator: Sendable {
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
         process.arguments =
             ["-c", #""$@" </dev/null & read -r _; kill $!; wait $!"#, "sh", program, "--dir", folder.path]
-            + ["--listen", "127.0.0.1:0", "--app-id", "1251668577", "--secret-id", "AKIDtest", "--secret-key", "secret"]
+            + [
+                "--listen", "127.0.0.1:0", "--app-id", "1251668577", "--secret-id", "AKIDtest", "--secret-key",
+                "secret",
+            ]
             + arguments
         process.standardInput = leash
         process.standardOutput = output

@@ -110,6 +110,9 @@ struct ErrorTests {
         let emulator = try Emulator()
         let client = try emulator.client()
         var options = Upload.Options()
+        // So that it can't be complete before the closure is told of a part.
+        try await emulator.fault(
+            #"{"operation":"upload_slice_data","nth":3,"times":0,"action":{"hang":"before"}}"#)
         options.onProgress = { if $0.acknowledged > 0 { throw OutOfPaper(page: 5) } }
         let source = Upload.Source.data(content(8 * mebibyte))
         let error = try await failure(client.upload(source, to: movie, options: options))

@@ -20,8 +20,8 @@ struct LeakTests {
             return Witness { [continuation] in continuation.yield() }
         }
 
-        /// Returns when every witness that was made since the last time is gone; the time limit of the test is for one that
-        /// never is.
+        /// Returns when every witness that was made since the last time is gone; the time limit of the test is for one
+        /// that never is.
         func allGone() async {
             for await _ in gone {
                 made.add(-1)

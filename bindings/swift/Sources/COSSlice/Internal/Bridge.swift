@@ -10,8 +10,8 @@ struct AnswerTimedOut: Error, CustomStringConvertible {
 
 /// Runs an asynchronous closure and waits for its end, on a thread of the library, which is made for waiting.
 ///
-/// Never to be called on a thread of Swift's cooperative pool, of which there are as few as the machine has cores. When the
-/// time is over the closure's task is cancelled, and not waited for.
+/// Never to be called on a thread of Swift's cooperative pool, of which there are as few as the machine has cores. When
+/// the time is over the closure's task is cancelled, and not waited for.
 func waitFor<Value: Sendable>(
     atMost limit: Duration, _ body: @escaping @Sendable () async throws -> Value
 ) throws -> Value {

@@ -1,5 +1,5 @@
-import Foundation
 internal import COSSliceFFI
+import Foundation
 
 /// A closure that reads anywhere as the library's callback.
 final class ReadAtCallback: Sendable {
@@ -44,7 +44,8 @@ final class StreamCallback: Sendable {
     }
 }
 
-/// The C form of a closure's answer: a failure is a negative number, and what was thrown is kept for the upload's error.
+/// The C form of a closure's answer: a failure is a negative number, and what was thrown is kept for the upload's
+/// error.
 private func bytesRead(failure thrown: Locked<(any Error)?>, _ read: () throws -> Int) -> Int64 {
     do {
         return Int64(try read())
@@ -75,7 +76,8 @@ struct ClosureReader: StreamReader {
     func cancel() {}
 }
 
-/// A stream that a task gives chunk by chunk: the task is suspended until a chunk is used up, the reader waits until there is one.
+/// A stream that a task gives chunk by chunk: the task is suspended until a chunk is used up, the reader waits until
+/// there is one.
 final class AsyncReader: StreamReader {
     private enum Producer {
         case notBegun(@Sendable (AsyncReader) async throws -> Void)

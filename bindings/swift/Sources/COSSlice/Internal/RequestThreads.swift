@@ -1,7 +1,7 @@
 import Foundation
 
-/// Threads for requests that block, so that none of Swift's cooperative pool does: made when there is something to do, so many at
-/// once and no more, gone when there is nothing left.
+/// Threads for requests that block, so that none of Swift's cooperative pool does: made when there is something to do,
+/// so many at once and no more, gone when there is nothing left.
 final class RequestThreads: Sendable {
     /// How many where nobody said how many connections there are.
     static let usual = 8

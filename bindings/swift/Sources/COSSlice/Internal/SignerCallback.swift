@@ -1,5 +1,5 @@
-import Foundation
 internal import COSSliceFFI
+import Foundation
 
 /// A signer's closure as the library's callback.
 final class SignerCallback: Sendable {
@@ -43,8 +43,8 @@ private func describe(_ error: any Error) -> String {
 
 /// What signers threw, kept for the uploads and requests that fail of it.
 ///
-/// A signer belongs to a client, and is told the path but not the upload. So whoever is at work on a path says so before, and
-/// takes the newest failure of that path after.
+/// A signer belongs to a client, and is told the path but not the upload. So whoever is at work on a path says so
+/// before, and takes the newest failure of that path after.
 final class SignerFailures: Sendable {
     private struct Entry {
         var users = 0

@@ -115,8 +115,8 @@ final class UploadRun: Sendable {
         run.end(status: status, error: error, handle: run.state.withLock { $0.handle }?.pointer)
     }
 
-    /// Makes the result, while the handle is there to be asked; lets go of the handle; and tells those who wait: first that there
-    /// is no more progress, then the result.
+    /// Makes the result, while the handle is there to be asked; lets go of the handle; and tells those who wait: first
+    /// that there is no more progress, then the result.
     private func end(status: Int32, error: OpaquePointer?, handle: OpaquePointer?) {
         let signerThrew = failures.end(location)
         let result: Result<Object, any Error>

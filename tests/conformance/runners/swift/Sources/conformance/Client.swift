@@ -67,7 +67,9 @@ struct ClientOptions {
             options.signer = try callback(told)
         },
         "signature_scope": { $0.configuration.signatureScope = SignatureScope(rawValue: try value($1, of: $2)) },
-        "signature_lifetime_s": { $0.configuration.signatureLifetime = .seconds(try value($1, of: $2, as: Int64.self)) },
+        "signature_lifetime_s": {
+            $0.configuration.signatureLifetime = .seconds(try value($1, of: $2, as: Int64.self))
+        },
         "slice_sizes": { $0.configuration.sliceSizes = try value($1, of: $2) },
         "form_fields": { $0.configuration.formFields = try fields($1, of: $2) },
         "headers": { $0.configuration.headers = try fields($1, of: $2) },

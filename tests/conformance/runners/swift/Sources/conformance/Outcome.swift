@@ -32,9 +32,11 @@ func outcome(of told: [String: Any], on client: Client) async throws -> [String:
     let (source, file) = try source(try value(told["source"] ?? NSNull(), of: "source"))
     defer { try? file?.close() }
     let location = Object.Location(
-        bucket: try value(told["bucket"] ?? NSNull(), of: "bucket"), path: try value(told["path"] ?? NSNull(), of: "path"))
+        bucket: try value(told["bucket"] ?? NSNull(), of: "bucket"),
+        path: try value(told["path"] ?? NSNull(), of: "path"))
 
-    let upload = await begin(control.cancelBefore) { [options] in client.upload(source, to: location, options: options) }
+    let upload = await begin(control.cancelBefore) { [options] in client.upload(source, to: location, options: options)
+    }
     if let cancelAt = control.cancelAt {
         for await progress in upload.progress where progress.acknowledged >= cancelAt { upload.cancel() }
     }
@@ -70,7 +72,8 @@ private func document(of object: Object, last: Upload.Progress?) -> [String: Any
         "preview_url": orNull(object.addresses.previewURL), "vid": orNull(object.addresses.vid),
         "warning": orNull(object.warning),
         "progress": [
-            "phase": Int64(last?.phase.rawValue ?? -1), "total": last?.total ?? -1, "acknowledged": last?.acknowledged ?? -1,
+            "phase": Int64(last?.phase.rawValue ?? -1), "total": last?.total ?? -1,
+            "acknowledged": last?.acknowledged ?? -1,
             "resumed": last?.resumed ?? -1,
         ],
     ]
@@ -79,7 +82,8 @@ private func document(of object: Object, last: Upload.Progress?) -> [String: Any
 func document(of error: COSSliceError) -> [String: Any] {
     [
         "status": error.status.name.replacing("COS_SLICE_", with: "", maxReplacements: 1),
-        "server_code": error.serverCode ?? 0, "http_status": error.httpStatus ?? 0, "request_id": orNull(error.requestID),
+        "server_code": error.serverCode ?? 0, "http_status": error.httpStatus ?? 0,
+        "request_id": orNull(error.requestID),
         "os_errno": error.osErrno ?? 0, "retryable": error.isRetryable, "attempts": error.attempts,
         "slice_offset": error.sliceOffset ?? -1, "operation": orNull(error.operation),
         "callback_value": error.callbackValue ?? 0, "message": error.message,

@@ -1,17 +1,16 @@
 //! The C examples that people start from: compiled as C99 without a warning, and run against an emulator, alone and, with
-//! `--release`, under valgrind. Those for an app server and for several processes have tests of their own.
+//! `--release`, under valgrind. What an app server and several processes are for has tests of its own beside this.
+
+mod proxy;
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use cos_emulator::{Action, Config, Emulator, Fault};
+use proxy::Proxy;
 
 const HANG_GUARD: Duration = Duration::from_secs(120);
 const MIB: usize = 1 << 20;
@@ -126,7 +125,11 @@ impl Stage {
     /// The example with these arguments behind the endpoint.
     fn command(&self, arguments: &[&str]) -> Command {
         let (program, endpoint) = (self.path(self.example), self.emulator.endpoint());
-        let words = [&self.wrapper[..], &[&program, &endpoint], arguments].concat();
+        self.with_key(&[&self.wrapper[..], &[&program, &endpoint], arguments].concat())
+    }
+
+    /// A program and its arguments, with the key in its environment.
+    fn with_key(&self, words: &[&str]) -> Command {
         let mut command = Command::new(words[0]);
         command
             .args(&words[1..])
@@ -206,6 +209,8 @@ tests! {
     many_files_are_uploaded_at_once_and_the_one_that_fails_is_named
     each_upload_tells_its_end_to_the_callback
     an_own_authority_and_a_proxy_are_used
+    a_client_without_the_key_asks_its_app_server
+    requests_are_made_one_at_a_time
     a_log_tells_what_was_repeated_and_no_secret
     no_secret_in_the_environment_is_an_error_that_says_so
 }
@@ -379,59 +384,6 @@ fn no_secret_in_the_environment_is_an_error_that_says_so(wrapper: &'static [&'st
     }
 }
 
-/// A proxy that makes tunnels for whoever knows the password.
-struct Proxy {
-    address: SocketAddr,
-    tunnels: Arc<AtomicUsize>,
-}
-
-impl Proxy {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let tunnels = Arc::new(AtomicUsize::new(0));
-        let made = tunnels.clone();
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let made = made.clone();
-                thread::spawn(move || tunnel(client, &made));
-            }
-        });
-        Self { address, tunnels }
-    }
-
-    fn tunnels(&self) -> usize {
-        self.tunnels.swap(0, Ordering::SeqCst)
-    }
-}
-
-fn tunnel(client: TcpStream, made: &AtomicUsize) -> Option<()> {
-    let mut reader = BufReader::new(client.try_clone().ok()?);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        reader.read_line(&mut head).ok().filter(|count| *count > 0)?;
-    }
-    let target = head.strip_prefix("CONNECT ")?.split(' ').next()?;
-    let mut to_client = client;
-    // "user:sesame"
-    if !head.contains("Basic dXNlcjpzZXNhbWU=") {
-        return to_client
-            .write_all(b"HTTP/1.1 407 Who are you?\r\nContent-Length: 0\r\n\r\n")
-            .ok();
-    }
-    let service = TcpStream::connect(target).ok()?;
-    to_client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").ok()?;
-    made.fetch_add(1, Ordering::SeqCst);
-    let (mut from_service, mut to_service) = (service.try_clone().ok()?, service);
-    let back = thread::spawn(move || {
-        let _ = std::io::copy(&mut from_service, &mut to_client);
-        let _ = to_client.shutdown(Shutdown::Both);
-    });
-    let _ = std::io::copy(&mut reader, &mut to_service);
-    let _ = to_service.shutdown(Shutdown::Both);
-    back.join().ok()
-}
-
 fn an_own_authority_and_a_proxy_are_used(wrapper: &'static [&'static str]) {
     let mut stage = Stage::with("ca_and_proxy", wrapper, |config| config.tls = true);
     if !wrapper.is_empty() {
@@ -475,6 +427,55 @@ fn an_own_authority_and_a_proxy_are_used(wrapper: &'static [&'static str]) {
         .says("No such file");
 }
 
+fn a_client_without_the_key_asks_its_app_server(wrapper: &'static [&'static str]) {
+    let stage = Stage::new("app_client", wrapper);
+    compile("cc", "app_server", &stage.folder.path().join("app_server"));
+    let (file, content) = stage.file("content", MIB / 4);
+    let server_program = stage.path("app_server");
+    let words = [&stage.wrapper[..], &[&server_program, "0", "600"]].concat();
+    let mut server = stage
+        .with_key(&words)
+        .env("APP_WORD", "a-word")
+        .spawn()
+        .expect("it can be run");
+    let mut said = BufReader::new(server.stdout.take().expect("a pipe"));
+    let mut port = String::new();
+    said.read_line(&mut port).expect("it says its port");
+    let port = port.trim().trim_start_matches("port ");
+    let mut client = stage.command(&[port, "videos", "/uploads/big.bin", &file]);
+    client
+        .env_remove("COS_SLICE_SECRET_ID")
+        .env_remove("COS_SLICE_SECRET_KEY")
+        .env("APP_WORD", "a-word");
+    let told = ended(client.output().expect("it runs"));
+    server.kill().expect("it runs until it is killed");
+    let server = ended(server.wait_with_output().expect("it ends"));
+    assert_eq!(server.stderr, "", "nothing is wrong with it");
+    told.expect(0);
+    assert!(stage.object("videos", "uploads/big.bin") == content);
+}
+
+fn requests_are_made_one_at_a_time(wrapper: &'static [&'static str]) {
+    let stage = Stage::new("three_processes", wrapper);
+    let (file, content) = stage.file("content", 2 * MIB + 5);
+    let run = |verb: &str, more: &[&str]| {
+        let (program, endpoint) = (stage.path("three_processes"), stage.emulator.endpoint());
+        let words: [&str; 6] = [&program, verb, &endpoint, "shared", "/one", &file];
+        let words = [&stage.wrapper[..], &words, more].concat();
+        ended(stage.with_key(&words).output().expect("it runs"))
+            .expect(0)
+            .stdout
+    };
+    let begun = run("begin", &["hash"]);
+    let [session, slice_size, sha1] = begun.lines().collect::<Vec<_>>()[..] else {
+        panic!("{begun}");
+    };
+    run("send", &[sha1, session, slice_size, "1", "3"]);
+    run("rest", &[sha1]);
+    run("finish", &[sha1, session]);
+    assert!(stage.object("shared", "one") == content);
+}
+
 #[test]
 fn every_example_has_a_test_and_is_c99_without_a_warning_for_gcc_and_clang() {
     let folder = root().join("bindings/c/examples");
@@ -500,18 +501,4 @@ fn every_example_has_a_test_and_is_c99_without_a_warning_for_gcc_and_clang() {
             compile(compiler, example, &out.path().join(example));
         }
     }
-}
-
-/// As a test of the proxy that the other tests rest on.
-#[test]
-fn the_tests_proxy_makes_tunnels_for_those_who_know_the_password_alone() {
-    let proxy = Proxy::start();
-    let mut client = TcpStream::connect(proxy.address).expect("it listens");
-    client
-        .write_all(b"CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n")
-        .expect("it reads");
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).expect("it answers");
-    assert!(answer.starts_with("HTTP/1.1 407"), "{answer}");
-    assert_eq!(proxy.tunnels(), 0);
 }
