@@ -921,7 +921,7 @@ COS_SLICE_API
 void cos_slice_upload_free(cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
- * Sets what is told of the progress: at the beginning, at most ten times a second, and at the end. Under
+ * Sets what is told of the progress: how it begins, then at most ten times a second, and how it ends. Under
  * cos_slice_upload_run it is called on the thread that runs, under cos_slice_upload_start on the one callback thread
  * of the client; never two calls at once, and none after run or wait has told the end. NULL for callback: none.
  *

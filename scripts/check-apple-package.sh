@@ -124,7 +124,15 @@ check_manifests() {
 }
 
 check_sample() {
-    local sources=$folder/sample/Sources/SuspendAndResume endpoint
+    local sources=$folder/sample/Sources/SuspendAndResume build=$PWD/build/swift-apple endpoint
+    scripts/swift-env.sh run swift format lint --strict --recursive --configuration bindings/swift/.swift-format \
+        bindings/swift/Examples tests/apple/sample
+    # SwiftPM does not notice that a header outside the package is another one.
+    if ! cmp -s "$stage/include/cos_slice.h" "$build/built-with.h"; then
+        rm -rf "$build"
+        mkdir -p "$build"
+        cp "$stage/include/cos_slice.h" "$build/built-with.h"
+    fi
     cp -R tests/apple/sample "$folder"
     cp bindings/swift/Examples/SuspendableUpload.swift "$sources"
     # The backticks are Markdown's.
@@ -139,7 +147,7 @@ check_sample() {
     emulator_pid=$!
     read -r _ _ _ endpoint <"$folder/emulator"
     COS_SLICE_SWIFT_BIND="$folder:$stage" PKG_CONFIG_PATH="$stage/lib/pkgconfig" LD_LIBRARY_PATH="$stage/lib" timeout 540 \
-        scripts/swift-env.sh run swift run --package-path "$folder/sample" --scratch-path "$PWD/build/swift-apple" \
+        scripts/swift-env.sh run swift run --package-path "$folder/sample" --scratch-path "$build" \
         -Xswiftc -warnings-as-errors SuspendAndResume "$endpoint" "$folder/app"
     cmp "$folder/app/movie" "$folder/store/objects/videos/big.mp4"
 }

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -52,6 +53,8 @@ func launchEmulator(directory string, arguments ...string) (*emulator, func(), e
 	command := exec.Command("cos-emulator", append([]string{"--dir", directory, "--listen", "127.0.0.1:0",
 		"--app-id", appID, "--secret-id", secretID, "--secret-key", secretKey}, arguments...)...)
 	command.Stderr = os.Stderr
+	// Also where the tests are killed.
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stdout, err := command.StdoutPipe()
 	if err != nil {
 		return nil, nil, err

@@ -60,6 +60,8 @@ struct Inner {
 struct Active {
     id: JobId,
     job: Arc<Job>,
+    /// Its progress when it began.
+    first: Progress,
     /// Under `start`, as against `run`, whose caller takes the result.
     started: bool,
     /// Told how it ended.
@@ -186,7 +188,7 @@ impl Upload {
             active: &active,
         };
         let shared = self.client.shared();
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(active.first);
         let mut state = shared.lock();
         loop {
             state = shared.tell(state, Some(active.id));
@@ -201,10 +203,10 @@ impl Upload {
                 None => Due::Nothing,
             };
             state = match (due, &mut progress) {
-                (Due::Now, Some(callback)) => {
+                (Due::Now(progress), Some(callback)) => {
                     drop(state);
-                    let value = inside_callback(|| callback(&snapshot));
-                    pace.told(snapshot, now);
+                    let value = inside_callback(|| callback(&progress));
+                    pace.told(progress, now);
                     if value != 0 && !over {
                         shared.stop(active.id, aborted(&self.name, value));
                     }
@@ -418,13 +420,14 @@ impl Upload {
             changed: Condvar::new(),
         });
         let shared = self.client.shared();
-        let id = shared.begin_upload(&job, specification)?;
+        let (id, first) = shared.begin_upload(&job, specification)?;
         let completion = inner.completion.clone();
         let is_listened_to = started && (progress.is_some() || completion.is_some());
         let last_call = is_listened_to.then(|| Arc::new(LastCall::new()));
         let active = Active {
             id,
             job,
+            first,
             started,
             completion: completion.clone(),
             last_call: last_call.clone(),
@@ -436,7 +439,7 @@ impl Upload {
                 id,
                 name,
                 job,
-                pace: Pace::default(),
+                pace: Pace::new(first),
                 progress,
                 completion,
                 last_call,

@@ -44,14 +44,16 @@ pub(super) fn ending(shared: &Shared, id: JobId, job: &Job) -> Ending {
 /// When an upload's next progress is due.
 #[derive(Default)]
 pub(super) struct Pace {
+    /// How it began, which is told whatever has become of it by then.
+    first: Option<Progress>,
     told: Option<Progress>,
     next_at: Duration,
 }
 
 /// What is to be done about an upload's progress now.
 pub(super) enum Due {
-    /// Tell it.
-    Now,
+    /// Tell this.
+    Now(Progress),
     /// Tell it then.
     At(Duration),
     /// There is nothing new.
@@ -59,18 +61,28 @@ pub(super) enum Due {
 }
 
 impl Pace {
+    pub(super) fn new(first: Progress) -> Self {
+        Self {
+            first: Some(first),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn due(&self, progress: &Progress, over: bool, now: Duration) -> Due {
+        if let Some(first) = self.first {
+            return Due::Now(first);
+        }
         if self.told.as_ref() == Some(progress) {
             return Due::Nothing;
         }
         if over || now >= self.next_at {
-            return Due::Now;
+            return Due::Now(*progress);
         }
         Due::At(self.next_at)
     }
 
     pub(super) fn told(&mut self, progress: Progress, now: Duration) {
-        self.told = Some(progress);
+        (self.first, self.told) = (None, Some(progress));
         self.next_at = now + INTERVAL;
     }
 }
@@ -169,23 +181,25 @@ fn next(state: &mut State, now: Duration) -> Step {
         match due {
             Due::Nothing if !over => {}
             Due::At(at) => earliest = Some(earliest.map_or(at, |earlier| earlier.min(at))),
-            Due::Now | Due::Nothing => {
-                // Taken out while it is called: the callback may free the upload, which must not find it here.
-                return Step::Tell(Box::new(state.listeners.remove(position)), progress, over);
+            // Taken out while it is called: the callback may free the upload, which must not find it here.
+            Due::Now(told) => {
+                let is_last = over && told == progress;
+                return Step::Tell(Box::new(state.listeners.remove(position)), told, is_last);
             }
+            Due::Nothing => return Step::Tell(Box::new(state.listeners.remove(position)), progress, over),
         }
     }
     earliest.map_or(Step::Wait, Step::WaitUntil)
 }
 
-fn tell(shared: &Arc<Shared>, mut listener: Listener, progress: Progress, over: bool) {
+fn tell(shared: &Arc<Shared>, mut listener: Listener, progress: Progress, is_last: bool) {
     // A callback that panics counts as one that wants to stop; it must not take the thread along.
     let call = listener.progress.as_mut().map(|callback| {
         let call = AssertUnwindSafe(|| listener.last_call.inside(|| callback(&progress)));
         catch_unwind(call).unwrap_or(-1)
     });
     listener.pace.told(progress, shared.now());
-    if over || listener.last_call.is_abandoned() {
+    if is_last || listener.last_call.is_abandoned() {
         return listener.end(shared);
     }
     if let Some(value) = call.filter(|value| *value != 0) {

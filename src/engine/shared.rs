@@ -226,14 +226,17 @@ impl Shared {
         self: &Arc<Self>,
         job: &Arc<Job>,
         specification: Specification,
-    ) -> Result<JobId, Error> {
-        self.begin(job, |core, now| {
+    ) -> Result<(JobId, Progress), Error> {
+        let mut first = Progress::default();
+        let id = self.begin(job, |core, now| {
             let id = core.begin(specification, now);
+            first = core.progress(id).copied().unwrap_or_default();
             if let Some(deadline) = core.deadline_at(id) {
                 job.token.expire_at(self.started + deadline);
             }
             id
-        })
+        })?;
+        Ok((id, first))
     }
 
     pub(super) fn begin(

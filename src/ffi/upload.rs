@@ -342,7 +342,7 @@ pub unsafe extern "C" fn cos_slice_upload_free(upload: *mut cos_slice_upload) {
     });
 }
 
-/// Sets what is told of the progress: at the beginning, at most ten times a second, and at the end. Under
+/// Sets what is told of the progress: how it begins, then at most ten times a second, and how it ends. Under
 /// cos_slice_upload_run it is called on the thread that runs, under cos_slice_upload_start on the one callback thread
 /// of the client; never two calls at once, and none after run or wait has told the end. NULL for callback: none.
 ///

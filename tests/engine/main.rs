@@ -14,6 +14,7 @@ mod files_v1_faults;
 mod files_v1_resume;
 mod injection;
 mod log;
+mod log_callbacks;
 mod operations;
 mod operations_cancel;
 mod operations_v1;

@@ -55,8 +55,12 @@ func suspendAndResume(endpoint: String, folder: URL) async throws {
     try await emulator.control(
         "POST", "faults", body: #"{"operation":"upload_slice_data","nth":2,"times":0,"action":{"hang":"before"}}"#)
     let upload = SuspendableUpload(file, to: Object.Location(bucket: "videos", path: "/big.mp4"), with: client)
-    let task = Task { try await upload.runWithApp() }
-    try await emulator.control("GET", "wait?operation=upload_slice_data&count=2&timeout_ms=60000")
+    let (arrived, arrival) = AsyncStream<Void>.makeStream()
+    let task = Task {
+        defer { arrival.finish() }
+        return try await upload.runWithApp { if $0.acknowledged > 0 { arrival.finish() } }
+    }
+    for await _ in arrived {}
 
     NotificationCenter.default.post(name: UIApplication.didEnterBackgroundNotification, object: nil)
     try Failure.unless(app.backgroundTasks == 1, "the system was not asked for time in the background")
