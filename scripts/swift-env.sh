@@ -105,6 +105,8 @@ setup() {
         fail "no Swift $oldest or later on PATH; install one from https://www.swift.org/install (on Debian or Ubuntu this" \
             "script makes one when run as root without NO_INSTALL)"
     fi
+    [[ $root = /* && $root != *[[:space:]:]* ]] ||
+        fail "COS_SLICE_SWIFT_ROOT must be an absolute path without a space or colon, since debootstrap takes no other: $root"
     mkdir -p "$(dirname "$root")"
     local free_mb
     free_mb=$(($(df --output=avail -k "$(dirname "$root")" | tail -n 1) / 1024))
@@ -117,7 +119,8 @@ setup() {
         apt-get update -qq
         DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends debootstrap debian-archive-keyring >/dev/null
     fi
-    if ! unshare --mount --propagation private -- "$0" make-root 9>&-; then
+    # It has the lock too: what goes on when this script is killed must not meet the next one's attempt.
+    if ! unshare --mount --propagation private -- "$0" make-root; then
         if [ -e "$root.log" ]; then tail -n 20 "$root.log" >&2; fi
         fail "could not make a Swift in $root; the end of $root.log is above"
     fi

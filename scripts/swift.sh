@@ -84,6 +84,18 @@ for file in Package.swift Sources/main.swift; do
     block "hello/$file" >"$hello/$file"
     [ -s "$hello/$file" ] || die "the README has no $file"
 done
+# The other blocks of the README, and those in the documentation of the sources, are compiled along with it, each as a function
+# that is not called: they speak of servers that are not here.
+snippets=$(sed -n 's@^ *///\( \|$\)@@p' "${sources[@]}" | cat - $package/README.md | awk '
+    /^<!-- .* -->$/ { marked = 1; next }
+    /^```/ && inside { inside = 0; print "    }\n}"; next }
+    /^```swift$/ && !marked { inside = 1; print "func snippet" ++count "(upload: Upload, url: URL, key: SecretKey) async throws {\n    do {" ; next }
+    /^```/ { marked = 0 }
+    inside')
+[ "$(grep -c '^func snippet' <<<"$snippets")" -ge 5 ] || die 'there are not as many snippets as there were'
+printf '%s\n' 'import COSSlice' 'import Foundation' 'struct NotAllowed: Error {}' 'struct AppServer {' \
+    '    func sign(_ request: SignRequest) async throws -> String { "" }' '}' 'private let appServer = AppServer()' "$snippets" \
+    >"$hello/Sources/Snippets.swift"
 head -c 3000000 /dev/urandom >"$hello/big.mp4"
 rm -rf "$work/store" "$work/says"
 mkfifo "$work/says"
