@@ -720,9 +720,9 @@ int32_t cos_slice_client_set_ca_pem(cos_slice_client *COS_SLICE_NULLABLE client,
 
 /**
  * Reaches the service through an HTTP proxy: "http://host:port", or "http://user:password@host:port", with what is not a
- * letter, digit or one of -._~ percent-encoded in user and password. Everything goes through its tunnels (CONNECT), to an http
- * endpoint too. Copied; no message shows the password. NULL: none, as without this call. It goes before what
- * cos_slice_client_set_use_env_proxy finds.
+ * letter, digit or one of -._~ percent-encoded in user and password; the port is 80 where none is named. Everything goes
+ * through its tunnels (CONNECT), to an http endpoint too. Copied; no message shows the password. NULL: none, as without this
+ * call. It goes before what cos_slice_client_set_use_env_proxy finds.
  */
 COS_SLICE_API
 int32_t cos_slice_client_set_proxy(cos_slice_client *COS_SLICE_NULLABLE client,
@@ -732,7 +732,8 @@ int32_t cos_slice_client_set_proxy(cos_slice_client *COS_SLICE_NULLABLE client,
  * Whether a proxy is taken from the environment: anything but 0 is on. Off, as without this call, the environment is not looked
  * at. It is read when the first upload is run. As curl does it, to an https endpoint https_proxy or HTTPS_PROXY counts, to an http
  * one http_proxy in lower case, where there is none all_proxy or ALL_PROXY, and none for the hosts, domains (example.com), addresses and
- * networks (10.0.0.0/8) in no_proxy or NO_PROXY, or * for all, which commas separate. What is wrong with one is
+ * networks (10.0.0.0/8) in no_proxy or NO_PROXY, or * for all, which commas separate. Unlike with curl the port is 80 where none is
+ * named. What is wrong with one is
  * COS_SLICE_ERR_INVALID_ARGUMENT, and names the variable.
  */
 COS_SLICE_API

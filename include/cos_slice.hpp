@@ -1119,6 +1119,7 @@ public:
     /// Bytes in memory, which are copied: a text, or any container of bytes such as std::vector<std::byte> or std::span<const char>.
     upload &memory(const void *data, std::size_t size) & { return set(cos_slice_upload_set_memory(get(), data, size)); }
     upload memory(const void *data, std::size_t size) && { return std::move(memory(data, size)); }
+    /// Of a text. An array of char counts as one, up to its NUL: for bytes pass (data, size).
     upload &memory(std::string_view bytes) & { return memory(bytes.data(), bytes.size()); }
     upload memory(std::string_view bytes) && { return std::move(memory(bytes)); }
     template <class Bytes, class = std::enable_if_t<detail::is_bytes<Bytes>::value>>
@@ -1157,7 +1158,8 @@ public:
     {
         return stream(size, [&from](void *buffer, std::size_t room) -> std::int64_t {
             from.read(static_cast<char *>(buffer), static_cast<std::streamsize>(room));
-            return from.bad() ? -1 : static_cast<std::int64_t>(from.gcount());
+            /* One that failed without being at its end, such as a file that could not be opened, has nothing to give. */
+            return from.bad() || (from.fail() && !from.eof()) ? -1 : static_cast<std::int64_t>(from.gcount());
         });
     }
     upload stream(std::int64_t size, std::istream &from) && { return std::move(stream(size, from)); }

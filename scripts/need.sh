@@ -39,6 +39,7 @@ check_packages() {
         need cmake cmake --version
         need groff-base groff --version
         need iproute2 ip -V
+        need procps env kill -l
         need shellcheck shellcheck --version
         need python3-pip python3 -m pip --version
     fi

@@ -20,7 +20,7 @@ use super::checkpoint::{Checkpoint, Destination, InUse, Version};
 use super::client::{Client, name_of};
 use super::log::lines::Line;
 use super::report::{Due, Listener, Pace, aborted, ending};
-use super::shared::{Ended, Job, Shared, State};
+use super::shared::{Ended, Job, State};
 use super::signing::Held;
 use super::source::{Identity, OpenFile, Source};
 use content::{Content, Whole};
@@ -272,6 +272,16 @@ impl Upload {
         inner.token.cancel();
         if let Some(active) = &inner.active {
             self.client.shared().stop(active.id, Error::cancelled(&self.name));
+        }
+    }
+
+    /// Cancels what is running, and waits for it and its last callback; inside a callback it can't wait.
+    pub fn end(&self) {
+        self.cancel();
+        let active = self.lock().active.clone();
+        if let Some(active) = active.filter(|_| !is_inside_callback()) {
+            self.wait_for_end(&active, None);
+            self.take(&active);
         }
     }
 
@@ -556,26 +566,16 @@ impl Drop for StopAndWait<'_> {
 }
 
 impl Drop for Upload {
-    /// Cancels what is running and waits for it. Inside a callback it can't wait: then the run ends by itself,
-    /// without another call.
+    /// As [`Upload::end`]; but inside a callback it can't wait: then the run ends by itself, without another call.
     fn drop(&mut self) {
-        self.cancel();
+        self.end();
         let Some(active) = self.lock().active.take() else {
             return;
         };
-        let shared: &Arc<Shared> = self.client.shared();
-        if is_inside_callback() {
-            if let Some(last_call) = &active.last_call {
-                last_call.abandon();
-            }
-            shared.abandon(active.id);
-            return;
+        if let Some(last_call) = &active.last_call {
+            last_call.abandon();
         }
-        self.wait_for_end(&active, None);
-        let ended = shared.lock().ended.remove(&active.id);
-        active
-            .job
-            .close_checkpoint(ended.is_some_and(|ended| ended.is_success()));
+        self.client.shared().abandon(active.id);
     }
 }
 

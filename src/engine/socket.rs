@@ -99,8 +99,12 @@ impl Connector {
             None => (endpoint.host(), endpoint.port(), endpoint.hint_to_host()),
         };
         let addresses = resolver.resolve(host, port, timeouts.resolve, slot);
-        let addresses = addresses.map_err(|failure| with_hint(failure, hint))?;
-        let mut socket = TcpSocket::connect(&addresses, timeouts.connect, slot)?;
+        let at_proxy = |failure| match proxy {
+            Some(proxy) => of_proxy(failure, proxy),
+            None => failure,
+        };
+        let addresses = addresses.map_err(|failure| at_proxy(with_hint(failure, hint)))?;
+        let mut socket = TcpSocket::connect(&addresses, timeouts.connect, slot).map_err(at_proxy)?;
         if let Some(proxy) = proxy {
             proxy.tunnel(&mut socket, &endpoint.authority(), timeouts.connect, slot)?;
         }
@@ -111,6 +115,17 @@ impl Connector {
                 Ok(Stream::Tls(Box::new(tls)))
             }
         }
+    }
+}
+
+/// It is the proxy that could not be reached, whoever named it.
+fn of_proxy(failure: TaskFailure, proxy: &Proxy) -> TaskFailure {
+    match failure {
+        TaskFailure::Network(mut failure) => {
+            failure.detail = format!("{proxy}: {}", failure.detail);
+            TaskFailure::Network(failure)
+        }
+        failure => failure,
     }
 }
 

@@ -262,8 +262,9 @@ impl cos_slice_upload {
         }
     }
 
-    /// Ends what runs, and its calls: the handle is being freed, perhaps inside one of them.
-    fn abandon(&self) {
+    /// Ends what runs, and its calls: the handle is being freed, perhaps inside one of them. A call that is under way may use the
+    /// handle until it has returned, so it is waited for while there still is one.
+    fn end(&self) {
         let state = self.lock();
         if let Some(callback) = &state.settings.progress {
             callback.silence();
@@ -273,6 +274,10 @@ impl cos_slice_upload {
         }
         drop(state);
         self.cancel();
+        let engine = self.lock().engine.clone();
+        if let Some(engine) = engine {
+            engine.end();
+        }
     }
 
     fn progress(&self) -> Progress {
@@ -337,7 +342,7 @@ pub unsafe extern "C" fn cos_slice_upload_free(upload: *mut cos_slice_upload) {
     caught(|| {
         // SAFETY: the caller of an entry point keeps the header's rules; see the head of boundary.rs.
         if let Some(upload) = unsafe { take_back(upload) } {
-            upload.abandon();
+            upload.end();
         }
     });
 }

@@ -283,8 +283,10 @@ fn advice(status: Status) -> &'static str {
             "Run it again once the source stays as it is and has the size that was said."
         }
         Status::NotRestartable => "Begin again with the whole content, or have the stream spooled.",
-        Status::Resolve => "Check the host in the endpoint or region, and the network.",
-        Status::Connect => "Check the endpoint's host and port, and that the server is up.",
+        Status::Resolve => "Check the host in the endpoint or region, that of a proxy, and the network.",
+        Status::Connect => {
+            "Check the host and port of the endpoint, those of a proxy, and that the server is up."
+        }
         Status::Tls => "Check the endpoint's host name and the trusted certificates, or set a CA file.",
         Status::ConnectionLost | Status::TimedOut => "Check the network; run it again to resume.",
         Status::BadReply => {

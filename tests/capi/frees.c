@@ -109,6 +109,71 @@ static void an_upload_may_be_freed_right_after_others_cancelled_it(void)
     }
 }
 
+/* A callback that asks all the time, while another thread frees the upload. */
+struct asking {
+    cos_slice_upload *upload;
+    struct event asks;
+    struct event is_freed;
+    struct event dropped;
+};
+
+static void ask_on(struct asking *asking)
+{
+    int times;
+    happen(&asking->asks);
+    wait_for(&asking->is_freed, 1);
+    for (times = 0; times < 20000; times++) {
+        cos_slice_progress progress;
+        progress.struct_size = sizeof progress;
+        CHECK_STATUS(cos_slice_upload_progress(asking->upload, &progress), COS_SLICE_OK);
+        CHECK(cos_slice_upload_outcome(asking->upload) == COS_SLICE_OUTCOME_NONE);
+        cos_slice_upload_cancel(asking->upload);
+    }
+}
+
+static int32_t ask_on_progress(const cos_slice_progress *progress, void *user_data)
+{
+    (void)progress;
+    ask_on(user_data);
+    return 0;
+}
+
+static void ask_at_the_end(int32_t status, const cos_slice_error *error, void *user_data)
+{
+    (void)error;
+    CHECK_STATUS(status, COS_SLICE_ERR_CANCELLED);
+    ask_on(user_data);
+}
+
+static void drop_asking(void *user_data)
+{
+    struct asking *asking = user_data;
+    happen(&asking->dropped);
+}
+
+static void an_upload_may_be_asked_inside_a_callback_while_it_is_freed(int at_the_end)
+{
+    static const struct event none = EVENT;
+    cos_slice_error *error = NULL;
+    struct asking asking;
+    cos_slice_client *client = client_for(silent_server());
+    asking.asks = asking.is_freed = asking.dropped = none;
+    asking.upload = cos_slice_upload_new(client, "frees", "/asked");
+    CHECK_STATUS(cos_slice_upload_set_memory(asking.upload, "abc", 3), COS_SLICE_OK);
+    if (at_the_end)
+        CHECK_STATUS(cos_slice_upload_set_completion(asking.upload, ask_at_the_end, &asking, drop_asking), COS_SLICE_OK);
+    else
+        CHECK_STATUS(cos_slice_upload_set_progress(asking.upload, ask_on_progress, &asking, drop_asking), COS_SLICE_OK);
+    CHECK_ENDS(cos_slice_upload_start(asking.upload, &error), COS_SLICE_OK, NULL);
+    if (at_the_end)
+        cos_slice_upload_cancel(asking.upload);
+    wait_for(&asking.asks, 1);
+    happen(&asking.is_freed);
+    cos_slice_upload_free(asking.upload);
+    CHECK(happened(&asking.dropped) == 1);
+    cos_slice_client_free(client);
+}
+
 int main(int argc, char **argv)
 {
     int order, place;
@@ -117,5 +182,7 @@ int main(int argc, char **argv)
         for (place = HERE; place <= IN_ITS_CALLBACK_UNDER_START; place++)
             an_upload_that_runs_may_be_freed((enum order)order, (enum place)place);
     an_upload_may_be_freed_right_after_others_cancelled_it();
+    an_upload_may_be_asked_inside_a_callback_while_it_is_freed(0);
+    an_upload_may_be_asked_inside_a_callback_while_it_is_freed(1);
     return 0;
 }

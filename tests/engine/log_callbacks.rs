@@ -159,10 +159,9 @@ struct HeldUp {
 }
 
 impl HeldUp {
-    fn new(stage: &Stage) -> Self {
+    fn new(stage: &Stage, level: Level) -> Self {
         let log = Recorder::new();
         let mut config = stage.config();
-        let level = Level::Error;
         config.log = Some(Logger {
             level,
             log: log.clone(),
@@ -195,7 +194,7 @@ impl HeldUp {
 
     /// The other one was told of while the worker was held up; now that ends.
     fn end(self) {
-        assert_eq!(self.log.lock().len(), 1);
+        assert_eq!(self.log.of_level(Level::Error).len(), 1);
         *self.gate.open.lock().unwrap() = true;
         self.gate.changed.notify_all();
         self.holding.wait(None).unwrap();
@@ -204,49 +203,58 @@ impl HeldUp {
 
 #[test]
 fn who_waits_for_a_cancelled_upload_tells_of_its_end_where_all_workers_are_held_up() {
-    let stage = Stage::new();
-    let held_up = HeldUp::new(&stage);
-    let upload = held_up.upload();
-    upload.start(None).unwrap();
-    upload.cancel();
-    let ended = upload.wait(Some(HANG_GUARD)).unwrap_err();
-    assert_eq!(ended.status, Status::Cancelled);
-    held_up.end();
+    // Without events of the state machine, and with them.
+    for level in [Level::Error, Level::Debug] {
+        let stage = Stage::new();
+        let held_up = HeldUp::new(&stage, level);
+        let upload = held_up.upload();
+        upload.start(None).unwrap();
+        upload.cancel();
+        let ended = upload.wait(Some(HANG_GUARD)).unwrap_err();
+        assert_eq!(ended.status, Status::Cancelled);
+        held_up.end();
+    }
 }
 
 #[test]
 fn who_runs_a_cancelled_upload_tells_of_its_end_where_all_workers_are_held_up() {
-    let stage = Stage::new();
-    let held_up = HeldUp::new(&stage);
-    let upload = Arc::new(held_up.upload());
-    let ((begun, begins), (ended, ends)) = (mpsc::channel(), mpsc::channel());
-    let running = upload.clone();
-    thread::spawn(move || {
-        let mut progress = |_: &Progress| {
-            let _ = begun.send(());
-            0
-        };
-        let _ = ended.send(running.run(Some(&mut progress)).unwrap_err().status);
-    });
-    begins.recv_timeout(HANG_GUARD).expect("it runs");
-    upload.cancel();
-    assert_eq!(ends.recv_timeout(HANG_GUARD), Ok(Status::Cancelled));
-    held_up.end();
+    // Without events of the state machine, and with them.
+    for level in [Level::Error, Level::Debug] {
+        let stage = Stage::new();
+        let held_up = HeldUp::new(&stage, level);
+        let upload = Arc::new(held_up.upload());
+        let ((begun, begins), (ended, ends)) = (mpsc::channel(), mpsc::channel());
+        let running = upload.clone();
+        thread::spawn(move || {
+            let mut progress = |_: &Progress| {
+                let _ = begun.send(());
+                0
+            };
+            let _ = ended.send(running.run(Some(&mut progress)).unwrap_err().status);
+        });
+        begins.recv_timeout(HANG_GUARD).expect("it runs");
+        upload.cancel();
+        assert_eq!(ends.recv_timeout(HANG_GUARD), Ok(Status::Cancelled));
+        held_up.end();
+    }
 }
 
 #[test]
 fn the_callback_thread_tells_of_the_end_where_nobody_waits_and_all_workers_are_held_up() {
-    let stage = Stage::new();
-    let held_up = HeldUp::new(&stage);
-    let upload = held_up.upload();
-    let (ended, ends) = mpsc::channel();
-    upload
-        .set_completion(Some(Arc::new(move |ending: &Ending| {
-            let _ = ended.send(ending.result.as_ref().unwrap_err().status);
-        })))
-        .unwrap();
-    upload.start(None).unwrap();
-    upload.cancel();
-    assert_eq!(ends.recv_timeout(HANG_GUARD), Ok(Status::Cancelled));
-    held_up.end();
+    // Without events of the state machine, and with them.
+    for level in [Level::Error, Level::Debug] {
+        let stage = Stage::new();
+        let held_up = HeldUp::new(&stage, level);
+        let upload = held_up.upload();
+        let (ended, ends) = mpsc::channel();
+        upload
+            .set_completion(Some(Arc::new(move |ending: &Ending| {
+                let _ = ended.send(ending.result.as_ref().unwrap_err().status);
+            })))
+            .unwrap();
+        upload.start(None).unwrap();
+        upload.cancel();
+        assert_eq!(ends.recv_timeout(HANG_GUARD), Ok(Status::Cancelled));
+        held_up.end();
+    }
 }

@@ -1,5 +1,6 @@
 //! Whole uploads through real files and real sockets to the emulator.
 
+mod callbacks;
 mod cancel;
 mod changed_between_runs;
 mod changes;

@@ -17,6 +17,7 @@ static size_t read_file(const char *path, char *bytes, size_t room) {
     if (file == NULL) { perror(path); return 0; }
     size = fread(bytes, 1, room, file);
     if (ferror(file)) { perror(path); size = 0; }
+    else if (size == room) { fprintf(stderr, "%s: too large\n", path); size = 0; }
     fclose(file);
     return size;
 }

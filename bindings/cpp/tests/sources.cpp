@@ -1,6 +1,7 @@
 // What is uploaded: files of any name, memory of any kind, descriptors, functions and streams.
 #include <array>
 #include <cerrno>
+#include <fstream>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -107,6 +108,11 @@ static void a_std_istream_of_unknown_size_is_spooled()
     broken.setstate(std::ios::badbit);
     const auto error = thrown_by<cos_slice::error>([&] { upload.stream(6, broken).spool(0).run(); });
     CHECK_ENDED_WITH(error, cos_slice::status::file_read, "");
+
+    /* One that was never opened has nothing to give, which is not the same as an empty file. */
+    std::ifstream missing(in_directory("no such file"));
+    const auto unopened = thrown_by<cos_slice::error>([&] { upload.stream(-1, missing).spool(10).run(); });
+    CHECK_ENDED_WITH(unopened, cos_slice::status::file_read, "");
 }
 
 static void an_empty_function_is_refused_by_name()

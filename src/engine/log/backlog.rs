@@ -70,6 +70,7 @@ impl Shared {
         }
         let untold = state.backlog.untold.entry(id).or_default();
         if untold.count > 0 {
+            self.call_teller(state, id);
             return false;
         }
         if !untold.has_end {
@@ -80,17 +81,21 @@ impl Shared {
             };
             if let Some(end) = end {
                 state.backlog.add(id, Note::End(end));
-                // Any of these may tell it: the others may all be at work.
-                self.work.notify_one();
-                self.news.notify_one();
-                if let Some(job) = state.jobs.get(&id) {
-                    job.changed.notify_all();
-                }
+                self.call_teller(state, id);
                 return false;
             }
         }
         state.backlog.untold.remove(&id);
         true
+    }
+
+    /// Any of these may tell what there is to be told of a job that is over: the others may all be at work.
+    fn call_teller(&self, state: &State, id: JobId) {
+        self.work.notify_one();
+        self.news.notify_one();
+        if let Some(job) = state.jobs.get(&id) {
+            job.changed.notify_all();
+        }
     }
 
     /// Tells what there is to be told, of one job or of all, with the lock let go meanwhile.

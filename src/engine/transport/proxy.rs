@@ -14,7 +14,7 @@ use crate::engine::socket::proxy::Proxy;
 pub fn parse(address: &str) -> Result<Proxy, String> {
     let wrong = "the proxy must look like \"http://host:port\" or \"http://user:password@host:port\"";
     let proxy = ureq::Proxy::new(address).map_err(|_| wrong.to_owned())?;
-    if has_no_port_after_its_colon(address) {
+    if has_no_port_after_its_colon(address) || proxy.host().is_empty() || proxy.port() == 0 {
         return Err(wrong.to_owned());
     }
     to_proxy(&proxy).ok_or_else(|| format!("{wrong}; other kinds of proxies are not supported"))

@@ -1,6 +1,6 @@
 //! What can happen before a connection is there, and tunnels through proxies.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Instant;
 
 use socket2::{Domain, Socket, Type};
@@ -221,6 +221,22 @@ fn a_proxy_that_says_no_is_a_failure_to_connect_in_its_words_and_without_the_pas
 }
 
 #[test]
+fn a_proxy_that_can_not_be_reached_is_named() {
+    let nobody_listens = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (proxy, phase) in [
+        (format!("http://{nobody_listens}"), Phase::Connect),
+        ("http://nowhere.invalid:8080".to_owned(), Phase::Resolve),
+    ] {
+        let mut config = config("http://store.example");
+        config.proxy = Some(proxy.clone());
+        let failure = call_get(&mut transport(config)).network();
+        assert_eq!(failure.phase, phase, "{failure:?}");
+        let named = format!("the proxy {}: ", proxy.trim_start_matches("http://"));
+        assert!(failure.detail.starts_with(&named), "{failure:?}");
+    }
+}
+
+#[test]
 fn a_proxy_that_does_not_answer_times_out() {
     let server = Server::once(|mut stream, held| {
         read_head(&mut stream);
@@ -240,6 +256,8 @@ fn proxies_of_other_kinds_are_refused_with_what_to_give_instead() {
         "https://127.0.0.1:1",
         "ftp://x",
         "http://",
+        "http://:8080",
+        "http://store.example:0",
         "not an address",
     ] {
         let mut config = config("http://store.example");

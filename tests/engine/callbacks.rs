@@ -1,0 +1,63 @@
+//! Progress and completion callbacks of the engine.
+
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use cos_emulator::RequestRecord;
+use cos_slice::engine::source::MemorySource;
+use cos_slice::upload::progress::{Phase, Progress};
+
+use crate::support::{BUCKET, MIB, Stage};
+
+const HANG_GUARD: Duration = Duration::from_secs(60);
+
+#[test]
+fn the_first_progress_is_how_it_began_though_the_callback_thread_comes_late() {
+    let stage = Stage::new();
+    let client = stage.client();
+    // Another upload's callback has the thread until this one is over.
+    let (release, released) = mpsc::channel::<()>();
+    let (inside, is_inside) = mpsc::channel();
+    let mut holds = true;
+    let holding = client.upload(BUCKET, "holding").unwrap();
+    holding
+        .set_source(Arc::new(MemorySource::new(vec![1; 9])))
+        .unwrap();
+    let hold = move |_: &Progress| {
+        if std::mem::take(&mut holds) {
+            inside.send(()).unwrap();
+            let _ = released.recv_timeout(HANG_GUARD);
+        }
+        0
+    };
+    holding.start(Some(Box::new(hold))).unwrap();
+    is_inside.recv_timeout(HANG_GUARD).unwrap();
+
+    let told: Arc<Mutex<Vec<Progress>>> = Arc::default();
+    let seen = told.clone();
+    let upload = stage.upload(&client, &stage.file(3 * MIB, 1));
+    let tell = move |progress: &Progress| {
+        seen.lock().unwrap().push(*progress);
+        0
+    };
+    upload.start(Some(Box::new(tell))).unwrap();
+    let finishes = |requests: &[RequestRecord]| {
+        let finishes = requests
+            .iter()
+            .filter(|request| request.operation.as_deref() == Some("upload_slice_finish"));
+        finishes.count() == 2
+    };
+    assert!(stage.emulator.wait_for_requests(finishes, HANG_GUARD));
+    release.send(()).unwrap();
+    upload.wait(None).unwrap();
+    holding.wait(None).unwrap();
+
+    let told = told.lock().unwrap();
+    let (first, last) = (told.first().unwrap(), told.last().unwrap());
+    assert_eq!(
+        (first.phase, first.hashed, first.total),
+        (Phase::Hashing, 0, 3 * MIB)
+    );
+    assert_eq!((last.phase, last.acknowledged), (Phase::Done, 3 * MIB));
+    assert_eq!(told.iter().filter(|told| told.phase == Phase::Done).count(), 1);
+}
