@@ -514,10 +514,10 @@ typedef void (*cos_slice_completion_fn)(int32_t status,
  * 0 only at the end; a negative number where it failed, which ends the run with COS_SLICE_ERR_FILE_READ and is told by
  * cos_slice_error_callback_value.
  *
- * It is called from several threads of the library at once, and may block; then a cancel waits for it, and on a client with
- * one connection all its uploads do. Inside, only cancel
- * and getters may be called; a free is carried out when it has returned; run, start and wait of any upload, and the settings
- * of this one, answer COS_SLICE_ERR_BUSY. It must return, and must not throw.
+ * It is called from several threads of the library at once, and may block; then every end of the upload waits for it, be it a
+ * cancel, a deadline or a failure, and on a client with one connection all its uploads do. Inside, only cancel and getters may
+ * be called; a free is carried out when it has returned; run, start and wait of any upload, and the settings of this one, answer
+ * COS_SLICE_ERR_BUSY. It must return, and must not throw.
  */
 typedef int64_t (*cos_slice_read_at_fn)(uint64_t offset,
                                         void *buffer,
@@ -1002,7 +1002,8 @@ int32_t cos_slice_upload_set_single_request_limit(cos_slice_upload *COS_SLICE_NU
 
 /**
  * The longest that the whole upload may take, in milliseconds, 1 to 31536000000 (a year); then it ends with
- * COS_SLICE_ERR_DEADLINE and can be run again. Without this call there is no such limit.
+ * COS_SLICE_ERR_DEADLINE and can be run again. A read of the source, a write of the checkpoint or a callback that is under way
+ * then is waited for. Without this call there is no such limit.
  */
 COS_SLICE_API
 int32_t cos_slice_upload_set_deadline_ms(cos_slice_upload *COS_SLICE_NULLABLE upload,

@@ -92,10 +92,10 @@ impl StreamSetting {
 /// 0 only at the end; a negative number where it failed, which ends the run with COS_SLICE_ERR_FILE_READ and is told by
 /// cos_slice_error_callback_value.
 ///
-/// It is called from several threads of the library at once, and may block; then a cancel waits for it, and on a client with
-/// one connection all its uploads do. Inside, only cancel
-/// and getters may be called; a free is carried out when it has returned; run, start and wait of any upload, and the settings
-/// of this one, answer COS_SLICE_ERR_BUSY. It must return, and must not throw.
+/// It is called from several threads of the library at once, and may block; then every end of the upload waits for it, be it a
+/// cancel, a deadline or a failure, and on a client with one connection all its uploads do. Inside, only cancel and getters may
+/// be called; a free is carried out when it has returned; run, start and wait of any upload, and the settings of this one, answer
+/// COS_SLICE_ERR_BUSY. It must return, and must not throw.
 #[expect(non_camel_case_types, reason = "the name in the C header")]
 pub type cos_slice_read_at_fn = Option<
     unsafe extern "C" fn(offset: u64, buffer: *mut c_void, size: usize, user_data: *mut c_void) -> i64,

@@ -471,7 +471,8 @@ pub unsafe extern "C" fn cos_slice_upload_set_single_request_limit(
 }
 
 /// The longest that the whole upload may take, in milliseconds, 1 to 31536000000 (a year); then it ends with
-/// COS_SLICE_ERR_DEADLINE and can be run again. Without this call there is no such limit.
+/// COS_SLICE_ERR_DEADLINE and can be run again. A read of the source, a write of the checkpoint or a callback that is under way
+/// then is waited for. Without this call there is no such limit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_upload_set_deadline_ms(upload: *mut cos_slice_upload, ms: i64) -> i32 {
     enter!(upload).call(|upload| {
