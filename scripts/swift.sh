@@ -13,13 +13,8 @@ package=bindings/swift
 runner=tests/conformance/runners/swift
 work=$root/build/swift
 mkdir -p "$work"
-emulator_pid=
 finish() {
-    if [ -n "$emulator_pid" ]; then
-        kill "$emulator_pid" 2>/dev/null || true
-        wait "$emulator_pid" 2>/dev/null || true
-    fi
-    rm -rf "$work/store" "$work/says" "$work/quickstart/hello/Sources" "$work/interface"
+    rm -rf "$work"/quickstart/{.local,cos-data} "$work/quickstart/hello/Sources" "$work/interface"
 }
 trap finish EXIT
 
@@ -77,13 +72,11 @@ block() {
     awk -v "mark=<!-- $1 -->" '$0 == mark { wanted = 1; next } wanted && /^```/ { if (inside) exit; inside = 1; next } inside' \
         $package/README.md
 }
-hello=$work/quickstart/hello
-mkdir -p "$hello/Sources"
-ln -sfn "$root" "$work/quickstart/cos-slice"
-for file in Package.swift Sources/main.swift; do
-    block "hello/$file" >"$hello/$file"
-    [ -s "$hello/$file" ] || die "the README has no $file"
-done
+typed=$work/quickstart
+hello=$typed/hello
+rm -rf "$work"/quickstart/{.local,cos-data,typed.sh,bin} "$hello/Sources"
+mkdir -p "$hello/Sources" "$typed/bin"
+ln -sfn "$root" "$typed/cos-slice"
 # The other blocks of the README, and those in the documentation of the sources, are compiled along with it, each as a function
 # that is not called: they speak of servers that are not here.
 snippets=$(sed -n 's@^ *///\( \|$\)@@p' "${sources[@]}" | cat - $package/README.md | awk '
@@ -96,17 +89,24 @@ snippets=$(sed -n 's@^ *///\( \|$\)@@p' "${sources[@]}" | cat - $package/README.
 printf '%s\n' 'import COSSlice' 'import Foundation' 'struct NotAllowed: Error {}' 'struct AppServer {' \
     '    func sign(_ request: SignRequest) async throws -> String { "" }' '}' 'private let appServer = AppServer()' "$snippets" \
     >"$hello/Sources/Snippets.swift"
-head -c 3000000 /dev/urandom >"$hello/big.mp4"
-rm -rf "$work/store" "$work/says"
-mkfifo "$work/says"
-"$stage/bin/cos-emulator" --dir "$work/store" --listen 127.0.0.1:0 --app-id 1251668577 --secret-id AKIDtest --secret-key secret \
-    >"$work/says" &
-emulator_pid=$!
-# Its only line; the end of the file, and so an error, if it could not start.
-read -r _ _ _ endpoint <"$work/says"
-command=$(block 'hello: run')
-[[ $command = *http://127.0.0.1:9000* ]] || die 'the README does not say how to run it'
-(cd "$hello" && "$root/scripts/swift-env.sh" run bash -c "${command/http:\/\/127.0.0.1:9000/$endpoint}") >"$work/quickstart.log" 2>&1 ||
-    { tail -n 50 "$work/quickstart.log" >&2; die 'the program of the README failed'; }
-grep -q "^$endpoint/cdn/" "$work/quickstart.log" || die "the program of the README said: $(tail -n 5 "$work/quickstart.log")"
-cmp "$hello/big.mp4" "$work/store/objects/videos/2026/big.mp4"
+# As a newcomer types it, in a folder beside a clone. Its port is one of a network of its own.
+{
+    echo 'set -euo pipefail; ip link set lo up'
+    # The folder of the emulator is held until that has ended.
+    echo 'trap "kill %1; wait %1 || true" EXIT'
+    block 'in the folder'
+    for file in Package.swift Sources/main.swift; do
+        printf 'cat >hello/%s <<"END"\n%s\nEND\n' "$file" "$(block "hello/$file")"
+    done
+    echo 'cd hello; head -c 3000000 /dev/urandom >big.mp4'
+    block 'hello: run'
+} >"$typed/typed.sh"
+# Whichever Swift there is, by the PATH of now: this one is not to find itself.
+printf '#!/usr/bin/env bash\nexport PATH=%q\nexec %q run swift "$@"\n' "$PATH" "$root/scripts/swift-env.sh" >"$typed/bin/swift"
+chmod +x "$typed/bin/swift"
+own_network=(unshare --net)
+[ "$(id -u)" = 0 ] || own_network+=(--map-root-user)
+(cd "$typed" && HOME=$typed PATH=$typed/bin:$PATH timeout 300 "${own_network[@]}" bash typed.sh) >"$typed.log" 2>&1 ||
+    { tail -n 50 "$typed.log" >&2; die 'what the README says to type failed'; }
+grep -q '^http://127.0.0.1:9000/' "$typed.log" || die "the program of the README said: $(tail -n 5 "$typed.log")"
+cmp "$hello/big.mp4" "$typed/cos-data/objects/videos/2026/big.mp4"

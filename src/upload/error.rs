@@ -284,9 +284,7 @@ fn advice(status: Status) -> &'static str {
         }
         Status::NotRestartable => "Begin again with the whole content, or have the stream spooled.",
         Status::Resolve => "Check the host in the endpoint or region, that of a proxy, and the network.",
-        Status::Connect => {
-            "Check the host and port of the endpoint, those of a proxy, and that the server is up."
-        }
+        Status::Connect => "Check the endpoint's host and port, those of a proxy, and that the server is up.",
         Status::Tls => "Check the endpoint's host name and the trusted certificates, or set a CA file.",
         Status::ConnectionLost | Status::TimedOut => "Check the network; run it again to resume.",
         Status::BadReply => {
