@@ -2,7 +2,6 @@ package cosslice
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,16 +13,23 @@ type call struct {
 	bucket, path string
 
 	mu sync.Mutex
-	// The first error that one of the program's functions brought.
+	// The first error that one of the program's functions brought, as examined gave it.
 	cause error
 }
 
-// fail remembers what a function of the program brought, for the error of the call.
-func (c *call) fail(err error) {
+// fail keeps the error that a function of the program brought, for the error of the call, and gives the number that C is told.
+func (c *call) fail(err error) int32 {
+	number, _, cause := examined(err)
+	c.keep(cause)
+	return number
+}
+
+// keep keeps what examined gave.
+func (c *call) keep(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cause == nil {
-		c.cause = err
+		c.cause = cause
 	}
 }
 
@@ -48,8 +54,7 @@ func (c *call) causes(status Status) []error {
 func (c *call) panicked() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var panicked *PanicError
-	if errors.As(c.cause, &panicked) {
+	if panicked, ok := c.cause.(*PanicError); ok {
 		return panicked
 	}
 	return nil

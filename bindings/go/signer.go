@@ -86,20 +86,23 @@ type callbackSigner struct {
 	shared *shared
 }
 
-func (s *callbackSigner) ask(request SignRequest) (authorization string, err error) {
+// ask gives the authorization string, or why there is none.
+func (s *callbackSigner) ask(request SignRequest) (answer string, isSigned bool) {
 	calls := s.shared.asking(request.Bucket, request.Path)
 	ctx, release := contextOf(calls)
 	defer release()
-	err = guarded(func() (err error) {
-		authorization, err = s.sign(ctx, request)
+	err := guarded(func() (err error) {
+		answer, err = s.sign(ctx, request)
 		return err
 	})
-	if err != nil {
-		for _, call := range calls {
-			call.fail(err)
-		}
+	if err == nil {
+		return answer, true
 	}
-	return authorization, err
+	_, text, cause := examined(err)
+	for _, call := range calls {
+		call.keep(cause)
+	}
+	return text, false
 }
 
 // A SignRequest is what a signature is asked for.
