@@ -89,7 +89,7 @@ func (c *Client) UploadReader(ctx context.Context, bucket, path string, reader i
 
 // An upload under way.
 type upload struct {
-	call
+	*call
 	handle   *C.cos_slice_upload
 	progress func(Progress) error
 	// Closed when the run is over.
@@ -99,7 +99,7 @@ type upload struct {
 }
 
 func (c *Client) upload(ctx context.Context, bucket, path string, options []Option, source func(*upload) error) (*Object, error) {
-	u := &upload{call: call{ctx: ctx, bucket: bucket, path: path}, over: make(chan struct{})}
+	u := &upload{call: newCall(ctx, bucket, path), over: make(chan struct{})}
 	defer u.free()
 	err := c.use(func(client *C.cos_slice_client) {
 		u.handle = C.cos_slice_upload_new(client, u.text(bucket), u.text(path))
@@ -115,8 +115,8 @@ func (c *Client) upload(ctx context.Context, bucket, path string, options []Opti
 		option(u)
 	}
 	C.cosslice_set_completion(u.handle, hold(u))
-	c.shared.begin(&u.call)
-	defer c.shared.end(&u.call)
+	c.shared.begin(u.call)
+	defer c.shared.end(u.call)
 	return u.run(c.starts)
 }
 
@@ -132,6 +132,7 @@ func (u *upload) run(starts chan struct{}) (*Object, error) {
 		case <-u.over:
 		case <-u.ctx.Done():
 			C.cos_slice_upload_cancel(u.handle)
+			u.wasCancelled()
 			<-u.over
 		}
 		// It is over, so this returns as soon as the callback has.
