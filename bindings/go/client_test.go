@@ -28,6 +28,7 @@ func TestNewNamesTheSettingThatIsNotAcceptable(t *testing.T) {
 		"answer_timeout":     {AnswerTimeout: math.MaxInt64},
 		"finish_timeout":     {FinishTimeout: -1},
 		"ca_file":            {CAFile: filepath.Join(t.TempDir(), "nothing")},
+		"ca_pem":             {CAPEM: []byte{}},
 		"proxy":              {Proxy: "socks5://somewhere"},
 		"checkpoint_dir":     {CheckpointDir: "a\x00b"},
 		"app_id":             {Signer: cosslice.SecretKey{AppID: "not a number", ID: secretID, Key: secretKey}},

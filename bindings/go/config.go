@@ -46,7 +46,7 @@ type Config struct {
 
 	// CAFile is a PEM file whose certificates are trusted in place of the system's. It is read by New.
 	CAFile string
-	// CAPEM is the same in memory; it wins over CAFile.
+	// CAPEM is the same in memory; it wins over CAFile. Not set where it is nil; what is empty otherwise is refused.
 	CAPEM []byte
 	// Proxy is the HTTP proxy to go through: "http://[user:password@]host:port".
 	Proxy string
@@ -165,6 +165,9 @@ func (config *Config) applyService(s *settings) {
 	}
 	if len(config.CAPEM) != 0 {
 		s.set(C.cos_slice_client_set_ca_pem(s.client, unsafe.Pointer(&config.CAPEM[0]), C.size_t(len(config.CAPEM))))
+	} else if config.CAPEM != nil {
+		// Trust was to be narrowed, so it must not stay as wide as the system's.
+		s.set(C.cos_slice_client_set_ca_pem(s.client, nil, 0))
 	}
 	if config.UseEnvProxy {
 		s.set(C.cos_slice_client_set_use_env_proxy(s.client, 1))
