@@ -66,7 +66,7 @@ func (a Authorization) apply(s *settings, _ *shared) C.int32_t {
 // one-time signature. It may be called on several goroutines at once for different uploads, and may block, on half of the client's
 // connections at most. Its context has the values of the upload's, and is done once that has cancelled the upload, by its deadline
 // too: as context.Canceled, and context.Cause tells why. Where several uploads to one object are under way, it is done when none of
-// them goes on. It is for the function to return then: an upload that is cancelled waits for it. An error ends the upload with
+// them goes on. It is for the function to return then: an upload waits for it, however it ends. An error ends the upload with
 // [ErrSigner], and errors.Is finds it there.
 func SignerFunc(appID string, sign func(ctx context.Context, request SignRequest) (string, error)) Signer {
 	return signerFunc{appID, sign}

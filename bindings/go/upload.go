@@ -62,8 +62,8 @@ func (c *Client) UploadBytes(ctx context.Context, bucket, path string, data []by
 // the same bytes for the same offset. ReadAt is called on several goroutines at once, and into memory of the library: it must not
 // keep the slice that it is given. Use [Client.UploadOpenFile] for an *os.File, which also notices that it is changed.
 //
-// ReadAt may block, which holds up a cancel; close what it reads from to end it. What it returns as an error ends the upload with
-// [ErrFileRead], and errors.Is finds it there.
+// ReadAt may block, which holds up every end of the upload: a cancel, a deadline and a failure elsewhere. Close what it reads from to
+// end it. What it returns as an error ends the upload with [ErrFileRead], and errors.Is finds it there.
 func (c *Client) Upload(ctx context.Context, bucket, path string, reader io.ReaderAt, size int64, options ...Option) (*Object, error) {
 	return c.upload(ctx, bucket, path, options, func(u *upload) error {
 		C.cosslice_set_read_at(u.handle, C.int64_t(size), hold(&readerAtSource{u, reader}))
@@ -79,7 +79,8 @@ func (c *Client) Upload(ctx context.Context, bucket, path string, reader io.Read
 // with fewer bytes than size ends it with [ErrSourceChanged], one with more with [ErrTooLarge].
 //
 // Read is called by one goroutine at a time, and into memory of the library: it must not keep the slice that it is given. It may
-// block, which holds up a cancel; close what it reads from to end it.
+// block, which holds up every end of the upload: a cancel, a deadline and a failure, such as a slice that the service refuses. Close
+// what it reads from to end it.
 func (c *Client) UploadReader(ctx context.Context, bucket, path string, reader io.Reader, size int64, options ...Option) (*Object, error) {
 	return c.upload(ctx, bucket, path, options, func(u *upload) error {
 		C.cosslice_set_stream(u.handle, C.int64_t(size), hold(&readerSource{upload: u, reader: reader}))
