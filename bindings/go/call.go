@@ -2,7 +2,6 @@ package cosslice
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,18 +11,37 @@ import (
 type call struct {
 	ctx          context.Context
 	bucket, path string
+	// signing is ctx for a signer, but is done only by endSigning: after C was told to cancel, so that what a signer then returns
+	// is not taken for the reason.
+	signing    context.Context
+	endSigning context.CancelCauseFunc
 
 	mu sync.Mutex
-	// The first error that one of the program's functions brought.
+	// The first error that one of the program's functions brought, as examined gave it.
 	cause error
 }
 
-// fail remembers what a function of the program brought, for the error of the call.
-func (c *call) fail(err error) {
+func newCall(ctx context.Context, bucket, path string) *call {
+	signing, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	return &call{ctx: ctx, bucket: bucket, path: path, signing: signing, endSigning: end}
+}
+
+// wasCancelled is said once C was told to cancel the call.
+func (c *call) wasCancelled() { c.endSigning(context.Cause(c.ctx)) }
+
+// fail keeps the error that a function of the program brought, for the error of the call, and gives the number that C is told.
+func (c *call) fail(err error) int32 {
+	number, _, cause := examined(err)
+	c.keep(cause)
+	return number
+}
+
+// keep keeps what examined gave.
+func (c *call) keep(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cause == nil {
-		c.cause = err
+		c.cause = cause
 	}
 }
 
@@ -48,8 +66,7 @@ func (c *call) causes(status Status) []error {
 func (c *call) panicked() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var panicked *PanicError
-	if errors.As(c.cause, &panicked) {
+	if panicked, ok := c.cause.(*PanicError); ok {
 		return panicked
 	}
 	return nil
@@ -62,6 +79,7 @@ func (s *shared) begin(c *call) {
 }
 
 func (s *shared) end(c *call) {
+	c.endSigning(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.active, c)
@@ -83,19 +101,19 @@ func (s *shared) asking(bucket, path string) []*call {
 	return found
 }
 
-// contextOf is done when the contexts of all the calls are. The function releases it.
+// contextOf is done when all the calls are cancelled or over. The function releases it.
 func contextOf(calls []*call) (context.Context, context.CancelFunc) {
 	if len(calls) == 1 {
-		return context.WithCancel(calls[0].ctx)
+		return context.WithCancel(calls[0].signing)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	var left atomic.Int64
 	left.Store(int64(len(calls)))
 	stops := make([]func() bool, 0, len(calls))
 	for _, c := range calls {
-		stops = append(stops, context.AfterFunc(c.ctx, func() {
+		stops = append(stops, context.AfterFunc(c.signing, func() {
 			if left.Add(-1) == 0 {
-				cancel()
+				cancel(context.Cause(c.signing))
 			}
 		}))
 	}
@@ -103,6 +121,6 @@ func contextOf(calls []*call) (context.Context, context.CancelFunc) {
 		for _, stop := range stops {
 			stop()
 		}
-		cancel()
+		cancel(nil)
 	}
 }

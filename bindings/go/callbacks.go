@@ -4,6 +4,7 @@ package cosslice
 import "C"
 
 import (
+	"errors"
 	"io"
 	"runtime/cgo"
 	"runtime/debug"
@@ -12,8 +13,8 @@ import (
 )
 
 // Everything here is called by C, on threads of the library or inside a call that this package makes. A panic must not run
-// through the frames of C, so each function that runs code of the program recovers. Errors and panics stay in Go: C hears only
-// that there was one, and the call of this package that returns to the program has it.
+// through the frames of C, so all code of the program is run by guarded, the methods of its errors included. Errors and panics
+// stay in Go: C hears only that there was one, and the call of this package that returns to the program has it.
 
 // held counts the handles that C has, so that tests see one that was never released.
 var held atomic.Int64
@@ -39,6 +40,29 @@ func guarded(run func() error) (err error) {
 	return run()
 }
 
+// examined gives an error that the program brought, with the number and the text that C is told of it; or in its place, where its
+// methods panic, a *PanicError, whose own never do.
+func examined(err error) (number int32, text string, cause error) {
+	number, text, panicked := tried(err)
+	if panicked != nil {
+		return 1, panicked.Error(), panicked
+	}
+	return number, text, err
+}
+
+// tried calls the methods of an error, which are code of the program: those of a nil pointer may panic, say.
+func tried(err error) (number int32, text string, panicked error) {
+	panicked = guarded(func() error {
+		number, text = numberOf(err), err.Error()
+		// It looks at every error beneath.
+		errors.Is(err, errNobodys)
+		return nil
+	})
+	return number, text, panicked
+}
+
+var errNobodys = errors.New("an error that nothing is")
+
 //export cosSliceGoDrop
 func cosSliceGoDrop(handle C.uintptr_t) {
 	cgo.Handle(handle).Delete()
@@ -57,8 +81,7 @@ func cosSliceGoProgress(told *C.cos_slice_progress, handle C.uintptr_t) C.int32_
 	if err == nil {
 		return 0
 	}
-	u.fail(err)
-	return C.int32_t(number(err))
+	return C.int32_t(u.fail(err))
 }
 
 //export cosSliceGoReadAt
@@ -91,8 +114,7 @@ func (u *upload) read(buffer unsafe.Pointer, size C.size_t, read func([]byte) (i
 	case err == nil:
 		err = io.ErrNoProgress
 	}
-	u.fail(err)
-	return -C.int64_t(number(err))
+	return -C.int64_t(u.fail(err))
 }
 
 //export cosSliceGoSign
@@ -100,12 +122,12 @@ func cosSliceGoSign(request *C.cos_slice_sign_request, signature *C.cos_slice_si
 	s := behind[*callbackSigner](handle)
 	var t texts
 	defer t.free()
-	authorization, err := s.ask(signRequestOf(request))
-	if err != nil {
-		C.cos_slice_signature_fail(signature, t.reason(err.Error()))
+	answer, isSigned := s.ask(signRequestOf(request))
+	if !isSigned {
+		C.cos_slice_signature_fail(signature, t.reason(answer))
 		return -1
 	}
-	C.cos_slice_signature_set(signature, t.text(authorization))
+	C.cos_slice_signature_set(signature, t.text(answer))
 	return 0
 }
 

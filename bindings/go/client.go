@@ -138,5 +138,6 @@ func contextErrors(ctx context.Context) []error {
 	if err == cause {
 		return []error{err}
 	}
+	_, _, cause = examined(cause)
 	return []error{err, cause}
 }

@@ -28,6 +28,7 @@ func TestNewNamesTheSettingThatIsNotAcceptable(t *testing.T) {
 		"answer_timeout":     {AnswerTimeout: math.MaxInt64},
 		"finish_timeout":     {FinishTimeout: -1},
 		"ca_file":            {CAFile: filepath.Join(t.TempDir(), "nothing")},
+		"ca_pem":             {CAPEM: []byte{}},
 		"proxy":              {Proxy: "socks5://somewhere"},
 		"checkpoint_dir":     {CheckpointDir: "a\x00b"},
 		"app_id":             {Signer: cosslice.SecretKey{AppID: "not a number", ID: secretID, Key: secretKey}},
@@ -113,19 +114,34 @@ func TestSecretsAreInNothingThatIsPrinted(t *testing.T) {
 	config := cosslice.Config{
 		Signer:  cosslice.SecretKey{AppID: appID, ID: secretID, Key: "hush-hush"},
 		Headers: []cosslice.Field{{Name: "X-Token", Value: "hush-hush"}},
+		Proxy:   "http://user:hush-hush@proxy.invalid:3128",
 	}
 	authorization := cosslice.Authorization{AppID: appID, Text: "hush-hush"}
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("text", "signer", config.Signer, "header", config.Headers[0], "a", authorization)
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("json", "config", config.Signer, "header", config.Headers, "a", authorization)
-	asJSON, err := json.Marshal([]any{config.Signer, config.Headers, authorization})
+	slog.New(slog.NewTextHandler(&log, nil)).Info("text", "config", config, "proxy", config.Proxy)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("json", "config", config, "proxy", config.Proxy)
+	asJSON, err := json.Marshal([]any{config, &config, config.Signer, config.Headers, authorization})
 	if err != nil {
 		t.Fatal(err)
 	}
 	printed := log.String() + string(asJSON) +
-		fmt.Sprintf("%v %+v %#v %s %q", config, config, config, config.Signer, authorization)
+		fmt.Sprintf("%v %+v %#v %s %q", config, config, config, config.Signer, authorization) +
+		fmt.Sprintf("%+v %s %q %x", &config, config.Proxy, config.Proxy, config.Proxy) + fmt.Sprint(config.Proxy)
 	if strings.Contains(printed, "hush") {
 		t.Error(printed)
+	}
+	for proxy, want := range map[cosslice.ProxyURL]string{
+		"":                            "",
+		"http://proxy.invalid:3128":   "http://proxy.invalid:3128",
+		config.Proxy:                  "hidden@proxy.invalid:3128",
+		"user:p@ss@proxy.invalid":     "hidden@proxy.invalid",
+		"user:a://b@proxy.invalid:80": "hidden@proxy.invalid:80",
+	} {
+		if text, err := proxy.MarshalText(); fmt.Sprint(proxy) != want || string(text) != want || err != nil {
+			t.Errorf("%s %s %v, not %s", proxy, text, err, want)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import "C"
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 	"unsafe"
 )
@@ -46,10 +47,10 @@ type Config struct {
 
 	// CAFile is a PEM file whose certificates are trusted in place of the system's. It is read by New.
 	CAFile string
-	// CAPEM is the same in memory; it wins over CAFile.
+	// CAPEM is the same in memory; it wins over CAFile. Not set where it is nil; what is empty otherwise is refused.
 	CAPEM []byte
-	// Proxy is the HTTP proxy to go through: "http://[user:password@]host:port".
-	Proxy string
+	// Proxy is the HTTP proxy to go through, by its tunnels (CONNECT), also to an http endpoint. It wins over UseEnvProxy.
+	Proxy ProxyURL
 	// UseEnvProxy goes through the proxy that the environment of the process names.
 	UseEnvProxy bool
 
@@ -95,6 +96,23 @@ func (f Field) Format(state fmt.State, _ rune) { fmt.Fprintf(state, "{%s: hidden
 
 // MarshalText gives the name alone.
 func (f Field) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%v", f), nil }
+
+// A ProxyURL is the address of an HTTP proxy: "http://host:port", or "http://user:password@host:port", with what is not a letter,
+// digit or one of -._~ percent-encoded in user and password. The port is 80 where none is named. User and password are left out
+// wherever a ProxyURL is printed.
+type ProxyURL string
+
+// Format leaves user and password out.
+func (p ProxyURL) Format(state fmt.State, _ rune) {
+	text := string(p)
+	if at := strings.LastIndexByte(text, '@'); at >= 0 {
+		text = "hidden" + text[at:]
+	}
+	fmt.Fprint(state, text)
+}
+
+// MarshalText leaves user and password out.
+func (p ProxyURL) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%v", p), nil }
 
 // An API is what the service can be spoken to in. More may come.
 type API int32
@@ -165,12 +183,15 @@ func (config *Config) applyService(s *settings) {
 	}
 	if len(config.CAPEM) != 0 {
 		s.set(C.cos_slice_client_set_ca_pem(s.client, unsafe.Pointer(&config.CAPEM[0]), C.size_t(len(config.CAPEM))))
+	} else if config.CAPEM != nil {
+		// Trust was to be narrowed, so it must not stay as wide as the system's.
+		s.set(C.cos_slice_client_set_ca_pem(s.client, nil, 0))
 	}
 	if config.UseEnvProxy {
 		s.set(C.cos_slice_client_set_use_env_proxy(s.client, 1))
 	}
 	if config.Proxy != "" {
-		s.set(C.cos_slice_client_set_proxy(s.client, s.text(config.Proxy)))
+		s.set(C.cos_slice_client_set_proxy(s.client, s.text(string(config.Proxy))))
 	}
 	if config.CheckpointDir != "" {
 		s.set(C.cos_slice_client_set_checkpoint_dir(s.client, s.text(config.CheckpointDir)))

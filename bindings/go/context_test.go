@@ -143,27 +143,62 @@ func TestAnUploadThatWasCancelledIsResumed(t *testing.T) {
 }
 
 func TestASignerHasTheContextOfTheUploadThatAsks(t *testing.T) {
+	type nameOf struct{}
 	config := startEmulator(t).config()
+	asked := make(chan any, 2)
 	config.Signer = cosslice.SignerFunc(appID, func(ctx context.Context, request cosslice.SignRequest) (string, error) {
+		asked <- ctx.Value(nameOf{})
 		<-ctx.Done()
-		return "", ctx.Err()
+		return "", context.Cause(ctx)
 	})
 	client := newClient(t, config)
-	for name, count := range map[string]int{"one upload": 1, "two to one object": 2} {
+	operation, err := client.Operation("videos", "/operation", cosslice.OperationConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer operation.Close()
+	upload := func(ctx context.Context) error { return bytesWith(ctx, client) }
+	request := func(ctx context.Context) error {
+		_, err := operation.Stat(ctx)
+		return err
+	}
+	for name, calls := range map[string][]func(context.Context) error{
+		"one upload": {upload}, "two to one object": {upload, upload}, "request": {request},
+	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithCancel(guarded(t))
-			var group sync.WaitGroup
-			for range count {
-				group.Add(1)
-				go func() {
-					defer group.Done()
-					if err := bytesWith(ctx, client); !errors.Is(err, context.Canceled) {
-						t.Error(err)
-					}
-				}()
+			for range 50 {
+				named := context.WithValue(guarded(t), nameOf{}, name)
+				ctx, cancel := context.WithCancelCause(named)
+				var group sync.WaitGroup
+				for _, call := range calls {
+					group.Add(1)
+					go func() {
+						defer group.Done()
+						err := call(ctx)
+						if !errors.Is(err, context.Canceled) || !errors.Is(err, cosslice.ErrCancelled) || !errors.Is(err, errEnough) {
+							t.Error(err)
+						}
+					}()
+				}
+				if value := <-asked; len(calls) == 1 && value != name {
+					t.Error(value)
+				}
+				cancel(errEnough)
+				group.Wait()
+				for len(asked) != 0 {
+					<-asked
+				}
 			}
-			cancel()
-			group.Wait()
+		})
+		t.Run(name+", deadline", func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+			defer cancel()
+			if err := calls[0](ctx); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, cosslice.ErrCancelled) {
+				t.Error(err)
+			}
+			for len(asked) != 0 {
+				<-asked
+			}
 		})
 	}
 }

@@ -35,8 +35,9 @@ with what the service has; with [Config.CheckpointDir] it need not look at the w
 # Contexts
 
 When its context is done an upload is cancelled and the call returns within milliseconds, unless a reader, signer or progress function of
-the program blocks: that is waited for. errors.Is then finds context.Canceled or context.DeadlineExceeded. An upload that was
-complete by then is no error. Nothing is left behind: no goroutine, thread, descriptor or memory.
+the program blocks: that is waited for, as at any other end of an upload. errors.Is then finds context.Canceled or
+context.DeadlineExceeded. An upload that was complete by then is no error. Nothing is left behind: no goroutine, thread, descriptor or
+memory.
 
 # Progress
 

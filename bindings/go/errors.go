@@ -51,7 +51,7 @@ type Error struct {
 	Warning string
 
 	retryable bool
-	// What the program's functions and its context brought.
+	// What the program's functions and its context brought, as examined gave it.
 	causes []error
 }
 
@@ -95,13 +95,26 @@ type PanicError struct {
 	Stack []byte
 }
 
-// Error names the value; the stack is in Stack.
-func (e *PanicError) Error() string { return fmt.Sprintf("panic in a callback: %v", e.Value) }
+// Error names the value, or its type where its own methods panic; the stack is in Stack.
+func (e *PanicError) Error() string {
+	text := fmt.Sprintf("panic in a callback: %T", e.Value)
+	_ = guarded(func() error {
+		text = fmt.Sprintf("panic in a callback: %v", e.Value)
+		return nil
+	})
+	return text
+}
 
-// Unwrap is the value where that is an error.
+// Unwrap is the value where that is an error, and one whose own methods do not panic.
 func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
+	value, ok := e.Value.(error)
+	if !ok {
+		return nil
+	}
+	if _, _, panicked := tried(value); panicked != nil {
+		return nil
+	}
+	return value
 }
 
 // errorOf copies an error of C and frees it. NULL stands for a failure of which no more than the status is known.
@@ -132,8 +145,8 @@ func invalid(format string, arguments ...any) *Error {
 	return &Error{Status: ErrInvalidArgument, Message: fmt.Sprintf(format, arguments...), SliceOffset: -1}
 }
 
-// number stands for an error where C takes no more than a number, which is never 0.
-func number(err error) int32 {
+// numberOf stands for an error where C takes no more than a number, which is never 0.
+func numberOf(err error) int32 {
 	var errno syscall.Errno
 	if errors.As(err, &errno) && errno != 0 {
 		return int32(errno)

@@ -68,7 +68,7 @@ func FuzzConfig(f *testing.F) {
 		config := cosslice.Config{
 			Region: region, Endpoint: endpoint, Signer: cosslice.SecretKey{AppID: app, ID: secret, Key: secret},
 			API: cosslice.API(number), Connections: int(number), ResolveTimeout: d, ConnectTimeout: d, TLSTimeout: d, StallTimeout: d,
-			AnswerTimeout: d, FinishTimeout: d, CAPEM: pem, Proxy: proxy, SignatureScope: cosslice.SignatureScope(number),
+			AnswerTimeout: d, FinishTimeout: d, CAPEM: pem, Proxy: cosslice.ProxyURL(proxy), SignatureScope: cosslice.SignatureScope(number),
 			SignatureLifetime: d, SliceSizes: []int64{number, duration}[:number&1], TokenWord: word,
 			FormFields: []cosslice.Field{{Name: word, Value: secret}}, Headers: []cosslice.Field{{Name: word, Value: secret}},
 		}

@@ -208,7 +208,7 @@ func (o *Operation) request(
 	}
 	defer leave(o.client.requests)
 
-	current := &call{ctx: ctx, bucket: o.bucket, path: o.path}
+	current := newCall(ctx, o.bucket, o.path)
 	o.client.shared.begin(current)
 	defer o.client.shared.end(current)
 	var t texts
@@ -217,11 +217,11 @@ func (o *Operation) request(
 
 	var answer *C.cos_slice_answer
 	var failure *C.cos_slice_error
-	status, wasCancelled := o.run(ctx, verb, &answer, &failure)
+	status, wasCancelled := o.run(current, verb, &answer, &failure)
 	if status == C.COS_SLICE_ERR_CANCELLED && !wasCancelled {
 		// The context of the request before was done just as that was over, and the cancel was kept for this one.
 		C.cos_slice_error_free(failure)
-		status, _ = o.run(ctx, verb, &answer, &failure)
+		status, _ = o.run(current, verb, &answer, &failure)
 	}
 	if status != C.COS_SLICE_OK {
 		return nil, errorOf(status, failure, current.causes(Status(status))...)
@@ -232,16 +232,17 @@ func (o *Operation) request(
 
 // run makes the request on this thread, has the context cancel it, and tells whether that happened.
 func (o *Operation) run(
-	ctx context.Context, verb func(**C.cos_slice_answer, **C.cos_slice_error) C.int32_t,
+	current *call, verb func(**C.cos_slice_answer, **C.cos_slice_error) C.int32_t,
 	answer **C.cos_slice_answer, failure **C.cos_slice_error,
 ) (status C.int32_t, wasCancelled bool) {
-	if ctx.Err() != nil {
+	if current.ctx.Err() != nil {
 		C.cos_slice_operation_cancel(o.handle)
 		return verb(answer, failure), true
 	}
 	cancelled := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(current.ctx, func() {
 		C.cos_slice_operation_cancel(o.handle)
+		current.wasCancelled()
 		close(cancelled)
 	})
 	status = verb(answer, failure)

@@ -77,7 +77,8 @@ func SingleRequestLimit(bytes int64) Option {
 }
 
 // Deadline is the longest that the whole upload may take, from a millisecond to a year, rounded up to milliseconds; then it ends
-// with [ErrDeadline]. Without it there is no such limit but that of the context, which serves as well.
+// with [ErrDeadline], once a read of the source or a function of the program that is under way has returned. Without it there is
+// no such limit but that of the context, which serves as well.
 func Deadline(d time.Duration) Option {
 	return func(u *upload) { C.cos_slice_upload_set_deadline_ms(u.handle, in(time.Millisecond, d)) }
 }

@@ -64,8 +64,9 @@ func (a Authorization) apply(s *settings, _ *shared) C.int32_t {
 //
 // It is asked once for each upload, again shortly before the string expires or when the service refuses it, and for each
 // one-time signature. It may be called on several goroutines at once for different uploads, and may block, on half of the client's
-// connections at most. Its context is that of the upload; where several uploads to one object are under way, it is done when all of
-// theirs are. It is for the function to return then: an upload that is cancelled waits for it. An error ends the upload with
+// connections at most. Its context has the values of the upload's, and is done once that has cancelled the upload, by its deadline
+// too: as context.Canceled, and context.Cause tells why. Where several uploads to one object are under way, it is done when none of
+// them goes on. It is for the function to return then: an upload waits for it, however it ends. An error ends the upload with
 // [ErrSigner], and errors.Is finds it there.
 func SignerFunc(appID string, sign func(ctx context.Context, request SignRequest) (string, error)) Signer {
 	return signerFunc{appID, sign}
@@ -86,20 +87,23 @@ type callbackSigner struct {
 	shared *shared
 }
 
-func (s *callbackSigner) ask(request SignRequest) (authorization string, err error) {
+// ask gives the authorization string, or why there is none.
+func (s *callbackSigner) ask(request SignRequest) (answer string, isSigned bool) {
 	calls := s.shared.asking(request.Bucket, request.Path)
 	ctx, release := contextOf(calls)
 	defer release()
-	err = guarded(func() (err error) {
-		authorization, err = s.sign(ctx, request)
+	err := guarded(func() (err error) {
+		answer, err = s.sign(ctx, request)
 		return err
 	})
-	if err != nil {
-		for _, call := range calls {
-			call.fail(err)
-		}
+	if err == nil {
+		return answer, true
 	}
-	return authorization, err
+	_, text, cause := examined(err)
+	for _, call := range calls {
+		call.keep(cause)
+	}
+	return text, false
 }
 
 // A SignRequest is what a signature is asked for.

@@ -62,8 +62,8 @@ func (c *Client) UploadBytes(ctx context.Context, bucket, path string, data []by
 // the same bytes for the same offset. ReadAt is called on several goroutines at once, and into memory of the library: it must not
 // keep the slice that it is given. Use [Client.UploadOpenFile] for an *os.File, which also notices that it is changed.
 //
-// ReadAt may block, which holds up a cancel; close what it reads from to end it. What it returns as an error ends the upload with
-// [ErrFileRead], and errors.Is finds it there.
+// ReadAt may block, which holds up every end of the upload: a cancel, a deadline and a failure elsewhere. Close what it reads from to
+// end it. What it returns as an error ends the upload with [ErrFileRead], and errors.Is finds it there.
 func (c *Client) Upload(ctx context.Context, bucket, path string, reader io.ReaderAt, size int64, options ...Option) (*Object, error) {
 	return c.upload(ctx, bucket, path, options, func(u *upload) error {
 		C.cosslice_set_read_at(u.handle, C.int64_t(size), hold(&readerAtSource{u, reader}))
@@ -79,7 +79,8 @@ func (c *Client) Upload(ctx context.Context, bucket, path string, reader io.Read
 // with fewer bytes than size ends it with [ErrSourceChanged], one with more with [ErrTooLarge].
 //
 // Read is called by one goroutine at a time, and into memory of the library: it must not keep the slice that it is given. It may
-// block, which holds up a cancel; close what it reads from to end it.
+// block, which holds up every end of the upload: a cancel, a deadline and a failure, such as a slice that the service refuses. Close
+// what it reads from to end it.
 func (c *Client) UploadReader(ctx context.Context, bucket, path string, reader io.Reader, size int64, options ...Option) (*Object, error) {
 	return c.upload(ctx, bucket, path, options, func(u *upload) error {
 		C.cosslice_set_stream(u.handle, C.int64_t(size), hold(&readerSource{upload: u, reader: reader}))
@@ -89,7 +90,7 @@ func (c *Client) UploadReader(ctx context.Context, bucket, path string, reader i
 
 // An upload under way.
 type upload struct {
-	call
+	*call
 	handle   *C.cos_slice_upload
 	progress func(Progress) error
 	// Closed when the run is over.
@@ -99,7 +100,7 @@ type upload struct {
 }
 
 func (c *Client) upload(ctx context.Context, bucket, path string, options []Option, source func(*upload) error) (*Object, error) {
-	u := &upload{call: call{ctx: ctx, bucket: bucket, path: path}, over: make(chan struct{})}
+	u := &upload{call: newCall(ctx, bucket, path), over: make(chan struct{})}
 	defer u.free()
 	err := c.use(func(client *C.cos_slice_client) {
 		u.handle = C.cos_slice_upload_new(client, u.text(bucket), u.text(path))
@@ -115,8 +116,8 @@ func (c *Client) upload(ctx context.Context, bucket, path string, options []Opti
 		option(u)
 	}
 	C.cosslice_set_completion(u.handle, hold(u))
-	c.shared.begin(&u.call)
-	defer c.shared.end(&u.call)
+	c.shared.begin(u.call)
+	defer c.shared.end(u.call)
 	return u.run(c.starts)
 }
 
@@ -132,6 +133,7 @@ func (u *upload) run(starts chan struct{}) (*Object, error) {
 		case <-u.over:
 		case <-u.ctx.Done():
 			C.cos_slice_upload_cancel(u.handle)
+			u.wasCancelled()
 			<-u.over
 		}
 		// It is over, so this returns as soon as the callback has.
