@@ -204,12 +204,12 @@ private final class Cancellation: Sendable {
     var isCancelled: Bool { state.withLock { $0.isCancelled } }
 
     func cancel() {
-        let isUnderWay = state.withLock { state in
+        state.withLock { state in
             state.isCancelled = true
-            return state.isUnderWay
+            // With the lock, so that it is never one that came after; it neither waits nor calls back. The library holds
+            // it for the next request where this one has just returned.
+            if state.isUnderWay { cos_slice_operation_cancel(handle.pointer) }
         }
-        // The library holds it for the next request where this one is over by now.
-        if isUnderWay { cos_slice_operation_cancel(handle.pointer) }
     }
 
     /// The request that `body` makes; none where it was cancelled before.
