@@ -37,7 +37,15 @@ swift_folder=$("$swift" run "${swift_build[@]}" --show-bin-path)
 launcher() {
     local name=$1
     shift
-    printf '#!/usr/bin/env bash\nexport LD_LIBRARY_PATH=%q\nexec%s\n' "$stage/lib" "$(printf ' %q' "$@")" >"$built/$name"
+    {
+        printf '#!/usr/bin/env bash\nexport LD_LIBRARY_PATH=%q\n' "$stage/lib"
+        # The driver keeps what is called COS_SLICE_… from its runners, and swift-env.sh needs these.
+        local setting
+        for setting in COS_SLICE_SWIFT_BIND COS_SLICE_SWIFT_ROOT; do
+            if [ -n "${!setting:-}" ]; then printf 'export %s=%q\n' "$setting" "${!setting}"; fi
+        done
+        printf 'exec%s\n' "$(printf ' %q' "$@")"
+    } >"$built/$name"
     chmod +x "$built/$name"
 }
 launcher go "$built/go-runner"

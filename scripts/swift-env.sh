@@ -5,7 +5,7 @@
 #   swift-env.sh run COMMAND…       runs the command with it, in the current directory
 #   swift-env.sh remove             removes what setup made
 #
-# A Swift that is new enough on PATH is used as it is. Otherwise, on Debian or Ubuntu and as root, setup unpacks a Debian 13,
+# A Swift that is new enough on PATH is used as it is. Otherwise, on Debian and as root, setup unpacks a Debian 13,
 # which has Swift, into COS_SLICE_SWIFT_ROOT (default /var/cache/cos-slice/swift), once: 2.75 GB and a minute or two. The
 # command then runs in there (chroot). It sees the repository and the folders in COS_SLICE_SWIFT_BIND (with ":" between
 # them) where they are outside; they are mounted for that command alone, so nothing stays mounted, whatever ends it.
@@ -62,10 +62,11 @@ inside() { # inside ROOT FOLDERS DIRECTORY COMMAND…: FOLDERS with ":" between 
 
 is_made() { [ -x "$root/usr/bin/swiftc" ] && [ "$(cat "$root/.cos-slice-recipe" 2>/dev/null)" = "$recipe" ]; }
 
-mirror() { # the Debian archive that this machine uses; an Ubuntu's is of no use, and has no fallback here
+mirror() { # the Debian archive that this machine uses; nothing where it uses none
     # The text is apt's own format.
     # shellcheck disable=SC2016
-    apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Origin: Debian' 2>/dev/null | grep -v security | head -n 1
+    apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Origin: Debian' 2>/dev/null |
+        { grep -v security || true; } | head -n 1
 }
 
 make_root() { # in a mount namespace, since debootstrap mounts too
@@ -102,7 +103,7 @@ try_out() { # try_out ROOT: it compiles, and what it compiled runs
 setup() {
     if is_made; then return; fi
     if [ "$(id -u)" != 0 ] || [ -n "${NO_INSTALL:-}" ] || ! command -v apt-get >/dev/null; then
-        fail "no Swift $oldest or later on PATH; install one from https://www.swift.org/install (on Debian or Ubuntu this" \
+        fail "no Swift $oldest or later on PATH; install one from https://www.swift.org/install (on Debian this" \
             "script makes one when run as root without NO_INSTALL)"
     fi
     [[ $root = /* && $root != *[[:space:]:]* ]] ||

@@ -192,6 +192,19 @@ fn do_all(
 fn do_one(runner: &mut Runner, scenario: &Scenario, contents: &Contents, folder: PathBuf) -> Done {
     let one = |failure: Failure| vec![failure];
     let ground = Ground::new(scenario, contents, folder.clone()).map_err(one)?;
+    let done = do_steps(runner, scenario, &ground);
+    // Also where a step failed: the next scenario must not have this one's environment.
+    let reset = runner.reset().map_err(one);
+    let told = done?;
+    reset?;
+    drop(ground);
+    // What failed stays to be looked at.
+    std::fs::remove_dir_all(&folder).map_err(|error| vec![format!("{}: {error}", folder.display())])?;
+    Ok(told)
+}
+
+fn do_steps(runner: &mut Runner, scenario: &Scenario, ground: &Ground) -> Done {
+    let one = |failure: Failure| vec![failure];
     let mut told = Vec::new();
     for (number, step) in scenario.steps.iter().enumerate() {
         let at = |failure: Failure| format!("step {}: {failure}", number + 1);
@@ -215,18 +228,14 @@ fn do_one(runner: &mut Runner, scenario: &Scenario, contents: &Contents, folder:
         let job = ground
             .job(&format!("{} {}", scenario.name, number + 1), step)
             .map_err(one)?;
-        let answer = runner.run(&job, environment, &ground).map_err(at).map_err(one)?;
-        let faults = verdict::of_step(step, &answer, &ground, runner.name());
+        let answer = runner.run(&job, environment, ground).map_err(at).map_err(one)?;
+        let faults = verdict::of_step(step, &answer, ground, runner.name());
         drop(holder);
         if !faults.is_empty() {
             return Err(faults.into_iter().map(at).collect());
         }
-        told.push(verdict::normalised(answer, &ground));
+        told.push(verdict::normalised(answer, ground));
     }
-    runner.reset().map_err(one)?;
-    drop(ground);
-    // What failed stays to be looked at.
-    std::fs::remove_dir_all(&folder).map_err(|error| vec![format!("{}: {error}", folder.display())])?;
     Ok(told)
 }
 

@@ -147,6 +147,33 @@ extension Client {
     }
 }
 
+extension Client.Field: CustomStringConvertible, CustomReflectable {
+    /// The name, without the value, which may be a secret.
+    public var description: String { "Field(name: \(name))" }
+
+    /// The name, without the value, which may be a secret.
+    public var customMirror: Mirror { Mirror(self, children: ["name": name]) }
+}
+
+extension Client.Configuration: CustomStringConvertible, CustomReflectable {
+    /// What is set, without the values of fields and headers, and without the proxy, which may have a password.
+    public var description: String {
+        "Configuration(\(customMirror.children.map { "\($0.label ?? ""): \($0.value)" }.joined(separator: ", ")))"
+    }
+
+    /// What is set, without the values of fields and headers, and without the proxy, which may have a password.
+    public var customMirror: Mirror {
+        let all: KeyValuePairs<String, Any?> = [
+            "api": api, "connections": connections, "timeouts": timeouts, "caFile": caFile, "caPEM": caPEM,
+            "proxy": proxy.map { _ in "(not shown)" }, "usesEnvironmentProxy": usesEnvironmentProxy,
+            "checkpointDirectory": checkpointDirectory, "signatureScope": signatureScope,
+            "signatureLifetime": signatureLifetime, "sliceSizes": sliceSizes, "formFields": formFields,
+            "headers": headers, "tokenPlace": tokenPlace, "sliceMD5": sliceMD5, "log": log?.level,
+        ]
+        return Mirror(self, children: all.compactMap { label, value in value.map { (label: label, value: $0) } })
+    }
+}
+
 extension Client.Configuration {
     /// Sets all that differs from the defaults; each status that is not OK stands for a setting that the library
     /// remembers.

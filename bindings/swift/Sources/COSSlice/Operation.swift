@@ -10,7 +10,8 @@ extension Client {
     ///
     /// It remembers its options and the SHA-1 that it took, but no answer. Requests of one operation are made one after
     /// another, those of different ones at once, on threads of their own; none blocks a thread of Swift's cooperative
-    /// pool. Cancelling a task that waits for a request ends it with `CancellationError`; it may have had its effect.
+    /// pool. Cancelling a task that waits for a request ends it with `CancellationError`: at once where it was not yet
+    /// its turn, so that nothing was sent; else it may have had its effect.
     /// What else goes wrong is a ``COSSliceError``: ``Status/invalidArgument`` for what is missing or not acceptable,
     /// before anything was sent, else what the network or the server said to the last attempt.
     public final class Operation: Sendable {
@@ -67,8 +68,6 @@ extension Client {
         private let location: Object.Location
         private let failures: SignerFailures
         private let threads: RequestThreads
-        /// Held during a request, which happens on a thread that may wait.
-        private let oneAtATime = NSLock()
         private let handle: Handle
 
         init(client: Client, location: Object.Location, options: Options) {
@@ -147,14 +146,8 @@ extension Client {
 
         private func request(session: String? = nil, _ function: @escaping Function) async throws -> Answer {
             let cancellation = Cancellation(handle)
-            return try await withTaskCancellationHandler {
-                try await threads.run { [self] in
-                    try oneAtATime.withLock {
-                        try perform(session: session, cancellation: cancellation, function)
-                    }
-                }
-            } onCancel: {
-                cancellation.cancel()
+            return try await threads.run(of: self, onCancel: { cancellation.cancel() }) { [self] in
+                try perform(session: session, cancellation: cancellation, function)
             }
         }
 
@@ -211,12 +204,12 @@ private final class Cancellation: Sendable {
     var isCancelled: Bool { state.withLock { $0.isCancelled } }
 
     func cancel() {
-        let isUnderWay = state.withLock { state in
+        state.withLock { state in
             state.isCancelled = true
-            return state.isUnderWay
+            // With the lock, so that it is never one that came after; it neither waits nor calls back. The library holds
+            // it for the next request where this one has just returned.
+            if state.isUnderWay { cos_slice_operation_cancel(handle.pointer) }
         }
-        // The library holds it for the next request where this one is over by now.
-        if isUnderWay { cos_slice_operation_cancel(handle.pointer) }
     }
 
     /// The request that `body` makes; none where it was cancelled before.

@@ -43,7 +43,7 @@ extension Upload {
         ///
         /// The closure reads from an offset on into a buffer of at least 1 byte, and returns how many bytes it read,
         /// which may be fewer; 0 only at the end. It is called on several threads of the library at once, and may
-        /// block; then cancelling the upload waits for it. What it throws ends the upload with ``Status/fileRead`` and
+        /// block; then every end of the upload waits for it: its cancellation, its deadline, a failure elsewhere. What it throws ends the upload with ``Status/fileRead`` and
         /// is the error's `cause`. It must not keep the buffer, nor start an upload.
         public static func reader(
             size: Int64,
@@ -53,8 +53,8 @@ extension Upload {
         }
 
         /// What a closure reads, once and in its order: a pipe, a recording. It reads the next bytes into a buffer of
-        /// at least 1 byte and returns how many; 0 only when nothing is to follow. Never two calls at once; else as of
-        /// ``reader(size:_:)``.
+        /// at least 1 byte and returns how many; 0 only when nothing is to follow. Never two calls at once; else, also
+        /// that every end of the upload waits for a call, as of ``reader(size:_:)``.
         ///
         /// - Parameter size: the number of bytes. Then it is sent while it is read, each slice held in memory until the
         ///   server has it, without a SHA-1 before. Nil where it is not known; then it has to be spooled: see
@@ -67,7 +67,8 @@ extension Upload {
 
         /// The bytes of an asynchronous sequence, once and in its order; of its size what ``stream(size:_:)`` says. The
         /// sequence is asked for more only when what it gave is used up, in a task of its own that is cancelled with
-        /// the upload. What it throws ends the upload with ``Status/fileRead`` and is the error's `cause`.
+        /// the upload. Cancelling the upload does not wait for the sequence; any other end, such as its deadline, waits for
+        /// what was asked for. What it throws ends the upload with ``Status/fileRead`` and is the error's `cause`.
         public static func bytes<Bytes: AsyncSequence & Sendable>(_ bytes: Bytes, size: Int64?) -> Source
         where Bytes.Element == UInt8 {
             Source(content: .stream(size: size, { AsyncReader { try await $0.give(bytesOf: bytes) } }))

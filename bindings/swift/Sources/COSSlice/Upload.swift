@@ -40,8 +40,8 @@ public final class Upload: Sendable {
     public var failure: COSSliceError? { run.failure }
 
     /// How far the upload is: the newest state at once, then each that follows, at most ten a second. A state that was
-    /// not looked at before the next one came is left out; the last one, of the phase ``Phase/done``, never is. It ends
-    /// before ``value`` is there.
+    /// not looked at before the next one came is left out; the last one of an upload that began, of the phase
+    /// ``Phase/done``, never is. One that could not be started has none. It ends before ``value`` is there.
     ///
     /// Each use is a sequence of its own, for one loop. The upload is held as long as the sequence is.
     public var progress: AsyncStream<Progress> {

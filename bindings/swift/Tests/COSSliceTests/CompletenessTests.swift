@@ -26,6 +26,14 @@ struct CompletenessTests {
             .split(separator: "\n").filter { !$0.hasPrefix("#") }
     }
 
+    /// `static let theName = Type(rawValue: C_NAME)`, and nothing else, is what names a number.
+    private func names(_ constant: Substring, after prefix: String) -> Bool {
+        let words = constant.dropFirst(prefix.count).lowercased().split(separator: "_")
+        let name = words[0] + words.dropFirst().map(\.capitalized).joined()
+        let declarations = sources.matches(of: /static let ([A-Za-z0-9]+) = [A-Za-z]+\(rawValue: ([A-Z0-9_]+)\)/)
+        return declarations.filter { $0.2 == constant }.map(\.1) == [name[...]]
+    }
+
     @Test("every status has its name in Swift, with the same number")
     func statuses() throws {
         var numbers: Set<Int32> = []
@@ -35,7 +43,8 @@ struct CompletenessTests {
             guard words[1].hasPrefix("COS_SLICE_ERR_") || words[1] == "COS_SLICE_OK" else { continue }
             numbers.insert(number)
             #expect(Status(rawValue: number).name == words[1])
-            #expect(sources.contains("(rawValue: \(words[1]))"), "\(words[1]) has no name in Swift")
+            let prefix = words[1] == "COS_SLICE_OK" ? "COS_SLICE_" : "COS_SLICE_ERR_"
+            #expect(names(words[1], after: prefix), "\(words[1]) has not its name in Swift")
         }
         #expect(numbers.count > 30)
         #expect(Set(Status.known.map(\.rawValue)) == numbers)
@@ -45,18 +54,25 @@ struct CompletenessTests {
     func numbers() throws {
         let header = try String(
             contentsOf: Self.repository.appendingPathComponent("include/cos_slice.h"), encoding: .utf8)
-        let kinds = ["API_FILES", "PHASE", "ANSWER", "TOKEN", "SIGNATURE", "LOG", "OUTCOME"]
-        let names = header.matches(of: /#define (COS_SLICE_[A-Z0-9_]+) [0-9(]/).map(\.1).filter { name in
-            kinds.contains { name.hasPrefix("COS_SLICE_\($0)_") }
-        }
+        // The name in Swift is what follows; the longer beginning goes before the shorter.
+        let prefixes = ["API", "PHASE", "ANSWER", "TOKEN", "SIGNATURE_SCOPE", "SIGNATURE", "LOG", "OUTCOME"]
+            .map { "COS_SLICE_\($0)_" }
+        let constants = header.matches(of: /#define (COS_SLICE_[A-Z0-9_]+) [0-9(]/).map(\.1)
         let without: Set<Substring> = [
             // Answers are made of requests that succeeded, objects of uploads that did: there is always one.
             "COS_SLICE_ANSWER_NONE", "COS_SLICE_OUTCOME_NONE",
         ]
-        #expect(names.count > 25)
-        for name in names where !without.contains(name) {
-            #expect(sources.contains(name), "\(name) has no name in Swift")
+        // It has a word along with it, and so a function.
+        let function = "func header(after word: String) -> TokenPlace {"
+        let afterWord = "TokenPlace(rawValue: COS_SLICE_TOKEN_HEADER_AFTER_WORD, word: word)"
+        #expect(sources.split(separator: function).last?.drop(while: \.isWhitespace).hasPrefix(afterWord) == true)
+        var count = 0
+        for constant in constants where !without.contains(constant) && constant != "COS_SLICE_TOKEN_HEADER_AFTER_WORD" {
+            guard let prefix = prefixes.first(where: { constant.hasPrefix($0) }) else { continue }
+            count += 1
+            #expect(names(constant, after: prefix), "\(constant) has not its name in Swift")
         }
+        #expect(count > 25)
     }
 
     @Test("every function is used")

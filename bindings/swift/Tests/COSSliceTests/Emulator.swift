@@ -13,7 +13,7 @@ final class Emulator: Sendable {
     /// The emulator ends when this is closed, and so with this process too, however it ends.
     private let leash: Pipe
     /// Held from the making of a pipe until a process has it: another one, begun meanwhile, would have it too.
-    private static let beginning = NSLock()
+    fileprivate static let beginning = NSLock()
 
     static let key = SecretKey(appID: "1251668577", secretID: "AKIDtest", secretKey: "secret")
 
@@ -98,6 +98,24 @@ final class Emulator: Sendable {
             throw Failure("\(method) \(what): \(String(decoding: data, as: UTF8.self))")
         }
         return data
+    }
+}
+
+/// Runs one test of this program in another process, and gives its exit status.
+func runAlone(_ test: String, environment: [String: String]) async throws -> Int32 {
+    let process = Process()
+    process.executableURL = URL(
+        fileURLWithPath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+    process.arguments = ["--testing-library", "swift-testing", "--filter", test]
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.standardInput = FileHandle.nullDevice
+    return try await withCheckedThrowingContinuation { continuation in
+        process.terminationHandler = { continuation.resume(returning: $0.terminationStatus) }
+        do {
+            try Emulator.beginning.withLock { try unblocked { try process.run() } }
+        } catch {
+            continuation.resume(throwing: error)
+        }
     }
 }
 

@@ -112,6 +112,78 @@ struct OperationTests {
         }
     }
 
+    /// A client of which each request hangs, and a gate that opens when so many of them are on their way.
+    private func hanging(_ emulator: Emulator, count: Int) async throws -> (Client, Gate) {
+        try await emulator.fault(#"{"operation":"stat","times":0,"action":{"hang":"before"}}"#)
+        let areUnderWay = Gate()
+        let asked = Counter()
+        let client = try emulator.client(
+            signer: .callback(appID: "1251668577") { request in
+                asked.add()
+                if asked.value >= count { await areUnderWay.open() }
+                return try Emulator.key.sign(request)
+            })
+        return (client, areUnderWay)
+    }
+
+    @Test("that wait for a thread are cancelled at once")
+    func cancelWithoutThread() async throws {
+        let emulator = try Emulator()
+        let threads = 8
+        let (client, areUnderWay) = try await hanging(emulator, count: threads)
+        let over = Counter()
+        let stuck = (0..<threads).map { number in
+            Task {
+                defer { over.add() }
+                _ = try await client.operation(at: Object.Location(bucket: "many", path: "/\(number)")).stat()
+            }
+        }
+        await areUnderWay.wait()
+        for yields in 0..<20 {
+            let ninth = Task { try await client.operation(at: movie).stat() }
+            for _ in 0..<yields { await Task.yield() }
+            ninth.cancel()
+            await #expect(throws: CancellationError.self) { try await ninth.value }
+        }
+        #expect(over.value == 0)
+        for task in stuck { task.cancel() }
+        for task in stuck { await #expect(throws: CancellationError.self) { try await task.value } }
+    }
+
+    @Test("that wait for one of the same operation are cancelled at once, and keep no thread from others")
+    func cancelBehindAnother() async throws {
+        let emulator = try Emulator()
+        let (client, isUnderWay) = try await hanging(emulator, count: 1)
+        let operation = client.operation(at: movie)
+        let over = Counter()
+        let first = Task {
+            defer { over.add() }
+            _ = try await operation.stat()
+        }
+        await isUnderWay.wait()
+        let others = (0..<20).map { _ in Task { try await operation.stat() } }
+        for _ in 0..<20 {
+            let directory = Object.Location(bucket: "videos", path: "/2026")
+            #expect(try await client.operation(at: directory).createDirectory().kind == .created)
+        }
+        for task in others { task.cancel() }
+        for task in others { await #expect(throws: CancellationError.self) { try await task.value } }
+        #expect(over.value == 0)
+        first.cancel()
+        await #expect(throws: CancellationError.self) { try await first.value }
+    }
+
+    @Test("of one operation are made one after another, all of them")
+    func oneAfterAnother() async throws {
+        let emulator = try Emulator()
+        let operation = try emulator.client().operation(at: movie)
+        try await withThrowingTaskGroup(of: Client.Operation.Answer.self) { group in
+            for _ in 0..<100 { group.addTask { try await operation.stat() } }
+            for try await answer in group { #expect(answer.kind == .absent) }
+        }
+        #expect(try await emulator.count(of: "stat") == 100)
+    }
+
     @Test("fail with what their signer threw")
     func signer() async throws {
         struct Refused: Error {}

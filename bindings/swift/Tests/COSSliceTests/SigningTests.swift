@@ -58,4 +58,23 @@ struct SigningTests {
         dump(key, to: &dumped)
         #expect(!dumped.contains("hush"))
     }
+
+    @Test("and a configuration show no secret in whatever is printed of them, and which settings there are")
+    func secretsOfConfigurations() {
+        var configuration = Client.Configuration()
+        configuration.connections = 7
+        configuration.proxy = "http://me:hush-hush@proxy.example:3128"
+        configuration.headers = [Client.Field(name: "X-Token", value: "hush-hush")]
+        configuration.formFields = [Client.Field(name: "token", value: "hush-hush")]
+        for shown in [configuration as Any, configuration.headers, configuration.headers[0]] {
+            var texts = ["\(shown)", String(reflecting: shown), ""]
+            dump(shown, to: &texts[2])
+            for text in texts {
+                #expect(!text.contains("hush"))
+                #expect(text.contains("X-Token"))
+            }
+        }
+        #expect("\(configuration)".contains("connections: 7,"))
+        #expect("\(configuration)".contains("proxy: (not shown),"))
+    }
 }

@@ -124,7 +124,13 @@ final class UploadRun: Sendable {
         if status == COS_SLICE_OK {
             result = .success(Object(location: location, upload: handle))
         } else {
-            let cause = status == COS_SLICE_ERR_SIGNER ? signerThrew : thrown.withLock { $0 }
+            let cause: (any Error)? =
+                switch status {
+                case COS_SLICE_ERR_SIGNER: signerThrew
+                case COS_SLICE_ERR_ABORTED_BY_CALLBACK, COS_SLICE_ERR_FILE_READ: thrown.withLock { $0 }
+                // What a closure threw too late, or after something else, is not why it failed.
+                default: nil
+                }
             let told = COSSliceError(status: status, error: error, cause: cause)
             result = .failure(told.thrown)
             failure = told
