@@ -206,8 +206,8 @@ private final class Cancellation: Sendable {
     func cancel() {
         state.withLock { state in
             state.isCancelled = true
-            // With the lock, so that it is never one that came after; it neither waits nor calls back. The library holds
-            // it for the next request where this one has just returned.
+            // With the lock, so that it is never one that came after; it neither waits nor calls back. The library
+            // holds it for the next request where this one has just returned.
             if state.isUnderWay { cos_slice_operation_cancel(handle.pointer) }
         }
     }

@@ -60,8 +60,8 @@ extension Upload {
         /// Sources up to this many bytes go in one request instead of slices, 0 to 20971520; such an upload can't be
         /// resumed. Default: empty sources only.
         public var singleRequestLimit: Int64?
-        /// The longest that the whole upload may take, 1 ms to a year; then it is ``Status/deadline``, as soon as closures that read
-        /// the source have returned. Default: none.
+        /// The longest that the whole upload may take, 1 ms to a year; then it is ``Status/deadline``, as soon as
+        /// closures that read the source have returned. Default: none.
         public var deadline: Duration?
         /// Is told the progress on a thread of the library, one call at a time, at most ten times a second, where
         /// ``Upload/progress`` is not at hand. What it throws stops the upload: ``Status/abortedByCallback``, with the

@@ -43,8 +43,9 @@ extension Upload {
         ///
         /// The closure reads from an offset on into a buffer of at least 1 byte, and returns how many bytes it read,
         /// which may be fewer; 0 only at the end. It is called on several threads of the library at once, and may
-        /// block; then every end of the upload waits for it: its cancellation, its deadline, a failure elsewhere. What it throws ends the upload with ``Status/fileRead`` and
-        /// is the error's `cause`. It must not keep the buffer, nor start an upload.
+        /// block; then every end of the upload waits for it: its cancellation, its deadline, a failure elsewhere.
+        /// What it throws ends the upload with ``Status/fileRead`` and is the error's `cause`. It must not keep the
+        /// buffer, nor start an upload.
         public static func reader(
             size: Int64,
             _ read: @escaping @Sendable (_ offset: UInt64, _ buffer: UnsafeMutableRawBufferPointer) throws -> Int
@@ -67,8 +68,9 @@ extension Upload {
 
         /// The bytes of an asynchronous sequence, once and in its order; of its size what ``stream(size:_:)`` says. The
         /// sequence is asked for more only when what it gave is used up, in a task of its own that is cancelled with
-        /// the upload. Cancelling the upload does not wait for the sequence; any other end, such as its deadline, waits for
-        /// what was asked for. What it throws ends the upload with ``Status/fileRead`` and is the error's `cause`.
+        /// the upload. Cancelling the upload does not wait for the sequence; any other end, such as its deadline,
+        /// waits for what was asked for. What it throws ends the upload with ``Status/fileRead`` and is the error's
+        /// `cause`.
         public static func bytes<Bytes: AsyncSequence & Sendable>(_ bytes: Bytes, size: Int64?) -> Source
         where Bytes.Element == UInt8 {
             Source(content: .stream(size: size, { AsyncReader { try await $0.give(bytesOf: bytes) } }))
