@@ -35,6 +35,8 @@ memcheck() {
 }
 
 stage 'tools' scripts/need.sh test
+# Here, since it is better missed now than after everything else.
+stage 'a Swift' scripts/swift-env.sh setup
 stage 'shell scripts' scripts/shell.sh
 stage 'format' cargo fmt --all --check
 stage 'lints, with the command' cargo clippy --locked --workspace --all-targets --features cos-slice/cli -- -D warnings
