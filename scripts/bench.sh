@@ -17,7 +17,12 @@ mkdir -p "$built"
 cmp -s include/cos_slice.h "$stage/include/cos_slice.h" || { echo "bench.sh: $stage has not the cos_slice.h of this tree" >&2; exit 1; }
 export PKG_CONFIG_PATH=$stage/lib/pkgconfig
 
-cargo build --locked --release --quiet --package cos-slice-bench
+# What an earlier run left that was interrupted.
+rm -rf "$built"/files-*
+
+# With the packages and features that `make build` names, so that what it compiled is used.
+cargo build --locked --release --quiet --package cos-slice --features cli --package cos-emulator --package cos-slice-manual \
+    --package cos-slice-bench --bins
 warnings=(-Wall -Wextra -Wpedantic -Werror)
 cc -std=c11 -O2 "${warnings[@]}" -pthread benches/c/floor.c -o "$built/floor"
 mapfile -t flags < <(pkg-config --cflags --libs cos_slice | xargs -n 1)

@@ -26,13 +26,13 @@ fn against_floor(bench: &Bench, how: Written) -> Result<Findings, Broken> {
         variant("engine without settings", engine(), DEFAULT_CONNECTIONS, size),
         variant(
             "C sendfile",
-            bench.floor("sendfile", &file),
+            bench.floor("sendfile", &file, None),
             Connections::Best,
             size,
         ),
         variant(
             "C pread and send",
-            bench.floor("send", &file),
+            bench.floor("send", &file, None),
             Connections::Best,
             size,
         ),
