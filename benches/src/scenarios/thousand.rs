@@ -13,21 +13,16 @@ pub(super) fn run(bench: &Bench) -> Result<Findings, Broken> {
     let (count, each) = (bench.sizes.at_once, SLICES_EACH * SLICE_SIZE);
     let folder = bench.files.many(count, each)?;
     let big = bench.files.full(count * each)?;
-    let variants = [
-        variant(
-            "many uploads",
-            bench.engine("at-once", &folder, &[]),
-            CONNECTIONS,
-            count * each,
-        ),
-        variant(
-            "one upload",
-            bench.engine("engine", &big, &[]),
-            CONNECTIONS,
-            count * each,
-        ),
-    ];
-    let measured = bench.runner.measure(&variants)?;
+    let many = bench.engine("at-once", &folder, &[]);
+    let mut many = variant("many uploads", many, CONNECTIONS, count * each);
+    many.server.hold = true;
+    let one = variant(
+        "one upload",
+        bench.engine("engine", &big, &[]),
+        CONNECTIONS,
+        count * each,
+    );
+    let measured = bench.runner.measure(&[many, one])?;
     let [many, one] = &measured[..] else {
         unreachable!("one for each variant");
     };
