@@ -22,6 +22,7 @@ use crate::upload::{Client as Core, Next};
 use super::callback::is_inside_callback;
 use super::cancel::{CancelToken, lock};
 use super::checkpoint::{Checkpoint, Version};
+use super::hash::AheadMemory;
 use super::limiter::Limiter;
 use super::log::Logging;
 use super::log::backlog::Backlog;
@@ -46,6 +47,8 @@ pub(super) struct Shared {
     pub(super) api: Api,
     /// For all uploads together.
     pub(super) limiter: Limiter,
+    /// To read ahead with what is hashed.
+    pub(super) ahead: AheadMemory,
     started: Instant,
     workers_wanted: u32,
     state: Mutex<State>,
@@ -223,6 +226,7 @@ impl Shared {
             dialect,
             api: options.api,
             limiter,
+            ahead: AheadMemory::default(),
             started: Instant::now(),
             workers_wanted: options.connections.most(),
             state: Mutex::new(State::new(Core::new(options, seed))),

@@ -140,7 +140,8 @@ impl Worker {
         let performed = catch_unwind(AssertUnwindSafe(|| match work {
             Work::Hash { hasher, length } => {
                 let buffer = &mut self.buffer;
-                hash::feed(&*job.source, &job.token, hasher, *length, buffer).map(|()| Done::Hashed)
+                let ahead = &shared.ahead;
+                hash::feed(&*job.source, &job.token, hasher, *length, buffer, ahead).map(|()| Done::Hashed)
             }
             Work::Request(operation) => self.request(shared, job, operation, attempt),
             Work::Sign(operation) => {
