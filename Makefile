@@ -1,7 +1,8 @@
 # Thin names over cargo and the scripts. `make help` lists them.
 
 CARGO ?= cargo
-RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+RELEASE := $(TARGET_DIR)/release
 
 .PHONY: build install uninstall dist demo test check-apple simulate faults fuzz mutants kill cancel figures header abi-baseline clean help
 
@@ -12,7 +13,10 @@ build: ## target/release: cos-slice, cos-emulator, lib/libcos_slice.so, lib/libc
 # Last, and alone, so that the library has nothing in it that only the programs need.
 	$(CARGO) rustc --locked --release --package cos-slice --lib --crate-type staticlib -- \
 		--print native-static-libs="$(abspath $(RELEASE))/native-static-libs.txt"
-	@scripts/link.sh "$(abspath $(RELEASE))"
+# The shared library's own archive: one that is optimised as a whole can't be in one program with another of Rust, as the static
+# library can.
+	$(CARGO) rustc --locked --profile shared --package cos-slice --lib --crate-type staticlib
+	@scripts/link.sh "$(abspath $(RELEASE))" "$(abspath $(TARGET_DIR))/shared/libcos_slice.a"
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
