@@ -617,12 +617,21 @@ int32_t cos_slice_client_set_api(cos_slice_client *COS_SLICE_NULLABLE client,
                                  int32_t api);
 
 /**
- * How many requests may be in flight at once, for all uploads of the client together, and so how many worker threads
- * there are at most: 1 to 256.
+ * A fixed number of requests in flight at once, for all uploads of the client together, and of worker threads at most: 1 to
+ * 256. This and cos_slice_client_set_adaptive_connections are one setting; the last call counts.
  */
 COS_SLICE_API
 int32_t cos_slice_client_set_connections(cos_slice_client *COS_SLICE_NULLABLE client,
                                          int32_t connections);
+
+/**
+ * Lets the number of requests in flight adapt to the link and the server, for all uploads of the client together: it begins
+ * small, grows while that makes uploads faster, and shrinks where the server says that it is overloaded. most is what it
+ * never passes, and the number of worker threads at most: 1 to 256.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_adaptive_connections(cos_slice_client *COS_SLICE_NULLABLE client,
+                                                  int32_t most);
 
 /**
  * The longest that looking up the host's name may take: 1 to 86400000 milliseconds (a day).
@@ -1065,6 +1074,24 @@ int32_t cos_slice_upload_progress(const cos_slice_upload *COS_SLICE_NULLABLE upl
  */
 COS_SLICE_API
 const char *COS_SLICE_NULLABLE cos_slice_upload_warning(const cos_slice_upload *COS_SLICE_NULLABLE upload);
+
+/**
+ * How many bytes a second the client's requests may send, all uploads together: 1024 to 2^53, or 0 for no limit, which is the
+ * default. It holds for those under way from now on. What is refused leaves the limit as it was. Any thread, at any time,
+ * inside callbacks too.
+ */
+COS_SLICE_API
+int32_t cos_slice_client_set_rate_limit(const cos_slice_client *COS_SLICE_NULLABLE client,
+                                        int64_t bytes_per_second);
+
+/**
+ * How many bytes a second the requests of this upload may send, beside the client's limit: 1024 to 2^53, or 0 for no limit,
+ * which is the default. It holds for a run under way from now on, and for later ones. What is refused leaves the limit as it
+ * was. Any thread, at any time, inside callbacks too.
+ */
+COS_SLICE_API
+int32_t cos_slice_upload_set_rate_limit(const cos_slice_upload *COS_SLICE_NULLABLE upload,
+                                        int64_t bytes_per_second);
 
 /**
  * Sets what is told of the end of each run, once, after the last call for its progress: under cos_slice_upload_run on the

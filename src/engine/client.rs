@@ -11,11 +11,12 @@ use crate::protocol::location::Location;
 use crate::protocol::signature::{self, Scope};
 use crate::protocol::{Answer, Api};
 use crate::upload::error::Error;
-use crate::upload::options::{self, ClientOptions, RetryPolicy};
+use crate::upload::options::{self, ClientOptions, Connections, RetryPolicy};
 use crate::upload::status::Status;
 
 use super::endpoint::Endpoint;
 use super::handle::Upload;
+use super::limiter::Limiter;
 use super::log::{Level, Logger, Logging};
 use super::operation::Call;
 use super::shared::Shared;
@@ -41,8 +42,11 @@ pub struct ClientConfig {
     pub api: Api,
     /// What the store wants otherwise than the service.
     pub dialect: Dialect,
-    /// Requests in flight at once, and worker threads; 1 to [`options::MAX_CONNECTIONS`].
-    pub connections: u32,
+    /// Requests in flight at once, and worker threads.
+    pub connections: Connections,
+    /// How many bytes a second requests may send, all uploads together; `None` for no limit. It can be changed later:
+    /// [`Client::set_rate_limit`].
+    pub rate_limit: Option<u64>,
     /// How failed requests are repeated.
     pub retry: RetryPolicy,
     /// How long each phase of a request may take.
@@ -71,6 +75,7 @@ impl ClientConfig {
             api: Api::default(),
             dialect: Dialect::default(),
             connections: options::DEFAULT_CONNECTIONS,
+            rate_limit: None,
             retry: RetryPolicy::default(),
             timeouts: Timeouts::default(),
             ca_pem: None,
@@ -168,7 +173,11 @@ impl Client {
         })
         .map_err(Error::invalid)?;
         let seed = getrandom::u64().map_err(|error| Error::new(Status::Resources, error.to_string()))?;
-        let shared = Shared::new(transport, signing, log, config.dialect, options, seed);
+        if let Some(rate) = config.rate_limit {
+            options::validate_rate_limit(rate).map_err(Error::invalid)?;
+        }
+        let limiter = Limiter::new(config.rate_limit);
+        let shared = Shared::new(transport, signing, log, config.dialect, options, limiter, seed);
         Ok(Self {
             owner: Arc::new(Owner {
                 shared,
@@ -191,6 +200,19 @@ impl Client {
     /// [`Status::InvalidArgument`] where the bucket or the path is not acceptable.
     pub fn call(&self, bucket: &str, path: &str) -> Result<Call, Error> {
         Ok(Call::new(self.clone(), self.location(bucket, path)?))
+    }
+
+    /// How many bytes a second requests may send from now on, all uploads together, those under way too; `None` for no limit.
+    ///
+    /// # Errors
+    /// [`Status::InvalidArgument`] where it is not within [`options::MIN_RATE_LIMIT`] to [`options::MAX_RATE_LIMIT`]; the
+    /// limit stays what it was.
+    pub fn set_rate_limit(&self, bytes_per_second: Option<u64>) -> Result<(), Error> {
+        if let Some(rate) = bytes_per_second {
+            options::validate_rate_limit(rate).map_err(Error::invalid)?;
+        }
+        self.shared().limiter.set(bytes_per_second);
+        Ok(())
     }
 
     /// Asks what the service has at a path: list first, where there is one, then stat. Blocks.

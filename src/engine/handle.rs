@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::protocol::location::Location;
 use crate::upload::error::Error;
 use crate::upload::machine::Object;
-use crate::upload::options::UploadOptions;
+use crate::upload::options::{UploadOptions, validate_rate_limit};
 use crate::upload::progress::Progress;
 use crate::upload::status::Status;
 use crate::upload::task::{JobId, Memory, Specification};
@@ -18,6 +18,7 @@ use super::callback::{LastCall, inside_callback, is_inside_callback};
 use super::cancel::CancelToken;
 use super::checkpoint::{Checkpoint, Destination, InUse, Version};
 use super::client::{Client, name_of};
+use super::limiter::Limiter;
 use super::log::lines::Line;
 use super::report::{Due, Listener, Pace, aborted, ending};
 use super::shared::{Ended, Job, State};
@@ -33,6 +34,7 @@ pub struct Upload {
     client: Client,
     location: Location,
     name: Arc<str>,
+    limiter: Limiter,
     inner: Mutex<Inner>,
 }
 
@@ -94,6 +96,7 @@ impl Upload {
             name: name_of(&location),
             client,
             location,
+            limiter: Limiter::default(),
             inner: Mutex::new(inner),
         }
     }
@@ -145,6 +148,20 @@ impl Upload {
     /// [`Status::Busy`] while the upload runs.
     pub fn set_range(&self, range: Option<(u64, Option<u64>)>) -> Result<(), Error> {
         self.set(|inner| inner.content.set_range(range))
+    }
+
+    /// How many bytes a second requests of this upload may send from now on, also while it runs; `None` for no limit but the
+    /// client's, which holds beside this one.
+    ///
+    /// # Errors
+    /// [`Status::InvalidArgument`] where it is not within [`MIN_RATE_LIMIT`](crate::upload::options::MIN_RATE_LIMIT) to
+    /// [`MAX_RATE_LIMIT`](crate::upload::options::MAX_RATE_LIMIT); the limit stays what it was.
+    pub fn set_rate_limit(&self, bytes_per_second: Option<u64>) -> Result<(), Error> {
+        if let Some(rate) = bytes_per_second {
+            validate_rate_limit(rate).map_err(|text| Error::invalid(format!("{}: {text}", self.name)))?;
+        }
+        self.limiter.set(bytes_per_second);
+        Ok(())
     }
 
     /// Changes the options; they are checked when the upload is run.

@@ -11,6 +11,7 @@
 //! | Who signs requests, and by what clock? | [`signer`]; `signing.rs`, `clock.rs` |
 //! | What does a client tell of its work? | [`log`] |
 //! | How is cancel delivered? | [`cancel`] |
+//! | How fast may be sent? | `limiter.rs` |
 //! | What is left to the next process, and when is it believed? | [`checkpoint`] |
 //! | Where do the bytes come from? | [`source`] |
 //! | What differs between systems? | `sys.rs` |
@@ -42,6 +43,7 @@ mod echo;
 pub mod endpoint;
 pub mod handle;
 mod hash;
+mod limiter;
 pub mod log;
 pub mod operation;
 mod report;

@@ -21,6 +21,7 @@ use crate::upload::task::{JobId, Memory, Reading, Specification};
 use super::callback::is_inside_callback;
 use super::cancel::{CancelToken, lock};
 use super::checkpoint::{Checkpoint, Version};
+use super::limiter::Limiter;
 use super::log::Logging;
 use super::log::backlog::Backlog;
 use super::report::Listener;
@@ -42,6 +43,8 @@ pub(super) struct Shared {
     pub(super) log: Logging,
     pub(super) dialect: Dialect,
     pub(super) api: Api,
+    /// For all uploads together.
+    pub(super) limiter: Limiter,
     started: Instant,
     workers_wanted: u32,
     state: Mutex<State>,
@@ -196,6 +199,7 @@ impl Shared {
         log: Logging,
         dialect: Dialect,
         options: ClientOptions,
+        limiter: Limiter,
         seed: u64,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -204,8 +208,9 @@ impl Shared {
             log,
             dialect,
             api: options.api,
+            limiter,
             started: Instant::now(),
-            workers_wanted: options.connections,
+            workers_wanted: options.connections.most(),
             state: Mutex::new(State::new(Core::new(options, seed))),
             work: Condvar::new(),
             news: Condvar::new(),

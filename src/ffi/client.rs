@@ -15,7 +15,7 @@ use crate::protocol::Api;
 use crate::protocol::dialect::{Dialect, SliceSizes};
 use crate::protocol::signature::{self, Scope};
 use crate::upload::error::Error;
-use crate::upload::options::DEFAULT_CONNECTIONS;
+use crate::upload::options::{Connections, DEFAULT_CONNECTIONS};
 use crate::upload::status::Status;
 
 use super::boundary::{Defect, Failures, Handle, caught, enter, into_handle, take_back, text};
@@ -42,7 +42,8 @@ pub(super) struct Settings {
     pub(super) signature_scope: Scope,
     pub(super) signature_lifetime: Duration,
     api: Api,
-    connections: u32,
+    connections: Connections,
+    rate_limit: Option<u64>,
     timeouts: Timeouts,
     pub(super) ca_pem: Option<Vec<u8>>,
     pub(super) proxy: Option<String>,
@@ -69,6 +70,7 @@ impl cos_slice_client {
             signature_lifetime: signature::DEFAULT_LIFETIME,
             api: Api::default(),
             connections: DEFAULT_CONNECTIONS,
+            rate_limit: None,
             timeouts: Timeouts::default(),
             ca_pem: None,
             proxy: None,
@@ -137,6 +139,17 @@ impl cos_slice_client {
         self.lock().settings.dialect.slice_sizes.clone()
     }
 
+    /// Takes a limit, which may change at any time.
+    pub(super) fn set_rate_limit(&self, limit: Result<Option<u64>, Error>) -> Result<(), Error> {
+        let mut state = self.lock();
+        let limit = state.failures.note("rate_limit", limit)?;
+        state.settings.rate_limit = limit;
+        match &state.engine {
+            Some(engine) => engine.set_rate_limit(limit),
+            None => Ok(()),
+        }
+    }
+
     /// The client of the engine; the first call makes it, and no setting can be changed from then on.
     pub(super) fn engine(&self) -> Result<engine::client::Client, Error> {
         let mut state = self.lock();
@@ -180,6 +193,7 @@ impl Settings {
             signature_lifetime: self.signature_lifetime,
             api: self.api,
             connections: self.connections,
+            rate_limit: self.rate_limit,
             timeouts: self.timeouts.clone(),
             ca_pem: self.ca_pem.clone(),
             proxy: self.proxy.clone(),
@@ -251,15 +265,31 @@ pub unsafe extern "C" fn cos_slice_client_set_api(client: *mut cos_slice_client,
     enter!(client).call(|client| client.set("api", numbers::api(api), |settings, api| settings.api = api))
 }
 
-/// How many requests may be in flight at once, for all uploads of the client together, and so how many worker threads
-/// there are at most: 1 to 256.
+/// A fixed number of requests in flight at once, for all uploads of the client together, and of worker threads at most: 1 to
+/// 256. This and cos_slice_client_set_adaptive_connections are one setting; the last call counts.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_client_set_connections(
     client: *mut cos_slice_client,
     connections: i32,
 ) -> i32 {
     enter!(client).call(|client| {
-        let connections = numbers::connections(connections);
+        let connections = numbers::connections(connections, Connections::Fixed);
+        client.set("connections", connections, |settings, connections| {
+            settings.connections = connections
+        })
+    })
+}
+
+/// Lets the number of requests in flight adapt to the link and the server, for all uploads of the client together: it begins
+/// small, grows while that makes uploads faster, and shrinks where the server says that it is overloaded. most is what it
+/// never passes, and the number of worker threads at most: 1 to 256.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cos_slice_client_set_adaptive_connections(
+    client: *mut cos_slice_client,
+    most: i32,
+) -> i32 {
+    enter!(client).call(|client| {
+        let connections = numbers::connections(most, Connections::Adaptive);
         client.set("connections", connections, |settings, connections| {
             settings.connections = connections
         })

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | What happens on NULL, on a panic, on an error? | `boundary.rs` |
 //! | How do texts and numbers cross? | `strings.rs`, `numbers.rs` |
-//! | What can be done with a client, an upload, an error? | `client.rs`, `network.rs`, `dialect.rs`; `upload.rs`, `source.rs` and `result.rs`; `error.rs` |
+//! | What can be done with a client, an upload, an error? | `client.rs`, `network.rs`, `dialect.rs`; `upload.rs`, `rate_limit.rs`, `source.rs` and `result.rs`; `error.rs` |
 //! | Who is told what a client does? | `log.rs` |
 //! | Who signs, and how does one sign for others? | `signer.rs` |
 //! | What are requests one at a time? | `operation.rs`, `verbs.rs`; `answer.rs` |
@@ -26,6 +26,7 @@ mod network;
 mod numbers;
 mod operation;
 mod progress;
+mod rate_limit;
 mod result;
 mod signer;
 mod source;

@@ -7,7 +7,7 @@ use crate::protocol::Api;
 use crate::protocol::dialect::SliceSizes;
 use crate::protocol::signature::{self, Kind, Scope};
 use crate::upload::error::Error;
-use crate::upload::options::{self, ClientOptions, MAX_CONNECTIONS, MAX_TIME_LIMIT, UploadOptions};
+use crate::upload::options::{self, Connections, MAX_TIME_LIMIT, UploadOptions};
 
 /// The longest deadline for a whole upload: a year, which the largest object takes at 17 kbit/s.
 pub(super) const MAX_DEADLINE: Duration = Duration::from_secs(365 * 86_400);
@@ -75,19 +75,22 @@ fn milliseconds(setting: &str, ms: i64, most: Duration) -> Result<Duration, Erro
 }
 
 /// How many requests may be in flight.
-pub(super) fn connections(connections: i32) -> Result<u32, Error> {
-    let refuse = || {
-        Error::invalid(format!(
-            "connections: {connections} is not within 1 to {MAX_CONNECTIONS}"
-        ))
-    };
-    let connections = u32::try_from(connections).map_err(|_| refuse())?;
-    let options = ClientOptions {
-        connections,
-        ..ClientOptions::default()
-    };
-    options.validate().map_err(Error::invalid)?;
+pub(super) fn connections(number: i32, kind: fn(u32) -> Connections) -> Result<Connections, Error> {
+    let connections = kind(u32::try_from(number).unwrap_or(0));
+    let checked = connections.validate();
+    // What is said of 0 holds for a negative number.
+    checked.map_err(|text| Error::invalid(text.replacen(": 0 ", &format!(": {number} "), 1)))?;
     Ok(connections)
+}
+
+/// How many bytes a second may be sent; 0 is no limit.
+pub(super) fn rate_limit(bytes_per_second: i64) -> Result<Option<u64>, Error> {
+    if bytes_per_second == 0 {
+        return Ok(None);
+    }
+    let rate = unsigned("rate_limit", bytes_per_second)?;
+    options::validate_rate_limit(rate).map_err(Error::invalid)?;
+    Ok(Some(rate))
 }
 
 /// A protocol by its number.
@@ -157,8 +160,13 @@ mod tests {
             );
         }
         for count in [i32::MIN, -1, 0, 257, i32::MAX] {
-            let text = connections(count).unwrap_err().message;
+            let text = connections(count, Connections::Fixed).unwrap_err().message;
             assert_eq!(text, format!("connections: {count} is not within 1 to 256"));
+            let text = connections(count, Connections::Adaptive).unwrap_err().message;
+            assert_eq!(
+                text,
+                format!("adaptive_connections: {count} is not within 1 to 256")
+            );
         }
         for seconds in [i64::MIN, -1, 0, 7_776_001, i64::MAX] {
             let text = signature_lifetime(seconds).unwrap_err().message;
@@ -184,6 +192,10 @@ mod tests {
                 slice_size(bytes).unwrap_err().message.starts_with("slice_size: "),
                 "{bytes}"
             );
+        }
+        for rate in [i64::MIN, -1, 1, 1023, (1 << 53) + 1, i64::MAX] {
+            let text = rate_limit(rate).unwrap_err().message;
+            assert!(text.starts_with(&format!("rate_limit: {rate} is ")), "{text}");
         }
         for bytes in [i64::MIN, -1, (20 << 20) + 1, i64::MAX] {
             let text = single_request_limit(bytes).unwrap_err().message;
@@ -212,7 +224,17 @@ mod tests {
             (log_level(1).unwrap(), log_level(4).unwrap()),
             (Level::Error, Level::Debug)
         );
-        assert_eq!((connections(1).unwrap(), connections(256).unwrap()), (1, 256));
+        assert_eq!(
+            (
+                connections(1, Connections::Fixed).unwrap(),
+                connections(256, Connections::Adaptive).unwrap()
+            ),
+            (Connections::Fixed(1), Connections::Adaptive(256))
+        );
+        assert_eq!(
+            [0, 1024, 1 << 53].map(|rate| rate_limit(rate).unwrap()),
+            [None, Some(1024), Some(1 << 53)]
+        );
         assert_eq!(
             (slice_size(1 << 19).unwrap(), slice_size(3 << 20).unwrap()),
             (1 << 19, 3 << 20)

@@ -74,6 +74,7 @@ pub(super) struct Settings {
     pub(super) content: Content,
     progress: Option<Arc<ProgressCallback>>,
     completion: Option<Arc<CompletionCallback>>,
+    rate_limit: Option<u64>,
 }
 
 impl Handle for cos_slice_upload {
@@ -169,6 +170,17 @@ impl cos_slice_upload {
         })
     }
 
+    /// Takes a limit, which may change at any time.
+    pub(super) fn set_rate_limit(&self, limit: Result<Option<u64>, Error>) -> Result<(), Error> {
+        let mut state = self.lock();
+        let limit = state.failures.note("rate_limit", limit)?;
+        state.settings.rate_limit = limit;
+        match &state.engine {
+            Some(engine) => engine.set_rate_limit(limit),
+            None => Ok(()),
+        }
+    }
+
     fn run(&self) -> Result<(), Error> {
         let _beginning = Beginning::new(self);
         let (engine, callback) = self.prepare()?;
@@ -241,6 +253,7 @@ impl cos_slice_upload {
         let mut state = self.lock();
         // Another thread may have been faster.
         let engine = state.engine.get_or_insert(made).clone();
+        engine.set_rate_limit(state.settings.rate_limit)?;
         if std::mem::take(&mut state.cancelled) {
             engine.cancel();
         }

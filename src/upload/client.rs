@@ -177,7 +177,7 @@ impl Client {
     }
 
     fn next_ready(&mut self) -> Option<JobId> {
-        if self.others_in_flight + self.hashes_in_flight >= self.options.connections {
+        if self.others_in_flight + self.hashes_in_flight >= self.options.connections.most() {
             return None;
         }
         let may_hash = self.hashes_in_flight < self.options.hashers;
@@ -191,13 +191,13 @@ impl Client {
 
     /// Half of the workers, at least one: so many may be in what takes as long as somebody else likes.
     fn half(&self) -> u32 {
-        (self.options.connections / 2).max(1)
+        (self.options.connections.most() / 2).max(1)
     }
 
     /// Whether one more task that may block may begin at all. Where half of the workers is one, a second one may, so that a source
     /// that gives nothing does not keep the signer from being asked.
     fn may_block(&self) -> bool {
-        let most = self.half().max(2).min(self.options.connections);
+        let most = self.half().max(2).min(self.options.connections.most());
         self.blocked.sources + self.blocked.signers < most
     }
 

@@ -8,15 +8,61 @@ use crate::protocol::dialect::SliceSizes;
 use crate::protocol::{Api, MAX_OBJECT_SIZE, MAX_SINGLE_REQUEST_SIZE};
 
 /// Requests in flight per client unless set; also the number of worker threads.
-pub const DEFAULT_CONNECTIONS: u32 = 8;
+pub const DEFAULT_CONNECTIONS: Connections = Connections::Fixed(8);
 /// The most connections that a client may have.
 pub const MAX_CONNECTIONS: u32 = 256;
 /// The largest step of the running digests, in bytes, and so the service's largest slice size while hashing is on.
 pub const MAX_HASHED_SLICE_SIZE: u64 = 1 << 20;
 /// The longest `biz_attr`, in bytes; the service documents no limit, and this keeps requests small.
 pub const MAX_BIZ_ATTR: usize = 4096;
+/// The lowest rate that can be set, in bytes per second; below, a request takes longer than a server waits for one.
+pub const MIN_RATE_LIMIT: u64 = 1 << 10;
+/// The highest rate that can be set, in bytes per second: what a double still counts exactly.
+pub const MAX_RATE_LIMIT: u64 = 1 << 53;
 /// The longest waiting time that can be set: a day.
 pub const MAX_TIME_LIMIT: Duration = Duration::from_secs(86_400);
+
+/// How many requests may be in flight at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connections {
+    /// So many, whatever comes of it: 1 to [`MAX_CONNECTIONS`].
+    Fixed(u32),
+    /// As many as serve the goodput, as the link and the server let find out, and never more than this: 1 to
+    /// [`MAX_CONNECTIONS`].
+    Adaptive(u32),
+}
+
+impl Connections {
+    /// How many there are at most, which is the number of worker threads, too.
+    #[must_use]
+    pub fn most(self) -> u32 {
+        match self {
+            Self::Fixed(most) | Self::Adaptive(most) => most,
+        }
+    }
+
+    /// Checks the range.
+    ///
+    /// # Errors
+    /// Which values are acceptable, behind the name of the setting.
+    pub fn validate(self) -> Result<(), OptionError> {
+        let (setting, most) = match self {
+            Self::Fixed(most) => ("connections", most),
+            Self::Adaptive(most) => ("adaptive_connections", most),
+        };
+        match (1..=MAX_CONNECTIONS).contains(&most) {
+            true => Ok(()),
+            false => Err(format!("{setting}: {most} is not within 1 to {MAX_CONNECTIONS}")),
+        }
+    }
+}
+
+/// A fixed number.
+impl From<u32> for Connections {
+    fn from(number: u32) -> Self {
+        Self::Fixed(number)
+    }
+}
 
 /// How failed requests are repeated.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +94,8 @@ impl Default for RetryPolicy {
 /// What holds for all uploads of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientOptions {
-    /// Requests in flight at once, 1 to [`MAX_CONNECTIONS`].
-    pub connections: u32,
+    /// Requests in flight at once.
+    pub connections: Connections,
     /// Hashing tasks in flight at once, those of sources that may block not counted; at least 1.
     pub hashers: u32,
     /// What the service is spoken to in.
@@ -123,13 +169,7 @@ pub type OptionError = String;
 impl ClientOptions {
     /// Checks the ranges.
     pub fn validate(&self) -> Result<(), OptionError> {
-        if self.connections == 0 || self.connections > MAX_CONNECTIONS {
-            return Err(format!(
-                "connections: {} is not within 1 to {MAX_CONNECTIONS}",
-                self.connections
-            ));
-        }
-        Ok(())
+        self.connections.validate()
     }
 }
 
@@ -173,6 +213,16 @@ pub fn validate_slice_size(bytes: u64, sizes: &SliceSizes) -> Result<(), OptionE
         return Ok(());
     }
     Err(format!("slice_size: {bytes} is not one of {sizes}"))
+}
+
+/// Checks a rate limit, in bytes per second.
+pub fn validate_rate_limit(bytes_per_second: u64) -> Result<(), OptionError> {
+    match (MIN_RATE_LIMIT..=MAX_RATE_LIMIT).contains(&bytes_per_second) {
+        true => Ok(()),
+        false => Err(format!(
+            "rate_limit: {bytes_per_second} is not within {MIN_RATE_LIMIT} to {MAX_RATE_LIMIT} bytes per second"
+        )),
+    }
 }
 
 /// Checks a `biz_attr`.
@@ -232,10 +282,15 @@ mod tests {
             };
             options.validate()
         };
-        assert_eq!((check(1), check(256)), (Ok(()), Ok(())));
-        for connections in [0, 257, u32::MAX] {
-            let problem = format!("connections: {connections} is not within 1 to 256");
-            assert_eq!(check(connections), Err(problem));
+        for (kind, setting) in [
+            (Connections::Fixed as fn(u32) -> Connections, "connections"),
+            (Connections::Adaptive, "adaptive_connections"),
+        ] {
+            assert_eq!((check(kind(1)), check(kind(256))), (Ok(()), Ok(())));
+            for number in [0, 257, u32::MAX] {
+                let problem = format!("{setting}: {number} is not within 1 to 256");
+                assert_eq!(check(kind(number)), Err(problem));
+            }
         }
     }
 

@@ -21,6 +21,9 @@ static void every_function_takes_null(void)
     CHECK_STATUS(cos_slice_client_set_secret_key(NULL, "1", "id", "key"), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_client_set_api(NULL, COS_SLICE_API_FILES_V2), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_client_set_connections(NULL, 1), COS_SLICE_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(cos_slice_client_set_adaptive_connections(NULL, 1), COS_SLICE_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(cos_slice_client_set_rate_limit(NULL, 0), COS_SLICE_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(cos_slice_upload_set_rate_limit(NULL, 0), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_client_set_resolve_timeout_ms(NULL, 1), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_client_set_connect_timeout_ms(NULL, 1), COS_SLICE_ERR_INVALID_ARGUMENT);
     CHECK_STATUS(cos_slice_client_set_tls_timeout_ms(NULL, 1), COS_SLICE_ERR_INVALID_ARGUMENT);
@@ -156,6 +159,13 @@ static void absurd_numbers_and_texts_are_refused(void)
     CHECK_CLIENT(cos_slice_client_set_api(client, 3), "api: 3 is not one of 2 (files/v2), 1 (files/v1)");
     CHECK_CLIENT(cos_slice_client_set_connections(client, -1), "connections: -1 is not within");
     CHECK_CLIENT(cos_slice_client_set_connections(client, INT_MAX), "connections: ");
+    CHECK_CLIENT(cos_slice_client_set_adaptive_connections(client, 0), "adaptive_connections: 0 is not within 1 to 256");
+    CHECK_CLIENT(cos_slice_client_set_adaptive_connections(client, -1), "adaptive_connections: -1 is not within");
+    CHECK_CLIENT(cos_slice_client_set_adaptive_connections(client, INT_MAX), "adaptive_connections: ");
+    CHECK_CLIENT(cos_slice_client_set_rate_limit(client, -1), "rate_limit: -1 is negative");
+    CHECK_CLIENT(cos_slice_client_set_rate_limit(client, 1023), "rate_limit: 1023 is not within 1024 to 9007199254740992");
+    CHECK_CLIENT(cos_slice_upload_set_rate_limit(upload, 1), "rate_limit: 1 is not within");
+    CHECK_CLIENT(cos_slice_upload_set_rate_limit(upload, INT64_MAX), "rate_limit: ");
     CHECK_CLIENT(cos_slice_client_set_resolve_timeout_ms(client, -1), "resolve_timeout_ms: -1 is not within");
     CHECK_CLIENT(cos_slice_client_set_connect_timeout_ms(client, 0), "connect_timeout_ms: 0 is not within");
     CHECK_CLIENT(cos_slice_client_set_tls_timeout_ms(client, INT64_MIN), "tls_timeout_ms: ");
@@ -287,6 +297,12 @@ static void a_handle_that_runs_is_busy(void)
     CHECK_STATUS(cos_slice_upload_set_deadline_ms(upload, 1), COS_SLICE_ERR_BUSY);
     CHECK_STATUS(cos_slice_client_set_endpoint(client, endpoint), COS_SLICE_ERR_BUSY);
     CHECK_STATUS(cos_slice_client_set_connections(client, -1), COS_SLICE_ERR_BUSY);
+    CHECK_STATUS(cos_slice_client_set_adaptive_connections(client, 1), COS_SLICE_ERR_BUSY);
+    /* But a rate may be set at any time, and what is refused changes nothing. */
+    CHECK_STATUS(cos_slice_client_set_rate_limit(client, 1 << 20), COS_SLICE_OK);
+    CHECK_STATUS(cos_slice_upload_set_rate_limit(upload, 1 << 20), COS_SLICE_OK);
+    CHECK_STATUS(cos_slice_client_set_rate_limit(client, -1), COS_SLICE_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(cos_slice_upload_set_rate_limit(upload, 0), COS_SLICE_OK);
 
     cos_slice_upload_cancel(upload);
     CHECK_ENDS(cos_slice_upload_wait(upload, -1, &error), COS_SLICE_ERR_CANCELLED, "cancelled");

@@ -212,7 +212,7 @@ impl Script {
 /// Two connections.
 pub fn client_options() -> ClientOptions {
     ClientOptions {
-        connections: 2,
+        connections: 2.into(),
         ..ClientOptions::default()
     }
 }

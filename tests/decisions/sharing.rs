@@ -15,7 +15,7 @@ const NOW: Duration = Duration::ZERO;
 
 fn client(connections: u32, hashers: u32) -> Client {
     let options = ClientOptions {
-        connections,
+        connections: connections.into(),
         hashers,
         ..ClientOptions::default()
     };

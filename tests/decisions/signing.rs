@@ -171,7 +171,7 @@ fn a_refusal_of_a_signature_for_one_request_says_nothing_of_the_one_for_the_othe
 #[test]
 fn a_signature_that_is_over_before_its_request_has_a_turn_is_asked_for_again() {
     let options = ClientOptions {
-        connections: 1,
+        connections: 1.into(),
         ..asking()
     };
     let mut client = Client::new(options, 7);
@@ -222,7 +222,7 @@ fn of_two_workers_one_is_left_to_the_others() {
 #[test]
 fn blocked_questions_leave_half_of_the_workers_to_the_others() {
     let options = ClientOptions {
-        connections: 4,
+        connections: 4.into(),
         ..asking()
     };
     let mut client = Client::new(options, 7);
@@ -252,7 +252,7 @@ fn blocked_questions_leave_half_of_the_workers_to_the_others() {
 fn so_do_sources_that_may_block_and_one_worker_is_enough_for_all() {
     for (connections, most) in [(1, 1), (2, 1), (8, 4)] {
         let options = ClientOptions {
-            connections,
+            connections: connections.into(),
             ..ClientOptions::default()
         };
         let mut client = Client::new(options, 7);
@@ -281,7 +281,7 @@ fn so_do_sources_that_may_block_and_one_worker_is_enough_for_all() {
 fn a_source_that_gives_nothing_does_not_keep_others_from_being_signed() {
     for connections in [2, 4, 8] {
         let options = ClientOptions {
-            connections,
+            connections: connections.into(),
             ..asking()
         };
         let mut client = Client::new(options, 7);

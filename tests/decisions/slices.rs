@@ -234,7 +234,7 @@ fn slices_that_are_damaged_again_and_again_end_the_upload() {
 fn uploads_take_turns_on_the_connections_of_their_client() {
     let mut client = Client::new(
         ClientOptions {
-            connections: 4,
+            connections: 4.into(),
             ..ClientOptions::default()
         },
         1,

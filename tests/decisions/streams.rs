@@ -171,7 +171,7 @@ fn slices_larger_than_were_asked_for_are_not_held_in_memory() {
 fn sources_that_give_nothing_to_be_spooled_leave_half_of_the_workers_to_the_others() {
     for connections in [2, 8] {
         let options = ClientOptions {
-            connections,
+            connections: connections.into(),
             ..ClientOptions::default()
         };
         let mut client = Client::new(options, 7);

@@ -84,7 +84,7 @@ fn a_deadline_ends_requests_that_hang() {
         let file = stage.file(12 * MIB, 1);
         stage.fault(r#"{"operation":"upload_slice_data","times":0,"action":{"hang":"before"}}"#);
         let config = ClientConfig {
-            connections,
+            connections: connections.into(),
             ..stage.config()
         };
         let upload = stage.upload(&Client::new(config).unwrap(), &file);

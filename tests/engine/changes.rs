@@ -104,7 +104,7 @@ fn upload_while_it_changes(change: Change, moment: Moment, api: Api, hash: bool)
         .unwrap();
 
     let mut config = stage.config();
-    config.connections = 2;
+    config.connections = 2.into();
     config.api = api;
     if moment == Moment::BeforeFinish {
         stage.fault(r#"{"operation":"upload_slice_finish","action":{"hang":"before"}}"#);

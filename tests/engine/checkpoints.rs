@@ -32,7 +32,7 @@ impl Stage {
     /// One connection: what the emulator has stored at an interruption does not depend on what was in flight.
     pub fn checkpointing(&self) -> Client {
         Client::new(ClientConfig {
-            connections: 1,
+            connections: 1.into(),
             checkpoint_dir: Some(self.checkpoint_dir()),
             ..self.config()
         })
@@ -213,7 +213,7 @@ fn somebody_elses_upload_in_the_place_of_ours_is_neither_built_upon_nor_thrown_a
     let (ours, theirs) = (stage.old_file(SIZE, 1), stage.old_file(SIZE, 2));
     stage.interrupt(&stage.life(&ours, false));
     let config = ClientConfig {
-        connections: 1,
+        connections: 1.into(),
         ..stage.config()
     };
     let other = stage.upload(&Client::new(config).unwrap(), &theirs);

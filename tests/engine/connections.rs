@@ -15,7 +15,7 @@ const PROMPT: Duration = Duration::from_secs(60);
 /// A client of one connection that all but never repeats a request in time, if it repeats with a back-off.
 fn impatient(stage: &Stage) -> ClientConfig {
     let mut config = stage.config();
-    config.connections = 1;
+    config.connections = 1.into();
     (config.retry.first_delay, config.retry.longest_delay) = (PROMPT * 1000, PROMPT * 1000);
     config.retry.failing_for = PROMPT * 10_000;
     config
@@ -25,7 +25,7 @@ fn impatient(stage: &Stage) -> ClientConfig {
 fn connections_that_the_server_closed_between_two_uploads_cost_nothing() {
     let mut stage = Stage::new();
     let client = Client::new(ClientConfig {
-        connections: 8,
+        connections: 8.into(),
         ..impatient(&stage)
     })
     .unwrap();
@@ -82,7 +82,7 @@ fn a_server_that_always_closes_is_not_retried_in_silence_for_ever() {
     let stage = Stage::new();
     stage.fault(r#"{"operation":"upload_slice_data","times":0,"action":{"close":"before"}}"#);
     let mut config = stage.config();
-    config.connections = 1;
+    config.connections = 1.into();
     let upload = stage.upload(&Client::new(config).unwrap(), &stage.file(1000, 1));
     let error = upload.run(None).unwrap_err();
     assert_eq!(error.status, Status::ConnectionLost, "{error}");

@@ -193,7 +193,7 @@ fn a_field_that_the_store_demands_is_in_every_form() {
     assert!(!error.message.contains("planted"), "{error}");
     run(&stage, config(&stage, tenant("acme")), 3 * MIB).unwrap_or_else(|error| panic!("{error}"));
     let mut empty = config(&stage, tenant("acme"));
-    empty.connections = 1;
+    empty.connections = 1.into();
     let upload = stage.upload(&Client::new(empty).unwrap(), &stage.file(0, 0));
     upload.set_options(|options| options.overwrite = true).unwrap();
     upload.run(None).unwrap();

@@ -130,7 +130,7 @@ fn at_the_finest_level_each_request_is_told_between_the_beginning_and_the_end() 
         log: log.clone(),
     });
     // So that all goes over one connection.
-    config.connections = 1;
+    config.connections = 1.into();
     let upload = stage.upload(&Client::new(config).unwrap(), &stage.file(3 * MIB + 5, 1));
     upload.run(None).unwrap();
     let all = log.lock().clone();

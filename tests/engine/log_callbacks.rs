@@ -166,7 +166,7 @@ impl HeldUp {
             level,
             log: log.clone(),
         });
-        config.connections = 1;
+        config.connections = 1.into();
         let client = Client::new(config).unwrap();
         let (read, reads) = mpsc::channel();
         let (open, changed) = (Mutex::new(false), Condvar::new());

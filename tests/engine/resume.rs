@@ -11,7 +11,7 @@ fn interrupt(stage: &Stage, file: &std::path::Path, hash: bool) -> cos_slice::en
     stage.fault(r#"{"operation":"upload_slice_data","nth":5,"action":{"status":400,"code":-5999}}"#);
     // One connection: what the emulator has stored by then does not depend on what was in flight.
     let client = Client::new(ClientConfig {
-        connections: 1,
+        connections: 1.into(),
         ..stage.config()
     })
     .unwrap();
@@ -129,7 +129,7 @@ fn without_hashing_an_upload_that_replaced_ours_never_becomes_a_mixed_object() {
     // Somebody else throws our upload away, and comes as far as we had come.
     stage.fault(r#"{"operation":"upload_slice_data","nth":5,"action":{"status":400,"code":-5999}}"#);
     let client = Client::new(ClientConfig {
-        connections: 1,
+        connections: 1.into(),
         ..stage.config()
     })
     .unwrap();

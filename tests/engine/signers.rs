@@ -273,7 +273,7 @@ fn another_string_is_asked_for_thirty_seconds_before_one_expires() {
     let stage = Stage::new();
     let server = AppServer::new(sign_for(31));
     let mut config = config(&stage, &server);
-    config.connections = 1;
+    config.connections = 1.into();
     // Six slices, one after another: 2.4 seconds at least, and each string is good for one.
     stage.fault(r#"{"operation":"upload_slice_data","times":0,"action":{"delay_ms":400}}"#);
     let object = upload_to(&Client::new(config).unwrap(), PATH, 6 * MIB)
@@ -464,7 +464,7 @@ fn a_signer_that_fails_ends_the_upload_with_its_words_and_another_run_resumes() 
             }
         });
         let mut config = config(&stage, &server);
-        config.connections = 1;
+        config.connections = 1.into();
         let upload = upload_to(&Client::new(config).unwrap(), PATH, 6 * MIB);
         // The service waits with the third slice until the signer is out of order.
         stage.fault(
@@ -518,7 +518,7 @@ fn a_wrong_clock_of_this_machine_does_not_matter_to_strings_made_elsewhere() {
         stage.emulator.set("clock_offset", &(-ahead).to_string()).unwrap();
         let server = AppServer::new(sign_at(-ahead, 31));
         let mut config = config(&stage, &server);
-        config.connections = 1;
+        config.connections = 1.into();
         stage.fault(r#"{"operation":"upload_slice_data","times":0,"action":{"delay_ms":600}}"#);
         let upload = upload_to(&Client::new(config).unwrap(), PATH, 3 * MIB);
         let object = upload
@@ -556,7 +556,7 @@ fn signers_that_block_take_half_of_the_workers_and_other_uploads_go_on() {
     for connections in [2_u32, 8] {
         let (stage, server) = (Stage::new(), gated());
         let mut config = config(&stage, &server);
-        config.connections = connections;
+        config.connections = connections.into();
         config.retry.attempts = u32::MAX;
         let client = Client::new(config).unwrap();
         // Its slices get nowhere until the others are inside the signer.
@@ -591,7 +591,7 @@ fn signers_that_block_take_half_of_the_workers_and_other_uploads_go_on() {
 fn with_one_connection_a_signer_that_blocks_holds_up_its_own_client_and_no_other() {
     let (stage, server) = (Stage::new(), gated());
     let mut config = config(&stage, &server);
-    config.connections = 1;
+    config.connections = 1.into();
     let client = Client::new(config.clone()).unwrap();
     let blocked = upload_to(&client, "blocked/1", MIB);
     blocked.start(None).unwrap();

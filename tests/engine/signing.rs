@@ -139,7 +139,7 @@ fn made(path: &str, kind: Kind, seconds: u64) -> Signer {
 fn client_of(stage: &Stage, signer: Signer) -> Client {
     Client::new(ClientConfig {
         signer,
-        connections: 1,
+        connections: 1.into(),
         ..stage.config()
     })
     .unwrap()

@@ -40,7 +40,7 @@ fn server(answer: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + 'stati
 fn upload(address: SocketAddr) -> Error {
     let mut config = Stage::new().config();
     config.endpoint = Endpoint::parse(&format!("http://{address}")).unwrap();
-    config.connections = 1;
+    config.connections = 1.into();
     config.timeouts.answer = HANG_GUARD;
     let upload = Client::new(config).unwrap().upload(BUCKET, PATH).unwrap();
     upload

@@ -63,7 +63,7 @@ fn a_stream_is_held_in_one_slice_for_each_connection_and_no_more_whatever_fails(
     let stage = Stage::new();
     let bytes = content(64 * SLICE, 1);
     let config = ClientConfig {
-        connections: CONNECTIONS,
+        connections: CONNECTIONS.into(),
         ..stage.config()
     };
     let client = Client::new(config).unwrap();
@@ -105,7 +105,7 @@ fn a_stream_that_the_server_says_to_have_already_is_looked_up_and_not_held_for_e
     let source = Arc::new(StreamSource::new(stream(watched), bytes.len() as u64));
     own.set(Arc::downgrade(&source)).unwrap();
     let config = ClientConfig {
-        connections: 2,
+        connections: 2.into(),
         ..stage.config()
     };
     // Its answer is lost, and the second attempt told that it is there.
@@ -254,7 +254,7 @@ fn a_source_that_blocks_holds_up_no_other_upload_and_a_cancel_only_until_it_retu
     for spooled in [false, true] {
         let stage = Stage::new();
         let config = ClientConfig {
-            connections: 2,
+            connections: 2.into(),
             ..stage.config()
         };
         let client = Client::new(config).unwrap();
@@ -296,7 +296,7 @@ fn callbacks_that_block_take_half_of_the_workers_at_most() {
     const CONNECTIONS: u32 = 4;
     let stage = Stage::new();
     let config = ClientConfig {
-        connections: CONNECTIONS,
+        connections: CONNECTIONS.into(),
         ..stage.config()
     };
     let client = Client::new(config).unwrap();

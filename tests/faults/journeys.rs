@@ -147,7 +147,7 @@ impl Bench {
         let key = SecretKey::new("1251668577", "AKIDtest", "secret").unwrap();
         let mut config = ClientConfig::new(endpoint, key);
         config.api = journey.api;
-        config.connections = journey.connections;
+        config.connections = journey.connections.into();
         config.timeouts.answer = answer;
         config.timeouts.finish_answer = answer;
         config.retry = RetryPolicy {

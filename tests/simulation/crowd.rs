@@ -43,7 +43,7 @@ impl Crowd {
     pub fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let options = ClientOptions {
-            connections: 1 + random.up_to(7) as u32,
+            connections: (1 + random.up_to(7) as u32).into(),
             hashers: 1 + random.up_to(1) as u32,
             api: [Api::FilesV2, Api::FilesV1][random.up_to(1) as usize],
             asks_signer: random.up_to(1) == 0,
@@ -135,7 +135,7 @@ impl Crowd {
         let tasks = || self.under_way.values().chain(&self.hanging);
         let may_block = |task: &&Task| self.members[&task.job].blocks || matches!(task.work, Work::Sign(_));
         let (all, blocking) = (tasks().count(), tasks().filter(may_block).count());
-        let connections = self.options.connections as usize;
+        let connections = self.options.connections.most() as usize;
         assert!(all <= connections, "{all} tasks for {connections} workers");
         let most = match self.options.asks_signer {
             true => (connections / 2).max(2).min(connections),
@@ -193,7 +193,7 @@ impl Crowd {
         let is_done = |id: &JobId| self.client.result(*id).is_some();
         let waits = |(id, member): &(&JobId, &Member)| !member.blocks && !is_done(id);
         // Where each question to the signer may block too, nobody can do without the places for that.
-        let all_are_served = self.options.connections > 1 && !self.options.asks_signer;
+        let all_are_served = self.options.connections.most() > 1 && !self.options.asks_signer;
         let waiting = self.members.iter().filter(waits).count();
         assert!(
             waiting == 0 || !all_are_served,

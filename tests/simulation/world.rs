@@ -234,7 +234,7 @@ impl<'a> World<'a> {
     /// One life of the upload, with what an earlier one left.
     fn live(&mut self, kept: Option<Box<Kept>>) -> Life {
         let options = ClientOptions {
-            connections: self.scenario.connections,
+            connections: self.scenario.connections.into(),
             api: self.scenario.manner.api,
             asks_signer: self.scenario.signer.is_some(),
             ..ClientOptions::default()

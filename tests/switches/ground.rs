@@ -161,11 +161,11 @@ impl<'a> Ground<'a> {
         let neighbour = emulator.object_file(&bucket, PATH).with_file_name("neighbour");
         std::fs::create_dir_all(neighbour.parent().expect("a folder")).expect("a folder");
         std::fs::write(neighbour, "there").expect("a file");
-        let client = |connections| {
+        let client = |connections: u32| {
             let key = SecretKey::new("1251668577", "AKIDtest", "secret").expect("a key");
             let endpoint = Endpoint::parse(&emulator.endpoint()).expect("an endpoint");
             let mut config = ClientConfig::new(endpoint, key);
-            config.connections = connections;
+            config.connections = connections.into();
             config.api = mode.api();
             // Failures take no longer than they must.
             config.retry = RetryPolicy {

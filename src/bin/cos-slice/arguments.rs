@@ -104,7 +104,7 @@ pub struct UploadArguments {
     #[command(flatten)]
     pub slices: SliceArguments,
     /// Slices in flight at once.
-    #[arg(long, value_name = "N", default_value_t = options::DEFAULT_CONNECTIONS, value_parser = connections())]
+    #[arg(long, value_name = "N", default_value_t = options::DEFAULT_CONNECTIONS.most(), value_parser = connections())]
     pub concurrency: u32,
     /// Leaves out the SHA-1 of the file: no instant upload, no verification by content, resuming by the checkpoint only.
     #[arg(long)]

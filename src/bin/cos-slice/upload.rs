@@ -76,7 +76,7 @@ fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<O
     let mut config = settings::client_config(&arguments.service)?;
     arguments.slices.add_to(&mut config.dialect)?;
     let slice_size = settings::slice_size(arguments.slice_size, hash, &config.dialect.slice_sizes)?;
-    config.connections = arguments.concurrency;
+    config.connections = arguments.concurrency.into();
     match settings::checkpoint_dir(arguments) {
         Ok(folder) => config.checkpoint_dir = folder,
         Err(why) => {

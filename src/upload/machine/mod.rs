@@ -231,7 +231,7 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new(specification: Specification, client: &ClientOptions, now: Duration) -> Self {
-        let (api, window) = (client.api, client.connections);
+        let (api, window) = (client.api, client.connections.most());
         let Specification {
             name,
             size,

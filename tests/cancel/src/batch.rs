@@ -166,7 +166,7 @@ impl<'a> Stage<'a> {
         let key = SecretKey::new("1251668577", "AKIDtest", "secret").expect("a key");
         let mut config = ClientConfig::new(Endpoint::parse(&endpoint).expect("an endpoint"), key);
         config.api = self.state.api;
-        config.connections = self.shape.connections;
+        config.connections = self.shape.connections.into();
         config.ca_pem = self.emulator.ca_pem().map(|pem| pem.as_bytes().to_vec());
         // Nothing but the cancel ends a wait.
         let never = 2 * HANG_GUARD;

@@ -353,7 +353,7 @@ impl<'a> Ground<'a> {
         self.emulator.add_fault(fault);
         let client = self.client(|config| {
             config.checkpoint_dir = Some(self.folder.join("checkpoints"));
-            config.connections = 1;
+            config.connections = 1.into();
         })?;
         let upload = client.upload(BUCKET, PATH).map_err(said)?;
         upload.set_file(self.contents.path(content)).map_err(said)?;

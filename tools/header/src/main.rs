@@ -79,6 +79,7 @@ fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
         "signer",
         "dialect",
         "upload",
+        "rate_limit",
         "completion",
         "source",
         "result",

@@ -217,7 +217,7 @@ pub fn defaults() -> String {
             "connections of a client",
             format!(
                 "{}, at most {MAX_CONNECTIONS}; threads at most as many",
-                client.connections
+                client.connections.most()
             ),
         ),
         ("slice size", bytes(upload.slice_size)),
@@ -296,7 +296,7 @@ const MEMORY_BASE: u64 = 6 << 20;
 /// The bound on memory, as words of a comment.
 pub fn memory() -> String {
     let connection = u64::try_from(MEMORY_PER_CONNECTION).unwrap_or(u64::MAX);
-    let total = MEMORY_BASE + u64::from(DEFAULT_CONNECTIONS) * connection;
+    let total = MEMORY_BASE + u64::from(DEFAULT_CONNECTIONS.most()) * connection;
     format!(
         "A client takes at most {} + connections x {}, the library's own code included, so {}.{} MiB with
  * the default. Add 24 bytes for each slice of the uploads under way, as much again while a checkpoint is read or written,

@@ -79,6 +79,7 @@ static void ask(const cos_slice_upload *upload)
     (void)cos_slice_upload_bytes_sent(upload);
     (void)cos_slice_upload_slices_sent(upload);
     (void)cos_slice_upload_retries(upload);
+    CHECK(cos_slice_upload_set_rate_limit(upload, INT64_C(1) << 40) == COS_SLICE_OK);
     int32_t verified = cos_slice_upload_verified(upload);
     CHECK(verified == 0 || verified == 1);
 }
@@ -232,6 +233,11 @@ static void set_up_client(struct host *host, uint8_t call, cos_slice_client *cli
     case 3:
         TRACE("client_set_connections");
         status = cos_slice_client_set_connections(client, (int32_t)take_number(host));
+        if (status == COS_SLICE_OK)
+            status = cos_slice_client_set_adaptive_connections(client, (int32_t)take_number(host));
+        /* Only for a moment: what is sent at such a rate takes long. */
+        if (cos_slice_client_set_rate_limit(client, take_number(host)) == COS_SLICE_OK)
+            CHECK(cos_slice_client_set_rate_limit(client, 0) == COS_SLICE_OK);
         break;
     case 4:
         TRACE("client_set_..._timeout_ms");
