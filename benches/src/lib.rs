@@ -4,8 +4,12 @@
 //! what it measures.
 
 pub mod client;
+pub mod files;
+pub mod machine;
 pub mod process;
+pub mod report;
 pub mod rounds;
+pub mod scenarios;
 pub mod server;
 pub mod statistics;
 pub mod table;

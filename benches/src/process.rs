@@ -45,7 +45,10 @@ pub struct Run {
 pub fn run(mut command: Command) -> Result<Run, Broken> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(|error| Broken::new(&command, error))?;
-    let output = child.stdout.take().ok_or_else(|| Broken::new(&command, "no output"))?;
+    let output = child
+        .stdout
+        .take()
+        .ok_or_else(|| Broken::new(&command, "no output"))?;
     let said = read_to_end(output);
     let killed = said.is_none() && child.kill().is_ok();
     let used = child.wait4().map_err(|error| Broken::new(&command, error))?;

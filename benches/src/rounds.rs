@@ -32,12 +32,15 @@ impl Place<'_> {
     }
 }
 
+/// The program of a variant, with so many connections.
+pub type CommandOf = Box<dyn Fn(&Place, u32) -> Command>;
+
 /// One of the things that are compared.
-pub struct Variant<'a> {
+pub struct Variant {
     /// What it is called in tables.
     pub name: String,
-    /// The program that does it, with so many connections.
-    pub command: Box<dyn Fn(&Place, u32) -> Command + 'a>,
+    /// The program that does it.
+    pub command: CommandOf,
     /// How many it has.
     pub connections: Connections,
     /// How the server is.
@@ -165,7 +168,9 @@ impl Runner {
             .map_err(|error| broken(format!("the server did not say what it received: {error}")))?;
         if totals.bytes != variant.bytes {
             let (received, expected) = (totals.bytes, variant.bytes);
-            return Err(broken(format!("the server received {received} bytes, not {expected}")));
+            return Err(broken(format!(
+                "the server received {received} bytes, not {expected}"
+            )));
         }
         let sample = Sample {
             variant: variant.name.clone(),
@@ -184,7 +189,10 @@ impl Runner {
 /// The number of connections of the sample that took the least time.
 fn fastest(samples: &[Sample]) -> u32 {
     let by_time = |one: &&Sample, other: &&Sample| one.report.seconds.total_cmp(&other.report.seconds);
-    samples.iter().min_by(by_time).map_or(1, |sample| sample.connections)
+    samples
+        .iter()
+        .min_by(by_time)
+        .map_or(1, |sample| sample.connections)
 }
 
 /// A line for whoever watches.

@@ -98,6 +98,16 @@ pub fn markdown(rows: &[Row]) -> String {
     text
 }
 
+/// The rows that have a goal, without the figures behind them.
+pub fn short_markdown(rows: &[Row]) -> String {
+    let mut text = "| what | goal | measured | |\n|---|---|---|---|\n".to_owned();
+    for row in rows.iter().filter(|row| row.goal != Goal::None) {
+        let (goal, measured) = (row.goal.text(row.unit), quantity(row.measured.median, row.unit));
+        let _ = writeln!(text, "| {} | {goal} | {measured} | {} |", row.what, row.verdict());
+    }
+    text
+}
+
 /// With three significant digits, as many as such measurements have.
 pub fn number(value: f64) -> String {
     let decimals = match value.abs() {
@@ -130,7 +140,10 @@ mod tests {
     #[test]
     fn a_row_tells_the_median_with_its_spread_and_whether_the_goal_is_met() {
         let text = row(Goal::AtLeast(0.75), &[0.8, 0.7, 0.9]).markdown();
-        assert_eq!(text, "| throughput | ≥ 0.75 | 0.80 (0.70 to 0.90) | met | 3 MB/s |");
+        assert_eq!(
+            text,
+            "| throughput | ≥ 0.75 | 0.80 (0.70 to 0.90) | met | 3 MB/s |"
+        );
         let text = row(Goal::AtMost(0.75), &[0.8]).markdown();
         assert_eq!(text, "| throughput | ≤ 0.75 | 0.80 | **missed** | 3 MB/s |");
         let text = row(Goal::None, &[123.4]).markdown();
@@ -151,6 +164,9 @@ mod tests {
             unit: "MiB",
             ..row(Goal::AtMost(12.0), &[8.25])
         };
-        assert_eq!(row.markdown(), "| throughput | ≤ 12.0 MiB | 8.25 MiB | met | 3 MB/s |");
+        assert_eq!(
+            row.markdown(),
+            "| throughput | ≤ 12.0 MiB | 8.25 MiB | met | 3 MB/s |"
+        );
     }
 }

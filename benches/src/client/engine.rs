@@ -27,9 +27,9 @@ pub struct Settings {
     pub endpoint: String,
     /// A file, or a folder of files
     pub file: PathBuf,
-    /// A fixed number of connections
+    /// A fixed number of connections; the library's default otherwise
     #[arg(long)]
-    pub connections: u32,
+    pub connections: Option<u32>,
     /// Take the SHA-1 first
     #[arg(long)]
     pub hash: bool,
@@ -49,7 +49,9 @@ impl Settings {
         let endpoint = Endpoint::parse(&self.endpoint).map_err(|error| error.to_string())?;
         let key = SecretKey::new("1251668577", "AKIDtest", "secret").map_err(|error| error.to_string())?;
         let mut config = ClientConfig::new(endpoint, key);
-        config.connections = self.connections;
+        if let Some(connections) = self.connections {
+            config.connections = connections.into();
+        }
         config.ca_pem = self.ca.as_ref().map(fs::read).transpose().map_err(text)?;
         Client::new(config).map_err(text)
     }

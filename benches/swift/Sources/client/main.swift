@@ -14,9 +14,14 @@ guard arguments.count == 5, let connections = Int(arguments[3]) else {
 }
 
 func cpuSeconds() -> Double {
-    [RUSAGE_SELF, RUSAGE_CHILDREN].reduce(0) { sum, whose in
+    // This process, and its children that have ended: on Linux these constants are of another type than what takes them.
+    [Int32(0), -1].reduce(0) { sum, whose in
         var usage = rusage()
-        getrusage(whose, &usage)
+        #if canImport(Glibc)
+            getrusage(__rusage_who_t(whose), &usage)
+        #else
+            getrusage(whose, &usage)
+        #endif
         let microseconds = usage.ru_utime.tv_usec + usage.ru_stime.tv_usec
         return sum + Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + Double(microseconds) / 1e6
     }
