@@ -4,7 +4,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET_DIR)/release
 
-.PHONY: build install uninstall dist demo test check-apple simulate faults fuzz mutants kill cancel figures header abi-baseline clean help
+.PHONY: build install uninstall dist demo test check-apple simulate faults fuzz mutants kill cancel figures costs header abi-baseline clean help
 
 build: ## target/release: cos-slice, cos-emulator, lib/libcos_slice.so, lib/libcos_slice.a
 	@scripts/need.sh build
@@ -75,6 +75,9 @@ cancel: ## cancels uploads in every state, 1,000 times each, and adds how long t
 figures: ## bring the tables of docs up to date: with tests/ledger, and with the emulator's switches
 	$(CARGO) run --locked --quiet --package cos-slice-ledger -- page docs/testing.md tests/ledger
 	$(CARGO) run --locked --quiet --package cos-emulator --example page -- docs/emulator.md
+
+costs: ## what a slice costs in calls, allocations and instructions, into tests/costs/figures.json
+	@scripts/costs.sh renew
 
 header: ## regenerate include/cos_slice.h
 	$(CARGO) run --locked --package cos-slice-header
