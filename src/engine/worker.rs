@@ -22,7 +22,8 @@ use super::socket::buffers;
 use super::transport::{AnswerLimits, MAX_LIST_REPLY, Transport};
 
 /// The most that one more connection adds to a client's memory, in bytes: the block that is hashed, the connection's output and
-/// its input at its longest, and as much again of these two for the records of TLS, beside which the stack in use is small.
+/// its input at its longest, and as much again of these two for the records of TLS, beside which the stack in use is small, and
+/// what the output has in front of it to begin with a page.
 pub const MEMORY_PER_CONNECTION: usize = HASH_BUFFER + 2 * (buffers::OUTPUT + buffers::MAX_INPUT);
 
 /// The life of a worker thread.
