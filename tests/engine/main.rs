@@ -21,6 +21,7 @@ mod operations_cancel;
 mod operations_v1;
 mod parents;
 mod resume;
+mod scale;
 mod scenarios;
 mod signers;
 mod signing;
