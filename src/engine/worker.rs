@@ -182,6 +182,11 @@ impl Worker {
             .api
             .encode(operation, &job.location, &shared.dialect, random_u128()?);
         load(job, &request)?;
+        if operation.kind() == OperationKind::Finish && attempt == 1 {
+            // All slices have arrived, those too whose answer was lost: `settle_file` says what that is good for. What
+            // happens to the file from now on is no affair of the object's.
+            job.source.verify_unchanged().map_err(TaskFailure::Source)?;
+        }
         let subject = Subject::of(operation, &job.location, shared.api);
         let authorization = shared.signing.authorization(&subject, &job.held)?;
         let hidden = Hidden {
