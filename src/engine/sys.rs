@@ -13,7 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOp
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::ptr;
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 pub use std::os::fd::{AsFd as AsSocket, BorrowedFd as BorrowedSocket};
@@ -230,6 +230,18 @@ pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<Joi
     // A thread inherits the mask of the one that starts it.
     let _blocked = BlockedSignals::new();
     thread::Builder::new().name(name.to_owned()).spawn(body)
+}
+
+/// The same within a scope, which waits for the thread.
+pub fn spawn_in<'scope, 'env>(
+    scope: &'scope Scope<'scope, 'env>,
+    name: &str,
+    body: impl FnOnce() + Send + 'scope,
+) -> io::Result<ScopedJoinHandle<'scope, ()>> {
+    let _blocked = BlockedSignals::new();
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn_scoped(scope, body)
 }
 
 /// All signals but those of faults are blocked in the calling thread until this is dropped.
