@@ -81,6 +81,24 @@ static void waiting_has_a_limit_and_cancel_ends_it_from_another_thread()
     CHECK(upload.last_setting() == cos_slice::status::ok);
 }
 
+static void a_rate_is_set_while_other_settings_come_too_late()
+{
+    cos_slice::client client{settings(silent_server())};
+    auto upload = client.upload("videos", "/silent").memory("abc");
+    upload.start();
+    std::thread other([&] {
+        CHECK(upload.rate_limit(1 << 20) == cos_slice::status::ok && client.rate_limit(1 << 20) == cos_slice::status::ok);
+        CHECK(upload.rate_limit(1) == cos_slice::status::invalid_argument);
+        CHECK(upload.rate_limit(0) == cos_slice::status::ok);
+    });
+    upload.overwrite();
+    CHECK(upload.last_setting() == cos_slice::status::busy);
+    other.join();
+    CHECK(upload.last_setting() == cos_slice::status::busy);
+    upload.cancel();
+    CHECK_ENDED_WITH(upload.wait(std::nothrow).error(), cos_slice::status::cancelled, "");
+}
+
 static void a_progress_function_stops_an_upload_by_false()
 {
     cos_slice::client client{settings()};
@@ -126,6 +144,7 @@ int main(int argc, char **argv)
     a_cancelled_upload_is_resumed();
     an_upload_that_was_started_is_waited_for();
     waiting_has_a_limit_and_cancel_ends_it_from_another_thread();
+    a_rate_is_set_while_other_settings_come_too_late();
     a_progress_function_stops_an_upload_by_false();
     a_completion_function_gets_the_object_or_the_error();
     many_uploads_of_one_client_run_at_once();
