@@ -50,7 +50,7 @@ func New(config Config) (*Client, error) {
 		return nil, wrongLibrary
 	}
 	if config.Connections != 0 && config.AdaptiveConnections != 0 {
-		return nil, invalid("connections: both a fixed number and AdaptiveConnections are set, and only one of them can hold")
+		return nil, invalid("connections: both a fixed number and AdaptiveConnections are set, and only one can hold")
 	}
 	handle := C.cos_slice_client_new()
 	shared := &shared{active: make(map[*call]struct{})}
