@@ -78,10 +78,11 @@ pub struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one in the process")]
 pub enum Command {
     /// Uploads a file and prints its access URL; run again after a failure, it goes on where it stopped.
     #[command(after_help = after_help())]
-    Upload(Box<UploadArguments>),
+    Upload(UploadArguments),
     /// Tells what is at a path: none, unfinished (slices, bytes) or complete (size, SHA-1).
     #[command(after_help = after_help())]
     Status(StatusArguments),
