@@ -29,11 +29,13 @@ use crate::upload::failure::{Cause, Phase, TaskFailure};
 
 use super::cancel::Wait;
 use super::endpoint::Endpoint;
+use super::limiter::Leave;
 use super::resolver::Resolver;
 use super::sys::Interest;
 use super::transport::Timeouts;
 use super::transport::failure::{Stopped, network, network_io, with_hint};
 use buffers::WireBuffers;
+use line::Sending;
 pub(super) use line::{Line, LineState, PendingHead};
 use proxy::Proxy;
 use stream::Stream;
@@ -179,10 +181,26 @@ impl HttpTransport for Connection {
     }
 }
 
+/// What came of an attempt to send something without waiting.
+enum Step {
+    Sent(usize),
+    /// The rate limits allow it at this moment.
+    NotBefore(Instant),
+}
+
+/// What is waited for while a request is sent.
+#[derive(Clone, Copy, Debug)]
+enum Obstacle {
+    /// The peer takes no more: room, until the stall limit is over.
+    NoRoom { until: Instant },
+    /// The rate limits allow no more: this moment.
+    NoLeave { until: Instant },
+}
+
 /// Whether to go on sending.
 enum Verdict {
     GoOn,
-    /// There is no room for more input: only output is to be waited for.
+    /// There is no room for more input: it is not to be waited for.
     GoOnUnwatched,
     Stop(TaskFailure),
 }
@@ -198,36 +216,43 @@ impl Connection {
             // Between two pieces, for the case that only reading the source takes time.
             return Err(TaskFailure::Cancelled);
         }
+        let _sending = Sending(Arc::clone(&self.line));
         let mut sent = 0;
         let mut written = self.stream.socket().written();
         let mut deadline = None;
-        let mut interest = Interest::Both;
+        let mut watched = true;
         while sent < amount || self.stream.has_unsent() {
-            let error = match self.stream.write(&self.buffers.output_bytes()[sent..amount]) {
-                Ok(count) => {
+            let obstacle = match self.step(sent, amount) {
+                Ok(Step::Sent(count)) => {
                     sent += count;
                     continue;
                 }
-                Err(error) => error,
-            };
-            match error.kind() {
-                io::ErrorKind::Interrupted => continue,
-                io::ErrorKind::WouldBlock => {}
-                io::ErrorKind::BrokenPipe
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::ConnectionAborted => {
-                    self.cut(network_io(Phase::Send, Cause::Broken, &error));
-                    return Ok(());
+                // The time until then is not the peer's.
+                Ok(Step::NotBefore(until)) => {
+                    deadline = None;
+                    Obstacle::NoLeave { until }
                 }
-                _ => return Err(network_io(Phase::Send, Cause::Broken, &error)),
-            }
-            if mem::replace(&mut written, self.stream.socket().written()) != written {
-                deadline = None;
-            }
-            let until = *deadline.get_or_insert_with(|| Instant::now() + self.stall);
-            match self.await_room(interest, until)? {
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => continue,
+                    io::ErrorKind::WouldBlock => {
+                        if mem::replace(&mut written, self.stream.socket().written()) != written {
+                            deadline = None;
+                        }
+                        let until = *deadline.get_or_insert_with(|| Instant::now() + self.stall);
+                        Obstacle::NoRoom { until }
+                    }
+                    io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted => {
+                        self.cut(network_io(Phase::Send, Cause::Broken, &error));
+                        return Ok(());
+                    }
+                    _ => return Err(network_io(Phase::Send, Cause::Broken, &error)),
+                },
+            };
+            match self.wait_out(obstacle, watched)? {
                 Verdict::GoOn => {}
-                Verdict::GoOnUnwatched => interest = Interest::Write,
+                Verdict::GoOnUnwatched => watched = false,
                 Verdict::Stop(reason) => {
                     self.cut(reason);
                     return Ok(());
@@ -237,16 +262,41 @@ impl Connection {
         Ok(())
     }
 
-    fn await_room(&mut self, interest: Interest, deadline: Instant) -> Result<Verdict, TaskFailure> {
-        match self.stream.socket().wait(interest, deadline, &self.line.slot) {
-            Ok(Wait::Ready { readable: true, .. }) if interest == Interest::Both => Ok(self.look_at_input()),
-            Ok(Wait::Ready { .. }) => Ok(Verdict::GoOn),
-            Ok(Wait::Cancelled) => Err(TaskFailure::Cancelled),
-            Ok(Wait::TimedOut) => {
+    /// Sends some of the output from `sent` to `amount` without waiting, as far as the rate limits allow.
+    fn step(&mut self, sent: usize, amount: usize) -> io::Result<Step> {
+        if sent == amount || self.stream.has_unsent() {
+            return self.stream.write(&[]).map(Step::Sent);
+        }
+        match self.line.take_allowance(amount - sent) {
+            Leave::From(moment) => Ok(Step::NotBefore(moment)),
+            Leave::Granted(granted) => {
+                let bytes = &self.buffers.output_bytes()[sent..sent + granted];
+                let result = self.stream.write(bytes);
+                self.line
+                    .give_back(granted - result.as_ref().map_or(0, |count| *count));
+                result.map(Step::Sent)
+            }
+        }
+    }
+
+    /// Waits until sending can go on, and looks at what the server says meanwhile.
+    fn wait_out(&mut self, obstacle: Obstacle, watched: bool) -> Result<Verdict, TaskFailure> {
+        let (slot, socket) = (&self.line.slot, self.stream.socket());
+        let waited = match (obstacle, watched) {
+            (Obstacle::NoRoom { until }, true) => socket.wait(Interest::Both, until, slot),
+            (Obstacle::NoRoom { until }, false) => socket.wait(Interest::Write, until, slot),
+            (Obstacle::NoLeave { until }, true) => socket.wait(Interest::Read, until, slot),
+            (Obstacle::NoLeave { until }, false) => slot.wait(None, until),
+        };
+        match (waited, obstacle) {
+            (Ok(Wait::Ready { readable: true, .. }), _) if watched => Ok(self.look_at_input()),
+            (Ok(Wait::Ready { .. }), _) | (Ok(Wait::TimedOut), Obstacle::NoLeave { .. }) => Ok(Verdict::GoOn),
+            (Ok(Wait::Cancelled), _) => Err(TaskFailure::Cancelled),
+            (Ok(Wait::TimedOut), Obstacle::NoRoom { .. }) => {
                 let detail = format!("the server took no byte for {:?}", self.stall);
                 Err(network(Phase::Send, Cause::TimedOut, detail))
             }
-            Err(error) => Err(network_io(Phase::Send, Cause::Broken, &error)),
+            (Err(error), _) => Err(network_io(Phase::Send, Cause::Broken, &error)),
         }
     }
 

@@ -26,6 +26,7 @@ use crate::upload::failure::{Cause, NetworkFailure, Phase, TaskFailure};
 use super::body::BodyReader;
 use super::cancel::CancelToken;
 use super::endpoint::Endpoint;
+use super::limiter::Limits;
 use super::resolver::Resolver;
 use super::socket::{Connector, Line, LineState, NoResolver, PendingHead, Route, tls};
 use super::source::Source;
@@ -201,6 +202,7 @@ pub struct Transport {
     shared: Arc<SharedTransport>,
     /// Made by the first exchange.
     agent: Option<(Agent, Arc<Line>)>,
+    limits: Limits,
     server_date: Option<u64>,
 }
 
@@ -210,8 +212,14 @@ impl Transport {
         Self {
             shared: Arc::clone(shared),
             agent: None,
+            limits: Limits::default(),
             server_date: None,
         }
+    }
+
+    /// How fast the exchanges that follow may send.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// The `Date` header of the last exchange's answer, in seconds since 1970; `None` where there was no
@@ -248,7 +256,7 @@ impl Transport {
             hidden,
             has_body: !request.body.is_empty(),
         };
-        line.begin(pending, limits.time);
+        line.begin(pending, limits.time, self.limits.clone());
         let abandoned = || line.state().cut.is_some();
         let mut reader = BodyReader::new(&request.body, source, &abandoned);
         let answered = match request.body.is_empty() {

@@ -14,6 +14,7 @@ use crate::upload::task::{Done, Task, Work};
 use super::cancel::lock;
 use super::echo;
 use super::hash::{self, HASH_BUFFER};
+use super::limiter::Limits;
 use super::log::Level;
 use super::log::lines::{Answered, Line};
 use super::shared::{Job, Shared, State};
@@ -190,6 +191,10 @@ impl Worker {
         };
         let begun = shared.log.wants(Level::Debug).then(Instant::now);
         let mut seen = None;
+        self.transport.set_limits(Limits {
+            upload: Arc::clone(&job.limiter),
+            client: Arc::clone(&shared.limiter),
+        });
         let answer = self.transport.exchange(
             &request,
             shared.dialect.hidden_head(&authorization),
