@@ -2,9 +2,11 @@ package cosslice_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"cosslice"
 )
@@ -62,4 +64,76 @@ func TestARateMayBeSetAtAnyTime(t *testing.T) {
 		t.Error(err)
 	}
 	namesTheRateLimit(t, client.SetRateLimit(1))
+}
+
+func TestARateHoldsAnUploadUp(t *testing.T) {
+	service := startEmulator(t)
+	data := content(mebibyte/2, 21)
+	limited := service.config()
+	limited.RateLimit = mebibyte
+	for name, upload := range map[string]struct {
+		config  cosslice.Config
+		options []cosslice.Option
+	}{
+		"client": {limited, nil},
+		"upload": {service.config(), []cosslice.Option{cosslice.RateLimit(mebibyte)}},
+	} {
+		client := newClient(t, upload.config)
+		begin := time.Now()
+		if _, err := client.UploadBytes(guarded(t), "videos", "/rate/"+name, data, upload.options...); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took < 400*time.Millisecond {
+			t.Errorf("%s: half a MiB at a MiB a second took %v", name, took)
+		}
+	}
+}
+
+// At this rate the test would be over long before the upload.
+const nextToNothing = 16 << 10
+
+func TestARateThatIsRaisedWhileUploadsRunLetsThemGoOn(t *testing.T) {
+	service := startEmulator(t)
+	config := service.config()
+	config.RateLimit = nextToNothing
+	client := newClient(t, config)
+	var control cosslice.RateControl
+	if err := control.Set(nextToNothing); err != nil {
+		t.Fatal(err)
+	}
+	const uploads = 3
+	over := make(chan error, uploads)
+	for i := range uploads {
+		go func() {
+			_, err := client.UploadBytes(guarded(t), "videos", fmt.Sprintf("/raised/%d", i), content(2*mebibyte, 22),
+				cosslice.ControlRate(&control),
+				cosslice.CheckProgress(func(cosslice.Progress) error { return client.SetRateLimit(0) }))
+			over <- err
+		}()
+	}
+	service.await(t, "upload_slice_init", uploads)
+	if err := control.Set(0); err != nil {
+		t.Error(err)
+	}
+	for range uploads {
+		if err := <-over; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestARateControlKeepsNoUploadThatIsOver(t *testing.T) {
+	client := newClient(t, startEmulator(t).config())
+	var control, other cosslice.RateControl
+	for range 3 {
+		if err := bytesWith(guarded(t), client, cosslice.ControlRate(&control), cosslice.ControlRate(&other)); err != nil {
+			t.Error(err)
+		}
+		if err := bytesWith(guarded(t), client, cosslice.ControlRate(&control), cosslice.SliceSize(1)); err == nil {
+			t.Error("it was taken")
+		}
+	}
+	if n := control.Uploads() + other.Uploads(); n != 0 {
+		t.Error(n)
+	}
 }

@@ -57,6 +57,37 @@ struct RateTests {
         try upload.setRateLimit(1024)
     }
 
+    @Test("holds an upload up, be it the client's or the upload's")
+    func slow() async throws {
+        let emulator = try Emulator()
+        for isOfClient in [true, false] {
+            let client = try emulator.client { $0.rateLimit = isOfClient ? Int64(mebibyte) : nil }
+            var options = Upload.Options()
+            options.rateLimit = isOfClient ? nil : Int64(mebibyte)
+            options.overwrite = true
+            let bytes = content(mebibyte / 2 + (isOfClient ? 0 : 1))
+            let took = try await ContinuousClock().measure {
+                _ = try await client.upload(.data(bytes), to: movie, options: options).value
+            }
+            #expect(took > .milliseconds(400))
+        }
+    }
+
+    @Test("that is raised while an upload runs lets it go on")
+    func raised() async throws {
+        // At this rate the test would be over long before the upload.
+        let nextToNothing: Int64 = 16 << 10
+        let emulator = try Emulator()
+        let client = try emulator.client { $0.rateLimit = nextToNothing }
+        var options = Upload.Options()
+        options.rateLimit = nextToNothing
+        options.onProgress = { _ in try client.setRateLimit(nil) }
+        let upload = client.upload(.data(content(4 * mebibyte)), to: movie, options: options)
+        try await emulator.wait(for: "upload_slice_init")
+        try upload.setRateLimit(nil)
+        #expect(try await upload.value.size == Int64(4 * mebibyte))
+    }
+
     @Test("and a number of connections are told when the client is made, where they are not acceptable")
     func connections() async throws {
         let emulator = try Emulator()
