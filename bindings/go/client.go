@@ -20,7 +20,7 @@ const requestsAtOnce = 8
 // A Client is what uploads share: where the service is, who signs, the connections and the threads. Its methods may be called by
 // any number of goroutines at once; one client for the whole program is usual.
 //
-// It has no thread and no connection before its first upload, and then at most as many threads as connections ([Config]) and one
+// It has no thread and no connection before its first upload, and then at most as many threads as connections ([Config]) and two
 // more, whatever the number of uploads.
 type Client struct {
 	shared   *shared

@@ -3,6 +3,7 @@
 mod content;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -231,6 +232,10 @@ impl Upload {
                 }
                 _ if over => break,
                 (Due::At(at), _) => shared.wait_for_change(state, active.id, &active.job, Some(at)),
+                (Due::Nothing, Some(_)) => {
+                    active.job.is_watched.store(true, Ordering::Relaxed);
+                    shared.wait_for_change(state, active.id, &active.job, None)
+                }
                 _ => shared.wait_for_change(state, active.id, &active.job, None),
             };
         }
@@ -446,6 +451,7 @@ impl Upload {
             held: Held::default(),
             begun: Instant::now(),
             changed: Condvar::new(),
+            is_watched: AtomicBool::new(false),
         });
         let shared = self.client.shared();
         let (id, first) = shared.begin_upload(&job, specification)?;

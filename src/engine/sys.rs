@@ -13,7 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOp
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::ptr;
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 pub use std::os::fd::{AsFd as AsSocket, BorrowedFd as BorrowedSocket};
@@ -27,6 +27,13 @@ pub const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL;
 /// See above.
 #[cfg(target_vendor = "apple")]
 pub const SEND_FLAGS: i32 = 0;
+
+/// The same where more follows at once, so that both may leave together. Apple's systems have no such flag either.
+#[cfg(target_os = "linux")]
+pub const SEND_MORE_FLAGS: i32 = SEND_FLAGS | libc::MSG_MORE;
+/// See above.
+#[cfg(not(target_os = "linux"))]
+pub const SEND_MORE_FLAGS: i32 = SEND_FLAGS;
 
 /// What a socket is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +166,27 @@ pub fn unacknowledged(_: BorrowedSocket<'_>) -> u64 {
     0
 }
 
+/// Whether [`send_file`] is there.
+pub const SENDS_FILES: bool = cfg!(target_os = "linux");
+
+/// Sends up to `length` bytes of a file from `offset` on to a socket, without a copy of them: the system takes them from the
+/// file when they leave, and once more where they have to be sent again. 0 where the file ends there. Moves no position.
+///
+/// The thread must not take SIGPIPE, which a peer that is gone gives rise to; [`spawn`] sees to that.
+#[cfg(target_os = "linux")]
+pub fn send_file(socket: BorrowedSocket<'_>, file: &File, offset: u64, length: usize) -> io::Result<usize> {
+    let mut offset = libc::off64_t::try_from(offset).map_err(io::Error::other)?;
+    // SAFETY: both descriptors are open because they are borrowed, and the call writes one off64_t, which lives across it.
+    let count = unsafe { libc::sendfile64(socket.as_raw_fd(), file.as_raw_fd(), &raw mut offset, length) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+/// See above. Never called here.
+#[cfg(not(target_os = "linux"))]
+pub fn send_file(_: BorrowedSocket<'_>, _: &File, _: u64, _: usize) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Ends another thread's [`poll`], or its next one if it is in none. Any number of uses until
 /// [`Waker::reset`] are one.
 #[derive(Debug)]
@@ -202,6 +230,18 @@ pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<Joi
     // A thread inherits the mask of the one that starts it.
     let _blocked = BlockedSignals::new();
     thread::Builder::new().name(name.to_owned()).spawn(body)
+}
+
+/// The same within a scope, which waits for the thread.
+pub fn spawn_in<'scope, 'env>(
+    scope: &'scope Scope<'scope, 'env>,
+    name: &str,
+    body: impl FnOnce() + Send + 'scope,
+) -> io::Result<ScopedJoinHandle<'scope, ()>> {
+    let _blocked = BlockedSignals::new();
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn_scoped(scope, body)
 }
 
 /// All signals but those of faults are blocked in the calling thread until this is dropped.

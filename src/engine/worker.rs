@@ -43,10 +43,11 @@ fn serve(shared: &Arc<Shared>) {
     loop {
         state = shared.tell(state, None);
         state = shared.close_what_is_over(state);
-        if state.shutdown {
+        if state.shutdown && state.drawn.is_none() {
             return;
         }
-        match state.core.next(shared.now()) {
+        let drawn = state.drawn.take();
+        match drawn.map_or_else(|| state.core.next(shared.now()), Next::Task) {
             Next::Task(task) => state = worker.serve(shared, state, task),
             Next::WakeAt(at) => {
                 shared.settle(&mut state);
@@ -102,8 +103,7 @@ impl Worker {
         task: Task,
     ) -> MutexGuard<'a, State> {
         let job = state.jobs.get(&task.job).cloned();
-        // There may be more to do, and the clock may need another watcher. Without another worker this one goes on.
-        let _ = shared.provide_worker(&mut state);
+        shared.draw_another(&mut state);
         shared.settle(&mut state);
         drop(shared.tell(state, None));
 
@@ -122,9 +122,11 @@ impl Worker {
         shared.settle(&mut state);
         shared.hand_over(&mut state, id);
         if let Some(job) = job {
-            job.changed.notify_all();
+            job.tell_watchers();
         }
-        shared.news.notify_one();
+        if state.listeners.note_change(id) {
+            shared.news.notify_one();
+        }
         state
     }
 
@@ -139,7 +141,8 @@ impl Worker {
         let performed = catch_unwind(AssertUnwindSafe(|| match work {
             Work::Hash { hasher, length } => {
                 let buffer = &mut self.buffer;
-                hash::feed(&*job.source, &job.token, hasher, *length, buffer).map(|()| Done::Hashed)
+                let ahead = &shared.ahead;
+                hash::feed(&*job.source, &job.token, hasher, *length, buffer, ahead).map(|()| Done::Hashed)
             }
             Work::Request(operation) => self.request(shared, job, operation, attempt),
             Work::Sign(operation) => {
@@ -182,6 +185,11 @@ impl Worker {
             .api
             .encode(operation, &job.location, &shared.dialect, random_u128()?);
         load(job, &request)?;
+        if operation.kind() == OperationKind::Finish && attempt == 1 {
+            // All slices have arrived, those too whose answer was lost: `settle_file` says what that is good for. What
+            // happens to the file from now on is no affair of the object's.
+            job.source.verify_unchanged().map_err(TaskFailure::Source)?;
+        }
         let subject = Subject::of(operation, &job.location, shared.api);
         let authorization = shared.signing.authorization(&subject, &job.held)?;
         let hidden = Hidden {

@@ -23,6 +23,7 @@ mod parents;
 mod rate_limits;
 mod relay;
 mod resume;
+mod scale;
 mod scenarios;
 mod signers;
 mod signing;

@@ -1,10 +1,12 @@
 //! What is known of an exchange on both sides of the HTTP library.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::engine::body::Way;
 use crate::engine::cancel::{Slot, lock};
 use crate::engine::limiter::{Leave, Limits};
 use crate::protocol::dialect::HiddenHead;
@@ -26,6 +28,16 @@ pub struct LineState {
     pub head: Option<PendingHead>,
     /// How fast may be sent.
     limits: Limits,
+    /// Whether the exchange's connection sends files by itself.
+    pub takes_files: bool,
+    /// What is to be sent of a file behind the output that is due next.
+    pub file_piece: Option<FilePiece>,
+    /// How many bytes the HTTP library believes to be in the output that are of such a piece.
+    pub claimed: usize,
+    /// Whether anything of a file was sent so.
+    pub sent_file: bool,
+    /// Why a piece could not be sent whole.
+    pub file_fault: Option<FileFault>,
     /// How long the head of the answer may take after the last byte sent, and the rest of it after its head.
     pub answer_limit: Duration,
     /// When that is over, once it has begun.
@@ -48,6 +60,39 @@ pub struct PendingHead {
     pub hidden: HiddenHead,
     /// Whether a body follows, so that both can leave together.
     pub has_body: bool,
+    /// Whether files in the body may be sent without a copy of them.
+    pub may_send_files: bool,
+}
+
+/// Bytes of a file that the system is to take from there to the socket by itself.
+#[derive(Debug)]
+pub struct FilePiece {
+    /// The file.
+    pub file: Arc<File>,
+    /// Where in it they begin, in bytes.
+    pub offset: u64,
+    /// Where in the source they begin, in bytes.
+    pub source_offset: u64,
+    /// How many they are.
+    pub length: u64,
+}
+
+/// Bytes of a file could not be had. Who knows the source makes a failure of it.
+#[derive(Debug)]
+pub struct FileFault {
+    /// Where in the source, in bytes.
+    pub source_offset: u64,
+    /// Why; `None` where the file ended there.
+    pub error: Option<io::Error>,
+}
+
+impl FilePiece {
+    /// So many of them are sent.
+    pub fn advance(&mut self, count: u64) {
+        self.offset += count;
+        self.source_offset += count;
+        self.length -= count;
+    }
 }
 
 impl fmt::Debug for PendingHead {
@@ -63,6 +108,11 @@ impl LineState {
         Self {
             head,
             limits,
+            takes_files: false,
+            file_piece: None,
+            claimed: 0,
+            sent_file: false,
+            file_fault: None,
             answer_limit,
             answer_deadline: None,
             unacknowledged: 0,
@@ -123,5 +173,22 @@ pub struct Sending(pub Arc<Line>);
 impl Drop for Sending {
     fn drop(&mut self) {
         self.0.state().limits.give_up(self.0.slot.waker());
+    }
+}
+
+impl Way for Line {
+    fn is_abandoned(&self) -> bool {
+        self.state().cut.is_some()
+    }
+
+    fn send_file(&self, piece: FilePiece) -> bool {
+        let mut state = self.state();
+        let takes = state.takes_files && state.cut.is_none();
+        state.file_piece = Some(piece).filter(|_| takes);
+        takes
+    }
+
+    fn claim(&self, count: usize) {
+        self.state().claimed += count;
     }
 }

@@ -126,6 +126,11 @@ impl Source for FileSource {
         sys::read_at(&self.file, offset, buffer)
     }
 
+    fn in_file(&self, offset: u64) -> Option<(Arc<File>, u64)> {
+        self.first_read.get_or_init(SystemTime::now);
+        Some((self.file.clone(), offset))
+    }
+
     /// Compares size and modification time of the open file with those at its opening.
     ///
     /// The time of change (ctime) is not compared here, though it is part of [`Identity`]: renaming the file,

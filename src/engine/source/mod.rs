@@ -7,6 +7,7 @@ mod range;
 mod spool;
 mod stream;
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -40,6 +41,13 @@ pub trait Source: Send + Sync {
     /// Reads bytes from `offset` on into the buffer; may read fewer than fit. 0 means that the source ends
     /// there.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// The file that has the bytes, and where in it those from `offset` on are, where the system may send them from there by
+    /// itself. It then takes them when they leave, and not before: [`Source::verify_unchanged`] has to be asked after that.
+    fn in_file(&self, offset: u64) -> Option<(Arc<File>, u64)> {
+        let _ = offset;
+        None
+    }
 
     /// Whether the source still is what it was when it was opened.
     fn verify_unchanged(&self) -> Result<(), SourceFailure>;
@@ -132,13 +140,21 @@ pub fn of_stream(
 
 /// Reads from a source; what went wrong is told with its name and the place.
 pub(super) fn read(source: &dyn Source, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceFailure> {
-    let doing = || format!("reading {} at offset {offset}", source.name());
     match source.read_at(offset, buffer) {
         // A source that claims more than it was given room for would break the count of all that follows.
-        Ok(count) if count > buffer.len() => Err(overrun(&doing(), count, buffer.len())),
+        Ok(count) if count > buffer.len() => Err(overrun(&reading(source, offset), count, buffer.len())),
         Ok(count) => Ok(count),
-        Err(error) => Err(failed(&doing(), error)),
+        Err(error) => Err(read_failed(source, offset, error)),
     }
+}
+
+/// Reading brought an error.
+pub(super) fn read_failed(source: &dyn Source, offset: u64, error: io::Error) -> SourceFailure {
+    failed(&reading(source, offset), error)
+}
+
+fn reading(source: &dyn Source, offset: u64) -> String {
+    format!("reading {} at offset {offset}", source.name())
 }
 
 /// Reading brought nothing, though bytes were left.

@@ -12,7 +12,7 @@ import Foundation
 /// ```
 ///
 /// One client serves any number of uploads at once, from any task; make one, and keep it. It has no thread before its
-/// first upload, and at most one for each connection and one more after; they end with the client and the last of its
+/// first upload, and at most one for each connection and two more after; they end with the client and the last of its
 /// uploads, which may outlive it. None of its functions waits on a thread of Swift's cooperative pool; to begin an upload
 /// opens the file there, and its checkpoint.
 public final class Client: Sendable {
