@@ -4,7 +4,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET_DIR)/release
 
-.PHONY: build install uninstall dist demo test check-apple simulate faults fuzz mutants kill cancel bench figures costs header abi-baseline clean help
+.PHONY: build install uninstall dist demo test check-apple simulate faults fuzz mutants kill cancel bench bench-micro figures costs header abi-baseline clean help
 
 build: ## target/release: cos-slice, cos-emulator, lib/libcos_slice.so, lib/libcos_slice.a
 	@scripts/need.sh build
@@ -82,6 +82,9 @@ figures: ## bring the tables of docs up to date: with tests/ledger, and with the
 
 costs: ## what a slice costs in calls, allocations and instructions, into tests/costs/figures.json
 	@scripts/costs.sh renew
+
+bench-micro: ## the pieces of a slice that the processor does: framing, signature, SHA-1, what to do next
+	$(CARGO) bench --locked --package cos-slice-bench --bench micro
 
 header: ## regenerate include/cos_slice.h
 	$(CARGO) run --locked --package cos-slice-header
