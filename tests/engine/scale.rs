@@ -31,12 +31,15 @@ fn files(stage: &Stage, count: u64, size: u64) -> Vec<(PathBuf, String)> {
     (0..count).map(file).collect()
 }
 
+/// Which upload ended, and how.
+type End = (usize, Result<(), String>);
+
 /// Starts an upload of each; as each of them ends, the channel tells which it is and how it went.
 fn start_all(
     client: &Client,
     files: &[(PathBuf, String)],
     set: impl Fn(&mut UploadOptions),
-) -> (Vec<Upload>, Receiver<(usize, Result<(), String>)>) {
+) -> (Vec<Upload>, Receiver<End>) {
     let (sender, ends) = mpsc::channel();
     let start = |(number, (file, path)): (usize, &(PathBuf, String))| {
         let upload = client.upload(BUCKET, path).unwrap();
