@@ -37,7 +37,7 @@ pub struct Upload {
     client: Client,
     location: Location,
     name: Arc<str>,
-    limiter: Limiter,
+    limiter: Arc<Limiter>,
     inner: Mutex<Inner>,
 }
 
@@ -99,7 +99,7 @@ impl Upload {
             name: name_of(&location),
             client,
             location,
-            limiter: Limiter::default(),
+            limiter: Arc::default(),
             inner: Mutex::new(inner),
         }
     }
@@ -449,6 +449,7 @@ impl Upload {
             location,
             source,
             token,
+            limiter: Arc::clone(&self.limiter),
             checkpoint: checkpoint.map(|checkpoint| Arc::new(Mutex::new(checkpoint))),
             held: Held::default(),
             begun: Instant::now(),

@@ -15,6 +15,7 @@ use crate::upload::task::{Done, Task, Work};
 use super::cancel::lock;
 use super::echo;
 use super::hash::{self, HASH_BUFFER};
+use super::limiter::Limits;
 use super::log::Level;
 use super::log::lines::{Answered, Line};
 use super::shared::{Job, Shared, State};
@@ -23,7 +24,8 @@ use super::socket::buffers;
 use super::transport::{AnswerLimits, MAX_LIST_REPLY, Transport};
 
 /// The most that one more connection adds to a client's memory, in bytes: the block that is hashed, the connection's output and
-/// its input at its longest, and as much again of these two for the records of TLS, beside which the stack in use is small.
+/// its input at its longest, and as much again of these two for the records of TLS, beside which the stack in use is small, and
+/// what the output has in front of it to begin with a page.
 pub const MEMORY_PER_CONNECTION: usize = HASH_BUFFER + 2 * (buffers::OUTPUT + buffers::MAX_INPUT);
 
 /// The life of a worker thread.
@@ -200,6 +202,10 @@ impl Worker {
         };
         let begun = shared.log.wants(Level::Debug).then(Instant::now);
         let mut seen = None;
+        self.transport.set_limits(Limits {
+            upload: Arc::clone(&job.limiter),
+            client: Arc::clone(&shared.limiter),
+        });
         let answer = self.transport.exchange(
             &request,
             shared.dialect.hidden_head(&authorization),
