@@ -39,7 +39,7 @@ pub(super) fn work(shared: &Arc<Shared>) {
 fn serve(shared: &Arc<Shared>) {
     let mut worker = Worker {
         transport: Transport::new(&shared.transport),
-        buffer: vec![0; HASH_BUFFER],
+        hash_buffer: Vec::new(),
     };
     let mut state = shared.lock();
     loop {
@@ -94,7 +94,8 @@ fn wait<'a>(
 
 struct Worker {
     transport: Transport,
-    buffer: Vec<u8>,
+    /// None before this worker hashes.
+    hash_buffer: Vec<u8>,
 }
 
 impl Worker {
@@ -142,7 +143,7 @@ impl Worker {
     ) -> Result<Done, TaskFailure> {
         let performed = catch_unwind(AssertUnwindSafe(|| match work {
             Work::Hash { hasher, length } => {
-                let buffer = &mut self.buffer;
+                let buffer = &mut self.hash_buffer;
                 let ahead = &shared.ahead;
                 hash::feed(&*job.source, &job.token, hasher, *length, buffer, ahead).map(|()| Done::Hashed)
             }

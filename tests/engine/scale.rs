@@ -178,6 +178,13 @@ impl Gate {
     }
 }
 
+impl Drop for Gate {
+    /// The uploads can't end before it is open.
+    fn drop(&mut self) {
+        self.open();
+    }
+}
+
 /// The requests of the uploads that were started, by the number in the object's path.
 fn order_of_requests(stage: &Stage) -> Vec<usize> {
     let requests = stage.emulator.requests();
