@@ -2,6 +2,8 @@
 //!
 //! These are times, which differ from machine to machine and from run to run; for what must stay as it is, see tests/costs.
 
+#![expect(missing_docs, reason = "of what criterion's macros make")]
+
 use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::Duration;

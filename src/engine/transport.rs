@@ -26,6 +26,7 @@ use crate::upload::failure::{Cause, NetworkFailure, Phase, SourceFailure, TaskFa
 use super::body::BodyReader;
 use super::cancel::CancelToken;
 use super::endpoint::Endpoint;
+use super::limiter::Limits;
 use super::resolver::Resolver;
 use super::socket::{Connector, FileFault, Line, LineState, NoResolver, PendingHead, Route, tls};
 use super::source::{self, Source};
@@ -201,6 +202,7 @@ pub struct Transport {
     shared: Arc<SharedTransport>,
     /// Made by the first exchange.
     agent: Option<(Agent, Arc<Line>)>,
+    limits: Limits,
     server_date: Option<u64>,
 }
 
@@ -210,8 +212,14 @@ impl Transport {
         Self {
             shared: Arc::clone(shared),
             agent: None,
+            limits: Limits::default(),
             server_date: None,
         }
+    }
+
+    /// How fast the exchanges that follow may send.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// The `Date` header of the last exchange's answer, in seconds since 1970; `None` where there was no
@@ -250,7 +258,7 @@ impl Transport {
             // What is sent so can change until it has arrived, and then it must not be in the object already.
             may_send_files: !request.may_complete,
         };
-        line.begin(pending, limits.time);
+        line.begin(pending, limits.time, self.limits.clone());
         let mut reader = BodyReader::new(&request.body, source, &*line);
         let answered = match request.body.is_empty() {
             true => agent.run(head),
