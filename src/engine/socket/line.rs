@@ -28,6 +28,8 @@ pub struct LineState {
     pub head: Option<PendingHead>,
     /// How fast may be sent.
     limits: Limits,
+    /// How long the exchange has waited for leave by its upload's limit.
+    pub held: Duration,
     /// Whether the exchange's connection sends files by itself.
     pub takes_files: bool,
     /// What is to be sent of a file behind the output that is due next.
@@ -108,6 +110,7 @@ impl LineState {
         Self {
             head,
             limits,
+            held: Duration::ZERO,
             takes_files: false,
             file_piece: None,
             claimed: 0,
