@@ -102,7 +102,7 @@ fn check(tls: bool, connections: u32, of_client: Option<u64>, of_upload: Option<
     println!("tls {tls}, {connections} connections, {of_client:?} {of_upload:?}: {reached:.3} of the rate");
     assert_within(rate, connections, &arrivals);
     assert!(reached <= 1.03, "{reached:.3} of the rate");
-    assert!(reached >= 0.2, "{reached:.3} of the rate");
+    assert!(reached >= 0.1, "{reached:.3} of the rate");
 }
 
 #[test]
