@@ -165,6 +165,12 @@ impl Upload {
             validate_rate_limit(rate).map_err(|text| Error::invalid(format!("{}: {text}", self.name)))?;
         }
         self.limiter.set(bytes_per_second);
+        // Either the run that begins sees the limit, or it is active by now.
+        if let Some(active) = &self.lock().active {
+            self.client
+                .shared()
+                .limit_rate(active.id, bytes_per_second.is_some());
+        }
         Ok(())
     }
 

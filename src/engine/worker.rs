@@ -112,12 +112,18 @@ impl Worker {
 
         let mut task = task;
         let (id, attempt) = (task.job, task.attempt);
+        let is_slice = matches!(task.work, Work::Request(Operation::Slice(_)));
+        let begun = shared.now();
         let result = match &job {
             Some(job) => self.perform(shared, job, &mut task.work, attempt),
             None => Err(TaskFailure::Cancelled),
         };
 
         let mut state = shared.lock();
+        if is_slice && result.is_ok() {
+            let took = shared.now().saturating_sub(begun);
+            state.core.note_leave(id, self.transport.held(), took);
+        }
         state.core.report(task, result, shared.now());
         if let Some(job) = &job {
             job.release_what_is_stored(id, &state.core);

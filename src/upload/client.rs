@@ -446,6 +446,21 @@ impl Client {
         }
     }
 
+    /// Whether an upload has a rate limit of its own from now on. With one it takes no more places than its rate needs.
+    pub fn limit_rate(&mut self, id: JobId, is_limited: bool) {
+        if let Some(Job::Upload(machine)) = self.jobs.get_mut(&id).map(|entry| &mut entry.job) {
+            machine.places().limit(is_limited);
+            self.enqueue(id);
+        }
+    }
+
+    /// A slice of an upload was stored, and of the time that it took it waited so long for leave by the upload's own limit.
+    pub fn note_leave(&mut self, id: JobId, waited: Duration, took: Duration) {
+        if let Some(Job::Upload(machine)) = self.jobs.get_mut(&id).map(|entry| &mut entry.job) {
+            machine.places().note(waited, took);
+        }
+    }
+
     /// How many tasks of a job have not been reported.
     pub fn in_flight(&self, id: JobId) -> u32 {
         self.jobs.get(&id).map_or(0, |entry| entry.in_flight)

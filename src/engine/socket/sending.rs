@@ -9,7 +9,7 @@ use std::time::Instant;
 use ureq::unversioned::transport::Buffers;
 
 use crate::engine::cancel::Wait;
-use crate::engine::limiter::Leave;
+use crate::engine::limiter::{Leave, LimitOf};
 use crate::engine::sys::{self, Interest};
 use crate::engine::transport::failure::{network, network_io};
 use crate::upload::failure::{Cause, Phase, SourceFailure, SourceFault, TaskFailure};
@@ -48,7 +48,7 @@ enum Step {
     /// Something went.
     Went,
     /// The rate limits allow nothing before this moment.
-    NotBefore(Instant),
+    NotBefore(Instant, LimitOf),
 }
 
 /// What is waited for while a request is sent.
@@ -57,7 +57,7 @@ enum Obstacle {
     /// The peer takes no more: room, until the stall limit is over.
     NoRoom { until: Instant },
     /// The rate limits allow no more: this moment.
-    NoLeave { until: Instant },
+    NoLeave { until: Instant, by: LimitOf },
 }
 
 /// Whether to go on sending.
@@ -123,10 +123,10 @@ impl Connection {
         while self.is_left(outgoing) || self.stream.has_unsent() {
             let obstacle = match self.step(outgoing) {
                 Ok(Step::Went) => continue,
-                Ok(Step::NotBefore(until)) => {
+                Ok(Step::NotBefore(until, by)) => {
                     // The time until then is not the peer's.
                     deadline = None;
-                    Obstacle::NoLeave { until }
+                    Obstacle::NoLeave { until, by }
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => continue,
@@ -173,7 +173,7 @@ impl Connection {
         let wanted = usize::try_from(outgoing.left()).map_or(MAX_STEP, |left| left.min(MAX_STEP));
         let granted = match self.line.take_allowance(wanted) {
             Leave::Granted(granted) => granted,
-            Leave::From(moment) => return Ok(Step::NotBefore(moment)),
+            Leave::From(moment, by) => return Ok(Step::NotBefore(moment, by)),
         };
         let result = self.write(outgoing, granted);
         let sent = result.as_ref().map_or(0, |sent| *sent);
@@ -211,13 +211,20 @@ impl Connection {
 
     /// Waits until sending can go on, and looks at what the server says meanwhile.
     fn wait_out(&mut self, obstacle: Obstacle, watched: bool) -> Result<Verdict, TaskFailure> {
+        let begun = Instant::now();
         let (slot, socket) = (&self.line.slot, self.stream.socket());
         let waited = match (obstacle, watched) {
             (Obstacle::NoRoom { until }, true) => socket.wait(Interest::Both, until, slot),
             (Obstacle::NoRoom { until }, false) => socket.wait(Interest::Write, until, slot),
-            (Obstacle::NoLeave { until }, true) => socket.wait(Interest::Read, until, slot),
-            (Obstacle::NoLeave { until }, false) => slot.wait(None, until),
+            (Obstacle::NoLeave { until, .. }, true) => socket.wait(Interest::Read, until, slot),
+            (Obstacle::NoLeave { until, .. }, false) => slot.wait(None, until),
         };
+        if let Obstacle::NoLeave {
+            by: LimitOf::Upload, ..
+        } = obstacle
+        {
+            self.line.state().held += begun.elapsed();
+        }
         match (waited, obstacle) {
             (Ok(Wait::Ready { readable: true, .. }), _) if watched => Ok(self.look_at_input()),
             (Ok(Wait::Ready { .. }), _) | (Ok(Wait::TimedOut), Obstacle::NoLeave { .. }) => Ok(Verdict::GoOn),
