@@ -24,6 +24,8 @@ use super::log::lines::Line;
 use super::report::{Due, Listener, Pace, aborted, ending};
 use super::shared::{Ended, Job, State};
 use super::signing::Held;
+#[cfg(doc)]
+use super::source::MOST_KEPT_OPEN;
 use super::source::{Identity, OpenFile, Source};
 use content::{Content, Whole};
 
@@ -107,7 +109,8 @@ impl Upload {
         &self.name
     }
 
-    /// Uploads a file; it is opened when the upload is run.
+    /// Uploads a file; it is opened when the upload is run, and stays open unless [`MOST_KEPT_OPEN`] others do: then it is opened
+    /// again by its path, whenever something of it is sent.
     ///
     /// # Errors
     /// [`Status::Busy`] while the upload runs.
