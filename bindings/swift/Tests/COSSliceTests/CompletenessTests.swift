@@ -118,6 +118,7 @@ struct CompletenessTests {
             ("checkpoints                        off", "checkpointDirectory", "off"),
             ("one request instead of slices      empty sources only", "singleRequestLimit", "empty sources only"),
             ("deadline of a whole upload         none", "deadline", "none"),
+            ("rate limits                        none", "rateLimit", "none"),
             ("resolve, connect, TLS              10 s, 10 s, 10 s", "resolve", "10 s"),
             ("resolve, connect, TLS              10 s, 10 s, 10 s", "connect", "10 s"),
             ("resolve, connect, TLS              10 s, 10 s, 10 s", "tls", "10 s"),
