@@ -137,13 +137,22 @@ impl Connection {
                     false => self.stream.write(bytes)?,
                 };
             }
-            Outgoing::File(piece) => match self.stream.send_file(piece, MAX_STEP) {
-                // Where it ends early, or for another reason can't be sent so, reading it tells why.
-                Ok(0) => self.copies_files = true,
-                Ok(count) => piece.advance(count as u64),
-                Err(error) if is_of_socket(error.kind()) => return Err(error),
-                Err(_) => self.copies_files = true,
-            },
+            Outgoing::File(piece) => {
+                let most = usize::try_from(piece.length).unwrap_or(MAX_STEP).min(MAX_STEP);
+                match self.stream.send_file(piece, most) {
+                    // Where it ends early, or for another reason can't be sent so, reading it tells why.
+                    Ok(0) => self.copies_files = true,
+                    Ok(count) => {
+                        piece.advance(count as u64);
+                        if count < most {
+                            // There is no more room, so the next call would be for nothing.
+                            return Err(io::ErrorKind::WouldBlock.into());
+                        }
+                    }
+                    Err(error) if is_of_socket(error.kind()) => return Err(error),
+                    Err(_) => self.copies_files = true,
+                }
+            }
         }
         Ok(())
     }
