@@ -340,6 +340,16 @@ pub fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+/// What to do about an error of the system, to follow what it says; empty where that says it all.
+pub fn advice(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => {
+            ". This process may have no more files and connections open: have that limit raised (RLIMIT_NOFILE, ulimit -n)"
+        }
+        _ => "",
+    }
+}
+
 /// The lowest number that is none of standard input, output and error.
 const FIRST_FREE: RawFd = libc::STDERR_FILENO + 1;
 
