@@ -178,7 +178,11 @@ impl Connection {
         let result = self.write(outgoing, granted);
         let sent = result.as_ref().map_or(0, |sent| *sent);
         self.line.give_back(granted - sent);
-        result.map(|_| Step::Went)
+        match (result?, outgoing) {
+            // There is no more room, so the next call would be for nothing.
+            (1.., Outgoing::File(_)) if sent < granted => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(Step::Went),
+        }
     }
 
     /// Sends at most so many bytes of it, which has them; gives how many.
