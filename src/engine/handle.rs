@@ -621,14 +621,27 @@ mod tests {
     use crate::engine::endpoint::Endpoint;
     use crate::engine::source::MemorySource;
     use crate::protocol::signature::SecretKey;
+    use crate::upload::Next;
 
-    #[test]
-    fn an_upload_that_is_over_may_be_started_again_though_nobody_waited() {
+    const HANG_GUARD: Duration = Duration::from_secs(60);
+
+    /// A client of a service that is not there.
+    fn client() -> Client {
         let nobody_listens = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let endpoint = Endpoint::parse(&format!("http://{nobody_listens}")).unwrap();
         let config = ClientConfig::new(endpoint, SecretKey::new("1", "id", "key").unwrap());
-        let upload = Client::new(config).unwrap().upload("bucket", "path").unwrap();
+        Client::new(config).unwrap()
+    }
+
+    fn upload(client: &Client) -> Upload {
+        let upload = client.upload("bucket", "path").unwrap();
         upload.set_source(Arc::new(MemorySource::new(vec![1]))).unwrap();
+        upload
+    }
+
+    #[test]
+    fn an_upload_that_is_over_may_be_started_again_though_nobody_waited() {
+        let upload = upload(&client());
         for _ in 0..2 {
             upload.start(None).unwrap();
             assert_eq!(upload.set_options(|_| ()).unwrap_err().status, Status::Busy);
@@ -637,5 +650,27 @@ mod tests {
             upload.set_options(|_| ()).unwrap();
             assert_eq!(upload.result().unwrap().unwrap_err().status, Status::Connect);
         }
+    }
+
+    #[test]
+    fn a_cancel_does_not_wait_for_a_worker_to_begin_what_was_drawn() {
+        let client = client();
+        let shared = client.shared();
+        // As if all were at work for long.
+        shared.lock().workers = u32::MAX;
+        let upload = upload(&client);
+        upload.start(None).unwrap();
+        {
+            let mut state = shared.lock();
+            let Next::Task(task) = state.core.next(shared.now()) else {
+                panic!("the upload has nothing to do");
+            };
+            state.drawn = Some(task);
+        }
+        upload.cancel();
+        let status = upload.wait(Some(HANG_GUARD)).unwrap_err().status;
+        // Whoever fails here must not wait for the upload's end.
+        shared.collapse();
+        assert_eq!(status, Status::Cancelled);
     }
 }

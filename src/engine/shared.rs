@@ -12,6 +12,7 @@ use crate::protocol::dialect::Dialect;
 use crate::protocol::location::Location;
 use crate::protocol::{Answer, Api};
 use crate::upload::error::Error;
+use crate::upload::failure::TaskFailure;
 use crate::upload::machine::Object;
 use crate::upload::options::ClientOptions;
 use crate::upload::progress::Progress;
@@ -440,6 +441,10 @@ impl Shared {
     pub(super) fn settle(&self, state: &mut State) {
         self.note_events(state);
         for id in state.core.take_finished() {
+            if let Some(task) = state.drawn.take_if(|task| task.job == id) {
+                // Who stops a job does not wait for a worker to take up what is not needed any more.
+                state.core.report(task, Err(TaskFailure::Cancelled), self.now());
+            }
             if let Some(job) = state.jobs.get(&id) {
                 if state.core.in_flight(id) > 0 {
                     job.token.cancel();

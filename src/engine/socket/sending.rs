@@ -112,15 +112,15 @@ impl Connection {
     /// A server may answer before it has the whole request, and go: then the rest is dropped without an
     /// error, so that the answer gets read. Why the request was cut is kept, for the case that there is none.
     pub fn send(&mut self, outgoing: &mut Outgoing) -> Result<(), TaskFailure> {
-        if self.line.slot.is_cancelled() {
-            // Between two pieces, for the case that only reading the source takes time.
-            return Err(TaskFailure::Cancelled);
-        }
         let _sending = Sending(Arc::clone(&self.line));
         let mut written = self.stream.socket().written();
         let mut deadline = None;
         let mut watched = true;
         while self.is_left(outgoing) || self.stream.has_unsent() {
+            if self.line.slot.is_cancelled() {
+                // Also where there always is room, and only reading the source takes time.
+                return Err(TaskFailure::Cancelled);
+            }
             let obstacle = match self.step(outgoing) {
                 Ok(Step::Went) => continue,
                 Ok(Step::NotBefore(until, by)) => {
@@ -309,6 +309,8 @@ fn is_refusal(mut input: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_os = "linux")]
+    use std::fs::File;
     use std::io::Read;
     use std::net::TcpListener;
     use std::sync::{Arc, mpsc};
@@ -317,6 +319,8 @@ mod tests {
 
     use socket2::SockRef;
 
+    #[cfg(target_os = "linux")]
+    use crate::engine::cancel::CancelToken;
     use crate::engine::socket::{Line, Stream, TcpSocket};
 
     use super::*;
@@ -346,6 +350,40 @@ mod tests {
             begun.elapsed() > STALL,
             "one piece took longer than the limit, or this shows nothing"
         );
+        drop(connection);
+        server.join().unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_cancel_ends_sending_a_file_though_the_peer_takes_it_faster_than_it_is_read() {
+        const LENGTH: u64 = 1 << 30;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (line, token) = (Arc::new(Line::new().unwrap()), CancelToken::new());
+        let canceller = token.clone();
+        let server = thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            stream.read_exact(&mut [0; 1 << 20]).unwrap();
+            canceller.cancel();
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        });
+        let _serving = line.slot.serve(&token);
+        let hang_guard = Duration::from_secs(60);
+        let socket = TcpSocket::connect(&[address], hang_guard, &line.slot).unwrap();
+        let mut connection = Connection::new(Stream::Plain(socket), Arc::clone(&line), hang_guard);
+        // Making its bytes takes longer than sending them.
+        let file = Arc::new(File::open("/dev/urandom").unwrap());
+        let (offset, source_offset, length) = (0, 0, LENGTH);
+        let sent = connection.send_file(FilePiece {
+            file,
+            offset,
+            source_offset,
+            length,
+        });
+        assert!(matches!(sent, Err(TaskFailure::Cancelled)), "{sent:?}");
+        let written = connection.stream.socket().written();
+        assert!(written < LENGTH / 4, "{written} bytes were sent");
         drop(connection);
         server.join().unwrap();
     }
