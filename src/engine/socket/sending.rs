@@ -123,14 +123,11 @@ impl Connection {
             }
             let obstacle = match self.step(outgoing) {
                 Ok(Step::Went) => continue,
-                Ok(Step::NotBefore(until, by)) => {
-                    // The time until then is not the peer's.
-                    deadline = None;
-                    Obstacle::NoLeave { until, by }
-                }
+                Ok(Step::NotBefore(until, by)) => Obstacle::NoLeave { until, by },
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => continue,
                     io::ErrorKind::WouldBlock => {
+                        // Waiting for leave renews nothing: where there was no room before it either, the peer took none.
                         if mem::replace(&mut written, self.stream.socket().written()) != written {
                             deadline = None;
                         }
@@ -287,7 +284,12 @@ fn is_end(kind: io::ErrorKind) -> bool {
 /// Whether an error while a file was sent tells of the socket, as against the file.
 fn is_of_socket(kind: io::ErrorKind) -> bool {
     use io::ErrorKind as E;
-    is_end(kind) || matches!(kind, E::WouldBlock | E::Interrupted | E::TimedOut)
+    is_end(kind)
+        || matches!(
+            kind,
+            E::WouldBlock | E::Interrupted | E::TimedOut | E::NotConnected
+        )
+        || matches!(kind, E::HostUnreachable | E::NetworkUnreachable | E::NetworkDown)
 }
 
 /// Whether the beginning of an answer is neither an interim nor a successful one, nor may become one. A
