@@ -95,12 +95,23 @@ numbered! {
     }
 }
 
+/// What may begin now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Free {
+    /// One more hashing task.
+    pub hasher: bool,
+    /// One more request.
+    pub place: bool,
+}
+
 /// What an upload wants now.
 pub(crate) enum Want {
     /// This to be done.
     Task(Work, u32),
     /// To hash, but no hashing task is free.
     Hasher,
+    /// To make a request, but no more may be in flight.
+    Place,
     /// Nothing before then.
     WaitUntil(Duration),
     /// Nothing until a task comes back.
@@ -440,7 +451,7 @@ impl Machine {
     }
 
     /// What to do now. A task that is handed out counts as in flight until it is reported.
-    pub(crate) fn want(&mut self, now: Duration, hasher_is_free: bool) -> Want {
+    pub(crate) fn want(&mut self, now: Duration, free: Free) -> Want {
         self.check_deadline(now);
         match (self.saving, &self.step) {
             (_, Step::Over) | (Saving::NotNeeded, _) => {}
@@ -469,7 +480,7 @@ impl Machine {
                 };
                 Want::Task(work, 1)
             }
-            Step::Hash { hasher } => match hasher.take_if(|_| hasher_is_free) {
+            Step::Hash { hasher } => match hasher.take_if(|_| free.hasher) {
                 Some(taken) => {
                     let length = HASH_PIECE.min(self.size - taken.position());
                     Want::Task(
@@ -490,22 +501,24 @@ impl Machine {
                 if control.ready_at > now {
                     return Want::WaitUntil(control.ready_at);
                 }
+                if !free.place {
+                    return Want::Place;
+                }
                 control.in_flight = true;
-                control.attempts.begun += 1;
-                let attempt = control.attempts.begun;
+                let attempt = control.attempts.begin(control.ready_at, now);
                 self.commit_sent |= matches!(control.goal, Goal::Finish(_));
                 self.progress.retries += u64::from(attempt > 1);
                 Want::Task(Work::Request(self.control_operation()), attempt)
             }
-            Step::Send(_) => self.want_of_slices(now),
+            Step::Send(_) => self.want_of_slices(now, free),
         }
     }
 
-    fn want_of_slices(&mut self, now: Duration) -> Want {
+    fn want_of_slices(&mut self, now: Duration, free: Free) -> Want {
         let Step::Send(sending) = &mut self.step else {
             return Want::Reports;
         };
-        match sending.need(now) {
+        match sending.need(now, free.place) {
             Need::Send { index, attempt } => {
                 let (offset, length) = (sending.plan.offset(index), sending.plan.length(index));
                 let session = sending.session.clone();
@@ -521,6 +534,7 @@ impl Machine {
                 };
                 Want::Task(Work::Request(Operation::Slice(slice)), attempt)
             }
+            Need::Place => Want::Place,
             Need::WaitUntil(at) => Want::WaitUntil(at),
             Need::Answers => Want::Reports,
             Need::Leave(leave) => {
@@ -529,12 +543,24 @@ impl Machine {
                     Leave::Restart => self.restart(true),
                 }
                 // The hashing of a restart waits for the next call, which says whether a hasher is free.
-                self.want(now, false)
+                self.want(
+                    now,
+                    Free {
+                        hasher: false,
+                        ..free
+                    },
+                )
             }
             Need::Finish => {
                 let session = sending.session.clone();
                 self.all_is_there(session);
-                self.want(now, false)
+                self.want(
+                    now,
+                    Free {
+                        hasher: false,
+                        ..free
+                    },
+                )
             }
         }
     }
