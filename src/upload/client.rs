@@ -383,7 +383,8 @@ impl Client {
             *count -= 1;
         }
         if let (Work::Request(operation), Some(flight)) = (&task.work, task.flight) {
-            self.window.end(flight, operation, landing(&result), now);
+            self.window
+                .end(flight, operation, landing(&result), now, &mut self.random);
             self.note_answer(&result);
         }
         let Some(entry) = self.jobs.get_mut(&task.job) else {

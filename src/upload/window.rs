@@ -109,8 +109,12 @@ impl Window {
         let Some(adaptive) = &self.adaptive else {
             return Place::Free;
         };
-        if self.is_full(adaptive.places(), reads) {
-            return Place::AfterAnother;
+        if self.is_full(adaptive.places(now), reads) {
+            let opens_at = adaptive.tolerance.opens_at();
+            return match now < opens_at && !self.is_full(adaptive.places(opens_at), reads) {
+                true => Place::At(opens_at),
+                false => Place::AfterAnother,
+            };
         }
         match adaptive.tolerance.pause_until() {
             Some(until) if until > now => Place::At(until),
@@ -130,7 +134,7 @@ impl Window {
     pub fn begin(&mut self, reads: bool, now: Duration, random: &mut Random) -> Flight {
         self.in_flight += 1;
         self.reading += u32::from(reads);
-        let places = self.adaptive.as_ref().map_or(0, |adaptive| adaptive.places());
+        let places = self.adaptive.as_ref().map_or(0, |adaptive| adaptive.places(now));
         let is_last = self.is_full(places, reads);
         let Some(adaptive) = &mut self.adaptive else {
             return Flight {
@@ -150,17 +154,26 @@ impl Window {
             self.slack_since = None;
         }
         adaptive.tolerance.begin(now, random);
-        let may_measure = is_last && !adaptive.is_held_back();
+        let held_back = adaptive.is_held_back(now);
         Flight {
             begun: now,
             reads,
             is_last,
-            round: may_measure.then(|| adaptive.growth.enter()).flatten(),
+            round: (!held_back)
+                .then(|| adaptive.growth.enter(self.in_flight, is_last))
+                .flatten(),
         }
     }
 
     /// A request came back.
-    pub fn end(&mut self, flight: Flight, operation: &Operation, landing: Landing, now: Duration) {
+    pub fn end(
+        &mut self,
+        flight: Flight,
+        operation: &Operation,
+        landing: Landing,
+        now: Duration,
+        random: &mut Random,
+    ) {
         let in_flight = self.in_flight;
         self.in_flight -= 1;
         self.reading -= u32::from(flight.reads);
@@ -170,17 +183,17 @@ impl Window {
         let took = now.saturating_sub(flight.begun);
         match landing {
             Landing::Answered => {
-                adaptive.tolerance.answered(took, flight.is_last);
+                adaptive.tolerance.answered(took, flight.is_last, now, random);
                 adaptive.tolerance.forget_above(adaptive.growth.window());
                 adaptive.growth.landed(flight.round, Some((operation, took)));
             }
             Landing::Overloaded => {
                 adaptive.tolerance.refused(in_flight);
-                adaptive.growth.start_over();
+                adaptive.growth.interrupt();
             }
             Landing::Lost => adaptive.growth.landed(flight.round, None),
         }
-        let places = adaptive.places();
+        let places = adaptive.places(now);
         if !self.is_full(places, flight.reads) {
             self.slack_since.get_or_insert(now);
         }
@@ -189,15 +202,15 @@ impl Window {
 
 impl Adaptive {
     /// How many may be in flight, in whole requests.
-    fn places(&self) -> u32 {
+    fn places(&self, now: Duration) -> u32 {
         let useful = self.growth.window();
-        // A number of connections is small, and a limit below 1 is one with pauses.
-        let tolerated = self.tolerance.limit().map(|limit| limit as u32);
-        tolerated.map_or(useful, |tolerated| useful.min(tolerated.max(1)))
+        self.tolerance
+            .places(now)
+            .map_or(useful, |tolerated| useful.min(tolerated))
     }
 
     /// Whether it is the server that lets no more requests begin.
-    fn is_held_back(&self) -> bool {
-        self.places() < self.growth.window() || self.tolerance.pause_until().is_some()
+    fn is_held_back(&self, now: Duration) -> bool {
+        self.places(now) < self.growth.window() || self.tolerance.pause_until().is_some()
     }
 }

@@ -14,10 +14,10 @@ use crate::protocol::{Operation, OperationKind};
 /// Where it begins.
 const FIRST: u32 = 4;
 /// The gain at which doubling goes on, and that at which the larger number is at least kept. Twice is all that it can be.
-const DOUBLING_PAYS: f64 = 1.5;
+const DOUBLING_PAYS: f64 = 1.25;
 const MORE_PAYS: f64 = 1.1;
 /// The part of what more could bring at best that it must bring.
-const LEAST_GAIN: f64 = 0.16;
+const LEAST_GAIN: f64 = 0.12;
 /// What is left of goodput where fewer are kept.
 const LEAST_LEFT: f64 = 0.97;
 /// The least number of requests that are compared once doubling is over: the more, the less it is left to chance.
@@ -112,7 +112,12 @@ impl Growth {
         self.window
     }
 
-    /// What was measured is of no use any more: the server refused a request, or the client was idle.
+    /// The server refused a request, so that for a while it says how many there may be.
+    pub fn interrupt(&mut self) {
+        self.begin_round();
+    }
+
+    /// What was measured is of another time.
     pub fn start_over(&mut self) {
         if let Stage::Trying(before) = self.stage {
             self.window = before;
@@ -138,9 +143,14 @@ impl Growth {
         (round.took, round.took_before) = (0.0, 0.0);
     }
 
-    /// A request begins while as many as may be are in flight; the measurement that it belongs to, if it does.
-    pub fn enter(&mut self) -> Option<u32> {
+    /// A request begins, and with it so many are in flight; the measurement that it belongs to, if it does.
+    pub fn enter(&mut self, in_flight: u32, is_last: bool) -> Option<u32> {
+        // Doubling is in a hurry: what fills up the new places counts.
+        let counts = is_last || (self.stage == Stage::Doubling && in_flight > self.window / 2);
         let round = &mut self.round;
+        if !counts {
+            return None;
+        }
         if round.left_out > 0 {
             round.left_out -= 1;
             return None;
@@ -162,7 +172,7 @@ impl Growth {
                     .measure(kind_of(operation), took, self.reference.as_ref());
             }
         }
-        if self.round.is_over() {
+        if self.round.is_over(self.stage) {
             self.decide();
             self.begin_round();
         }
@@ -187,7 +197,7 @@ impl Growth {
         let compared = self.reference.as_ref().map(|reference| reference.window);
         let gain = compared.and_then(|before| {
             let factor = f64::from(self.window) / f64::from(before);
-            Some(factor / f64::from(self.round.lower_quartile()?))
+            Some(factor / f64::from(self.round.fast_slowdown()?))
         });
         match (gain, compared) {
             (Some(gain), Some(before)) if gain < MORE_PAYS => self.stay(before),
@@ -267,8 +277,10 @@ impl Round {
         }
     }
 
-    fn is_over(&self) -> bool {
-        self.landed >= self.wanted || (self.passed >= 4 * self.wanted && 2 * self.landed >= self.wanted)
+    /// The faster half is enough for doubling, which compares no others.
+    fn is_over(&self, stage: Stage) -> bool {
+        let half = 2 * self.landed >= self.wanted;
+        self.landed >= self.wanted || (half && (stage == Stage::Doubling || self.passed >= 4 * self.wanted))
     }
 
     /// How many times as long as before requests take now.
@@ -277,8 +289,8 @@ impl Round {
     }
 
     /// The same of the faster ones: with twice as many, half of the connections are new, and slow for that alone.
-    fn lower_quartile(&mut self) -> Option<f32> {
-        let middle = self.ratios.len() / 4;
+    fn fast_slowdown(&mut self) -> Option<f32> {
+        let middle = self.ratios.len() / 2;
         (middle < self.ratios.len()).then(|| *self.ratios.select_nth_unstable_by(middle, f32::total_cmp).1)
     }
 }

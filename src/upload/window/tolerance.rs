@@ -16,8 +16,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const UNKNOWN: Duration = Duration::from_secs(1);
 /// The part of what was tolerated before a refusal that is sought again fast.
 const FAMILIAR: f64 = 0.7;
-/// What an answer gives beyond that, in places.
-const STEP: f64 = 0.015;
+/// What an answer gives beyond that, in places; and where there is less than one.
+const STEP: f64 = 0.04;
+const PACED_STEP: f64 = 0.0075;
 /// After so many answers without a refusal the step doubles, and again after as many: as many as there are in some rounds of all places,
 /// and never less than this.
 const CALM: f64 = 24.0;
@@ -40,12 +41,26 @@ pub(super) struct Tolerance {
     /// refused together do not come back together.
     last_begun: Duration,
     jitter: f64,
+    /// Until then the newest place is closed: begun at another moment than the others, its request finds the server less busy.
+    opens_at: Duration,
 }
 
 impl Tolerance {
     /// How many requests at once; none for any number.
     pub fn limit(&self) -> Option<f64> {
         self.limit
+    }
+
+    /// How many requests may be in flight, in whole ones.
+    pub fn places(&self, now: Duration) -> Option<u32> {
+        // A number of connections is small, and a limit below 1 is one with pauses.
+        let whole = self.limit? as u32;
+        Some(whole.saturating_sub(u32::from(now < self.opens_at)).max(1))
+    }
+
+    /// When there is one more place, at the latest.
+    pub fn opens_at(&self) -> Duration {
+        self.opens_at
     }
 
     /// Until when no request may begin, where there is less than one at a time.
@@ -60,22 +75,24 @@ impl Tolerance {
     pub fn begin(&mut self, now: Duration, random: &mut Random) {
         if self.limit.is_some() {
             self.last_begun = now;
-            self.jitter = 0.5 + random.up_to(1 << 20) as f64 / f64::from(1 << 20);
+            self.jitter = 0.5 + fraction(random);
         }
     }
 
     /// A request was refused; with it so many were in flight.
     pub fn refused(&mut self, in_flight: u32) {
-        let limit = self.limit.unwrap_or(f64::from(in_flight));
+        let in_flight = f64::from(in_flight);
+        let limit = self.limit.unwrap_or(in_flight);
         if self.limit.is_none() || self.answers > 0 {
             self.familiar = limit * FAMILIAR;
         }
+        let limit = limit.min(in_flight);
         self.limit = Some((limit - (limit / 2.0).min(1.0)).max(LEAST));
         self.answers = 0;
     }
 
     /// A request was answered after so long; `is_last` where no more could have been in flight beside it.
-    pub fn answered(&mut self, took: Duration, is_last: bool) {
+    pub fn answered(&mut self, took: Duration, is_last: bool, now: Duration, random: &mut Random) {
         let took = took.as_secs_f64();
         let typical = self.typical.get_or_insert(took);
         *typical += (took - *typical) * SMOOTHING;
@@ -83,12 +100,16 @@ impl Tolerance {
             return;
         };
         self.answers = self.answers.saturating_add(1);
+        let whole = limit.floor();
         if *limit < self.familiar {
             *limit = (*limit + limit.min(1.0)).min(self.familiar);
         } else if is_last {
             let calm = f64::from(self.answers) / CALM.max(CALM_ROUNDS * *limit);
-            let step = STEP * calm.floor().min(30.0).exp2();
-            *limit += step.min(1.0) * limit.min(1.0);
+            let step = if *limit < 1.0 { PACED_STEP } else { STEP } * calm.floor().min(30.0).exp2();
+            *limit += step.min(limit.min(1.0));
+        }
+        if limit.floor() > whole.max(1.0) {
+            self.opens_at = now + Duration::from_secs_f64(*typical * fraction(random));
         }
     }
 
@@ -96,4 +117,10 @@ impl Tolerance {
     pub fn forget_above(&mut self, useful: u32) {
         self.limit = self.limit.filter(|&limit| limit < f64::from(useful));
     }
+}
+
+/// Anything from 0 to 1.
+fn fraction(random: &mut Random) -> f64 {
+    const PARTS: u32 = 1 << 20;
+    random.up_to(u64::from(PARTS)) as f64 / f64::from(PARTS)
 }
