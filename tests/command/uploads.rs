@@ -309,7 +309,7 @@ fn verbose_tells_settings_and_result() {
     for expected in [
         service.emulator.endpoint().as_str(),
         OBJECT,
-        "8 connections",
+        "16 connections",
         result,
         "1 slices sent",
         "; verified",
