@@ -35,6 +35,8 @@ abi=$(sed -n 's/^#define COS_SLICE_ABI_VERSION //p' include/cos_slice.h)
 # What rustc says that an empty library wants: so ours may want nothing besides.
 system=$(rustc --crate-type staticlib --crate-name empty --print native-static-libs -o "$work/empty.a" - </dev/null 2>&1 |
     sed -n 's/^note: native-static-libs: //p')
+# The most bytes that the shared library may have, TLS and all: it also goes where there is little room.
+largest_library=2500000
 mkdir -p "$outside"
 head -c 1500000 /dev/urandom >"$outside/content"
 unset CPATH LIBRARY_PATH LD_LIBRARY_PATH PKG_CONFIG_PATH PKG_CONFIG_LIBDIR CMAKE_PREFIX_PATH
@@ -75,6 +77,8 @@ check_shared_library() { # check_shared_library FILE
     [[ $dynamic == *"soname: [libcos_slice.so.$abi]"* ]] || fail "the soname is wrong: $dynamic"
     [[ $dynamic == *NODELETE* ]] || fail "the library would be unloaded: $dynamic"
     [[ $dynamic != *TEXTREL* && $dynamic != *RUNPATH* && $dynamic != *RPATH* ]] || fail "code that is relocated, or a path: $dynamic"
+    [[ $(readelf -SW "$1") != *' .symtab '* ]] || fail 'the library has symbols for nobody but debuggers'
+    [ "$(stat -c %s "$1")" -le "$largest_library" ] || fail "the library has $(stat -c %s "$1") bytes, more than $largest_library"
     # The version is a symbol too.
     symbols=$(nm -D --defined-only "$1" | awk '$3 != "COS_SLICE_'"$abi"'" { print $3 }' | LC_ALL=C sort)
     same 'the symbols that the library defines' \

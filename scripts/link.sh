@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# link.sh RELEASE: makes RELEASE/lib, the libraries as they are installed, of the archive that cargo left in RELEASE.
+# link.sh RELEASE WHOLE: makes RELEASE/lib, the libraries as they are installed: the static one of the archive that cargo left in
+# RELEASE, and the shared one of the archive WHOLE, which cargo made with the profile "shared".
 #
 # cargo's own shared library has no symbol versions, and can't get any: rustc gives the linker a script for symbols, and a
 # linker takes only one. So the archive is linked once more, with a script that is made of abi/exports.txt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-release=${1:?usage: link.sh RELEASE}
+release=${1:?usage: link.sh RELEASE WHOLE}
+whole=${2:?usage: link.sh RELEASE WHOLE}
 archive=$release/libcos_slice.a
 # What the archive wants of the system, as rustc told when it made it.
 wanted=$release/native-static-libs.txt
@@ -16,7 +18,7 @@ if [ "$(uname -s)" != Linux ]; then
     echo "link.sh: the shared library is arranged for Linux only; cargo-c can make one elsewhere" >&2
     exit 1
 fi
-for file in "$archive" "$wanted"; do
+for file in "$archive" "$whole" "$wanted"; do
     [ -s "$file" ] || { echo "link.sh: $file is missing; run: make clean build" >&2; exit 1; }
 done
 
@@ -37,10 +39,10 @@ trap 'rm -rf "$work"' EXIT
 
 # Asking for the exports is what gets them, and what they need, out of the archive. The library stays mapped (nodelete): a name
 # lookup that the system will not let go may outlive the last client. The rest is what rustc asks of the linker.
-cc -shared -o "$work/shared" "${exports[@]/#/-Wl,--undefined=}" "$archive" "${system[@]}" \
+cc -shared -o "$work/shared" "${exports[@]/#/-Wl,--undefined=}" "$whole" "${system[@]}" \
     -Wl,-soname,"libcos_slice.so.$abi" -Wl,--version-script="$work/symbols" \
     -Wl,-z,nodelete,-z,defs,-z,relro,-z,now,-z,noexecstack \
-    -Wl,--gc-sections,--as-needed,--eh-frame-hdr,--strip-debug,-O1
+    -Wl,--gc-sections,--as-needed,--eh-frame-hdr,--strip-all,-O1
 chmod 755 "$work/shared"
 cp "$archive" "$work/static"
 strip --strip-debug "$work/static"

@@ -10,6 +10,7 @@ use crate::protocol::md5::{Md5Digest, Md5Hasher};
 use crate::protocol::{Body, Segment};
 use crate::upload::failure::{SourceFailure, TaskFailure};
 
+use super::socket::FilePiece;
 use super::source::{self, Source};
 use super::transport::failure::Stopped;
 
@@ -17,8 +18,7 @@ use super::transport::failure::Stopped;
 /// that carries the [`SourceFailure`]; after a short body the HTTP library would ask for more for ever.
 pub struct BodyReader<'a> {
     source: &'a dyn Source,
-    /// Whether the connection takes no more of this body. What is left is then not read but only counted.
-    abandoned: &'a dyn Fn() -> bool,
+    way: &'a dyn Way,
     segments: slice::Iter<'a, Segment>,
     current: Piece<'a>,
     /// The SHA-1 of the source's bytes so far, where the body has it further on.
@@ -27,6 +27,21 @@ pub struct BodyReader<'a> {
     md5: Option<Md5Hasher>,
     sent_md5: Option<Md5Digest>,
 }
+
+/// What a body's reader asks of the connection that takes it.
+pub trait Way {
+    /// Whether it takes no more of this body. What is left is then not read but only counted.
+    fn is_abandoned(&self) -> bool;
+
+    /// Has it send bytes of a file by itself, behind what is read into the buffer that is being filled. False where it can't.
+    fn send_file(&self, piece: FilePiece) -> bool;
+
+    /// So many of the bytes that are said to be at the end of the buffer are of such a file, and are not there.
+    fn claim(&self, count: usize);
+}
+
+/// Files are sent by themselves where that spares more than the calls for it cost, in bytes.
+const MIN_FILE_PIECE: u64 = 32 << 10;
 
 /// What is left of a segment. It holds what is not known without effort, so that no length is computed twice.
 enum Piece<'a> {
@@ -40,6 +55,8 @@ enum Piece<'a> {
     Source {
         offset: u64,
         left: u64,
+        /// How many of them the connection sends by itself, and were not claimed yet.
+        handed_over: u64,
     },
     Digest(Vec<u8>),
 }
@@ -56,11 +73,11 @@ impl Piece<'_> {
 
 impl<'a> BodyReader<'a> {
     /// A reader of the whole body.
-    pub fn new(body: &'a Body, source: &'a dyn Source, abandoned: &'a dyn Fn() -> bool) -> Self {
+    pub fn new(body: &'a Body, source: &'a dyn Source, way: &'a dyn Way) -> Self {
         let wants = |is: fn(&Segment) -> bool| body.segments.iter().any(is);
         Self {
             source,
-            abandoned,
+            way,
             segments: body.segments.iter(),
             current: Piece::Text(&[]),
             sha: wants(|segment| matches!(segment, Segment::SourceSha)).then(Sha1::new),
@@ -88,6 +105,7 @@ impl<'a> BodyReader<'a> {
             Segment::Source { offset, .. } => Piece::Source {
                 offset: *offset,
                 left,
+                handed_over: 0,
             },
             Segment::SourceSha => {
                 let sha = self.sha.clone().unwrap_or_default().finalize();
@@ -96,10 +114,45 @@ impl<'a> BodyReader<'a> {
             Segment::SourceMd5 => {
                 let md5 = self.md5.clone().unwrap_or_default().finish();
                 // Of a body that nobody reads any more the digest is not that of the bytes.
-                self.sent_md5 = Some(md5).filter(|_| !(self.abandoned)());
+                self.sent_md5 = Some(md5).filter(|_| !self.way.is_abandoned());
                 Piece::Digest(md5.to_string().into_bytes())
             }
         }
+    }
+
+    /// Where the current segment is, but for its last byte, one that the connection can send by itself: has it do so once, and
+    /// tells how many of the bytes fit where there is room for so many; `None` where it is to be read.
+    ///
+    /// The last byte is read, and so leaves only when it is sure that the file was not changed until then: see
+    /// [`read_source`].
+    fn hand_over(&mut self, room: usize) -> Option<usize> {
+        let Piece::Source {
+            offset,
+            left,
+            handed_over,
+        } = &mut self.current
+        else {
+            return None;
+        };
+        if *handed_over == 0 {
+            if *left < MIN_FILE_PIECE || self.sha.is_some() || self.md5.is_some() {
+                return None;
+            }
+            let (file, in_file) = self.source.in_file(*offset)?;
+            let piece = FilePiece {
+                file,
+                offset: in_file,
+                source_offset: *offset,
+                length: *left - 1,
+            };
+            *handed_over = self.way.send_file(piece).then_some(*left - 1)?;
+        }
+        let count = usize::try_from(*handed_over).unwrap_or(usize::MAX).min(room);
+        *handed_over -= count as u64;
+        *left -= count as u64;
+        *offset += count as u64;
+        self.way.claim(count);
+        Some(count)
     }
 
     /// Reads from the current segment, which isn't at its end, as much as one step brings.
@@ -108,7 +161,7 @@ impl<'a> BodyReader<'a> {
             .unwrap_or(usize::MAX)
             .min(buffer.len());
         let buffer = &mut buffer[..room];
-        let abandoned = (self.abandoned)();
+        let abandoned = self.way.is_abandoned();
         match &mut self.current {
             Piece::Text(text) => {
                 let (now, later) = text.split_at(room);
@@ -141,7 +194,7 @@ impl<'a> BodyReader<'a> {
                 *left -= count as u64;
                 Ok(count)
             }
-            Piece::Source { offset, left } => {
+            Piece::Source { offset, left, .. } => {
                 let count = read_source(self.source, *offset, *left, buffer).map_err(TaskFailure::Source)?;
                 if let Some(sha) = &mut self.sha {
                     sha.update(&buffer[..count]);
@@ -173,6 +226,10 @@ impl Read for BodyReader<'_> {
                     None => break,
                 }
                 continue;
+            }
+            if let Some(count) = self.hand_over(buffer.len() - filled) {
+                // What follows is not read before they are sent.
+                return Ok(filled + count);
             }
             filled += self.read_piece(&mut buffer[filled..]).map_err(Stopped::error)?;
         }
@@ -227,6 +284,32 @@ mod tests {
         Arc::new(hasher.finish())
     }
 
+    /// A connection that sends no files by itself.
+    struct Copying;
+
+    impl Way for Copying {
+        fn is_abandoned(&self) -> bool {
+            false
+        }
+        fn send_file(&self, _: FilePiece) -> bool {
+            false
+        }
+        fn claim(&self, _: usize) {}
+    }
+
+    /// One that takes no more.
+    struct Abandoned;
+
+    impl Way for Abandoned {
+        fn is_abandoned(&self) -> bool {
+            true
+        }
+        fn send_file(&self, _: FilePiece) -> bool {
+            false
+        }
+        fn claim(&self, _: usize) {}
+    }
+
     /// Reads at most `step` bytes at once.
     struct Slow(MemorySource, usize, AtomicUsize);
 
@@ -277,7 +360,7 @@ mod tests {
             expected.extend_from_slice(format!("{md5} {}tail", digests_of(sent, 64).whole()).as_bytes());
 
             let source = Slow(MemorySource::new(content), step, AtomicUsize::new(0));
-            let keep = || false;
+            let keep = Copying;
             let mut reader = BodyReader::new(&body, &source, &keep);
             let (mut read, mut buffer) = (Vec::new(), vec![0; room]);
             loop {
@@ -299,7 +382,7 @@ mod tests {
             segments: vec![text("ab"), Segment::Source { offset: 1, length: 2 }, text("ef")],
         };
         let source = MemorySource::new(*b"xcdx");
-        let keep = || false;
+        let keep = Copying;
         let mut buffer = [0; 16];
         let count = BodyReader::new(&body, &source, &keep).read(&mut buffer).unwrap();
         assert_eq!(&buffer[..count], b"abcdef");
@@ -314,7 +397,7 @@ mod tests {
             }],
         };
         let source = MemorySource::new(*b"short");
-        let keep = || false;
+        let keep = Copying;
         let error = BodyReader::new(&body, &source, &keep)
             .read_to_end(&mut Vec::new())
             .unwrap_err();
@@ -340,7 +423,7 @@ mod tests {
                 length: 50,
             }],
         };
-        let keep = || false;
+        let keep = Copying;
         let mut reader = BodyReader::new(&body, &source, &keep);
         assert_eq!(reader.read(&mut [0; 49]).unwrap(), 49);
         OpenOptions::new()
@@ -369,7 +452,7 @@ mod tests {
                 text("tail"),
             ],
         };
-        let abandoned = || true;
+        let abandoned = Abandoned;
         let mut read = Vec::new();
         let mut reader = BodyReader::new(&body, &source, &abandoned);
         reader.read_to_end(&mut read).unwrap();

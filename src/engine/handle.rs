@@ -3,6 +3,7 @@
 mod content;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ use super::log::lines::Line;
 use super::report::{Due, Listener, Pace, aborted, ending};
 use super::shared::{Ended, Job, State};
 use super::signing::Held;
+#[cfg(doc)]
+use super::source::MOST_KEPT_OPEN;
 use super::source::{Identity, OpenFile, Source};
 use content::{Content, Whole};
 
@@ -34,7 +37,7 @@ pub struct Upload {
     client: Client,
     location: Location,
     name: Arc<str>,
-    limiter: Limiter,
+    limiter: Arc<Limiter>,
     inner: Mutex<Inner>,
 }
 
@@ -96,7 +99,7 @@ impl Upload {
             name: name_of(&location),
             client,
             location,
-            limiter: Limiter::default(),
+            limiter: Arc::default(),
             inner: Mutex::new(inner),
         }
     }
@@ -106,7 +109,8 @@ impl Upload {
         &self.name
     }
 
-    /// Uploads a file; it is opened when the upload is run.
+    /// Uploads a file; it is opened when the upload is run, and stays open unless [`MOST_KEPT_OPEN`] others do: then it is opened
+    /// again by its path, whenever something of it is sent.
     ///
     /// # Errors
     /// [`Status::Busy`] while the upload runs.
@@ -231,6 +235,10 @@ impl Upload {
                 }
                 _ if over => break,
                 (Due::At(at), _) => shared.wait_for_change(state, active.id, &active.job, Some(at)),
+                (Due::Nothing, Some(_)) => {
+                    active.job.is_watched.store(true, Ordering::Relaxed);
+                    shared.wait_for_change(state, active.id, &active.job, None)
+                }
                 _ => shared.wait_for_change(state, active.id, &active.job, None),
             };
         }
@@ -441,10 +449,12 @@ impl Upload {
             location,
             source,
             token,
+            limiter: Arc::clone(&self.limiter),
             checkpoint: checkpoint.map(|checkpoint| Arc::new(Mutex::new(checkpoint))),
             held: Held::default(),
             begun: Instant::now(),
             changed: Condvar::new(),
+            is_watched: AtomicBool::new(false),
         });
         let shared = self.client.shared();
         let (id, first) = shared.begin_upload(&job, specification)?;

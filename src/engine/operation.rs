@@ -130,11 +130,11 @@ impl Call {
         let source = turn.need_source()?;
         let mut hasher = Hasher::new(turn.granularity()?);
         let mut buffer = vec![0; HASH_BUFFER];
-        hash::feed(&*source, &turn.token, &mut hasher, source.size(), &mut buffer).map_err(|failure| {
-            match failure {
-                TaskFailure::Cancelled => self.cancelled(),
-                failure => Error::without_request(&self.name, failure),
-            }
+        let (size, ahead) = (source.size(), &self.client.shared().ahead);
+        let fed = hash::feed(&*source, &turn.token, &mut hasher, size, &mut buffer, ahead);
+        fed.map_err(|failure| match failure {
+            TaskFailure::Cancelled => self.cancelled(),
+            failure => Error::without_request(&self.name, failure),
         })?;
         let digests = Arc::new(hasher.finish());
         self.lock().digests = Some(digests.clone());

@@ -3,6 +3,7 @@
 //! Under `run` the calling thread calls, under `start` the client's one callback thread. Either way progress goes through a
 //! [`Pace`], the completion comes last, and no lock is held.
 
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -128,6 +129,83 @@ impl Listener {
     }
 }
 
+/// What a listener waits for while it is not called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaits {
+    /// Its turn to be looked at.
+    Turn,
+    /// A change of its progress, or its end.
+    Change,
+    /// The moment when its next progress may be told, or its end.
+    Moment(Duration),
+}
+
+/// The listeners of a client, so kept that only those are looked at for which there may be something to tell: there may be a
+/// thousand of them.
+#[derive(Default)]
+pub(super) struct Listeners {
+    waiting: HashMap<JobId, (Listener, Awaits)>,
+    /// Those whose turn it is.
+    turns: VecDeque<JobId>,
+    moments: BTreeSet<(Duration, JobId)>,
+}
+
+impl Listeners {
+    /// Takes a listener; it is looked at next.
+    pub(super) fn add(&mut self, listener: Listener) {
+        self.turns.push_back(listener.id);
+        self.waiting.insert(listener.id, (listener, Awaits::Turn));
+    }
+
+    /// The progress of a job may have changed; whether the callback thread has to look.
+    pub(super) fn note_change(&mut self, id: JobId) -> bool {
+        match self.waiting.get(&id) {
+            Some((_, Awaits::Change)) => self.note_end(id),
+            _ => false,
+        }
+    }
+
+    /// A job is over, or its handle is gone; whether the callback thread has to look.
+    pub(super) fn note_end(&mut self, id: JobId) -> bool {
+        let Some((_, awaits)) = self.waiting.get_mut(&id) else {
+            return false;
+        };
+        match std::mem::replace(awaits, Awaits::Turn) {
+            Awaits::Turn => return false,
+            Awaits::Change => {}
+            Awaits::Moment(at) => {
+                self.moments.remove(&(at, id));
+            }
+        }
+        self.turns.push_back(id);
+        true
+    }
+
+    pub(super) fn into_all(self) -> impl Iterator<Item = Listener> {
+        self.waiting.into_values().map(|(listener, _)| listener)
+    }
+
+    /// Whose turn it is.
+    fn next(&mut self, now: Duration) -> Option<JobId> {
+        while let Some(&(at, id)) = self.moments.first().filter(|(at, _)| *at <= now) {
+            self.moments.remove(&(at, id));
+            self.turns.push_back(id);
+            if let Some((_, awaits)) = self.waiting.get_mut(&id) {
+                *awaits = Awaits::Turn;
+            }
+        }
+        self.turns.pop_front()
+    }
+
+    /// There is nothing to tell this one now.
+    fn wait(&mut self, id: JobId, until: Option<Duration>) {
+        if let Some((_, awaits)) = self.waiting.get_mut(&id) {
+            *awaits = until.map_or(Awaits::Change, Awaits::Moment);
+            self.moments.extend(until.map(|at| (at, id)));
+        }
+    }
+}
+
 enum Step {
     /// Call this listener with this.
     Tell(Box<Listener>, Progress, bool),
@@ -163,14 +241,15 @@ pub(super) fn deliver(shared: &Arc<Shared>) {
 }
 
 fn next(state: &mut State, now: Duration) -> Step {
-    let mut earliest: Option<Duration> = None;
-    for position in 0..state.listeners.len() {
-        let listener = &state.listeners[position];
-        let (progress, over) = match state.ended.get(&listener.id) {
+    while let Some(id) = state.listeners.next(now) {
+        let Some((listener, _)) = state.listeners.waiting.get(&id) else {
+            continue;
+        };
+        let (progress, over) = match state.ended.get(&id) {
             Some(ended) => (ended.progress, true),
             // Of an upload that was freed nobody is told any more, but its callback has to go.
             None => {
-                let progress = state.core.progress(listener.id).copied().unwrap_or_default();
+                let progress = state.core.progress(id).copied().unwrap_or_default();
                 (progress, listener.last_call.is_abandoned())
             }
         };
@@ -178,18 +257,27 @@ fn next(state: &mut State, now: Duration) -> Step {
             Some(_) => listener.pace.due(&progress, over, now),
             None => Due::Nothing,
         };
-        match due {
-            Due::Nothing if !over => {}
-            Due::At(at) => earliest = Some(earliest.map_or(at, |earlier| earlier.min(at))),
-            // Taken out while it is called: the callback may free the upload, which must not find it here.
-            Due::Now(told) => {
-                let is_last = over && told == progress;
-                return Step::Tell(Box::new(state.listeners.remove(position)), told, is_last);
+        let (told, is_last) = match due {
+            Due::Now(told) => (told, over && told == progress),
+            Due::Nothing if over => (progress, true),
+            Due::Nothing => {
+                state.listeners.wait(id, None);
+                continue;
             }
-            Due::Nothing => return Step::Tell(Box::new(state.listeners.remove(position)), progress, over),
+            Due::At(at) => {
+                state.listeners.wait(id, Some(at));
+                continue;
+            }
+        };
+        // Taken out while it is called: the callback may free the upload, which must not find it here.
+        if let Some((listener, _)) = state.listeners.waiting.remove(&id) {
+            return Step::Tell(Box::new(listener), told, is_last);
         }
     }
-    earliest.map_or(Step::Wait, Step::WaitUntil)
+    match state.listeners.moments.first() {
+        Some(&(at, _)) => Step::WaitUntil(at),
+        None => Step::Wait,
+    }
 }
 
 fn tell(shared: &Arc<Shared>, mut listener: Listener, progress: Progress, is_last: bool) {
@@ -210,5 +298,5 @@ fn tell(shared: &Arc<Shared>, mut listener: Listener, progress: Progress, is_las
         drop(state);
         return listener.end(shared);
     }
-    state.listeners.push(listener);
+    state.listeners.add(listener);
 }

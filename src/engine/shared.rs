@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -10,21 +11,22 @@ use std::time::{Duration, Instant};
 use crate::protocol::dialect::Dialect;
 use crate::protocol::location::Location;
 use crate::protocol::{Answer, Api};
-use crate::upload::Client as Core;
 use crate::upload::error::Error;
 use crate::upload::machine::Object;
 use crate::upload::options::ClientOptions;
 use crate::upload::progress::Progress;
 use crate::upload::status::Status;
-use crate::upload::task::{JobId, Memory, Reading, Specification};
+use crate::upload::task::{JobId, Memory, Reading, Specification, Task};
+use crate::upload::{Client as Core, Next};
 
 use super::callback::is_inside_callback;
 use super::cancel::{CancelToken, lock};
 use super::checkpoint::{Checkpoint, Version};
+use super::hash::AheadMemory;
 use super::limiter::Limiter;
 use super::log::Logging;
 use super::log::backlog::Backlog;
-use super::report::Listener;
+use super::report::{Listener, Listeners};
 use super::signing::{Held, Signing};
 use super::source::Source;
 use super::transport::SharedTransport;
@@ -44,7 +46,9 @@ pub(super) struct Shared {
     pub(super) dialect: Dialect,
     pub(super) api: Api,
     /// For all uploads together.
-    pub(super) limiter: Limiter,
+    pub(super) limiter: Arc<Limiter>,
+    /// To read ahead with what is hashed.
+    pub(super) ahead: AheadMemory,
     started: Instant,
     workers_wanted: u32,
     state: Mutex<State>,
@@ -57,6 +61,8 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) core: Core,
     pub(super) jobs: HashMap<JobId, Arc<Job>>,
+    /// What another worker is on its way to do: so it is known that there is something before one is woken.
+    pub(super) drawn: Option<Task>,
     /// What became of jobs that are over, until their handle takes it.
     pub(super) ended: HashMap<JobId, Ended>,
     /// What is still to be logged.
@@ -65,7 +71,7 @@ pub(super) struct State {
     pub(super) closing: Vec<Closing>,
     /// Jobs whose handle is gone while something is in flight for them.
     abandoned: HashSet<JobId>,
-    pub(super) listeners: Vec<Listener>,
+    pub(super) listeners: Listeners,
     pub(super) shutdown: bool,
     /// Workers that wait.
     pub(super) idle: u32,
@@ -81,16 +87,28 @@ pub(super) struct Job {
     pub(super) location: Location,
     pub(super) source: Arc<dyn Source>,
     pub(super) token: CancelToken,
+    /// How fast its requests may be sent, beside what the client's limiter says.
+    pub(super) limiter: Arc<Limiter>,
     /// Where checkpoints are on; to be had by no other upload while this one has it.
     pub(super) checkpoint: Option<Arc<Mutex<Checkpoint>>>,
     /// The strings that were asked for to sign its requests.
     pub(super) held: Held,
     pub(super) begun: Instant,
-    /// Whoever waits for this job: its progress changed, or it is over.
+    /// Whoever waits for this job: it is over, or there is something to be logged of it, or its progress changed and that is
+    /// watched.
     pub(super) changed: Condvar,
+    /// Whether somebody waits for the next change of its progress. Under the lock of the state.
+    pub(super) is_watched: AtomicBool,
 }
 
 impl Job {
+    /// Wakes who waits for the next change.
+    pub(super) fn tell_watchers(&self) {
+        if self.is_watched.swap(false, Ordering::Relaxed) {
+            self.changed.notify_all();
+        }
+    }
+
     /// Lets go of what a stream keeps for another attempt and the server has for good.
     pub(super) fn release_what_is_stored(&self, id: JobId, core: &Core) {
         if self.source.reading() == Reading::Once {
@@ -177,11 +195,12 @@ impl State {
         Self {
             core,
             jobs: HashMap::new(),
+            drawn: None,
             ended: HashMap::new(),
             backlog: Backlog::default(),
             closing: Vec::new(),
             abandoned: HashSet::new(),
-            listeners: Vec::new(),
+            listeners: Listeners::default(),
             shutdown: false,
             idle: 0,
             watched_until: None,
@@ -208,7 +227,8 @@ impl Shared {
             log,
             dialect,
             api: options.api,
-            limiter,
+            limiter: Arc::new(limiter),
+            ahead: AheadMemory::default(),
             started: Instant::now(),
             workers_wanted: options.connections.most(),
             state: Mutex::new(State::new(Core::new(options, seed))),
@@ -256,12 +276,32 @@ impl Shared {
         self.provide_worker(&mut state)?;
         let id = begin(&mut state.core, self.now());
         state.jobs.insert(id, job.clone());
-        self.work.notify_one();
         Ok(id)
     }
 
+    /// Looks for what another worker could do, and has one do it; else that one watches the clock where that needs it. Called by
+    /// each worker that begins a task, so that all are at work where there is enough to do, and none is woken for nothing.
+    pub(super) fn draw_another(self: &Arc<Self>, state: &mut State) {
+        let has_another = state.idle > 0 || state.workers < self.workers_wanted;
+        if state.drawn.is_some() || state.shutdown || !has_another {
+            return;
+        }
+        let wants_another = match state.core.next(self.now()) {
+            Next::Task(task) => {
+                state.drawn = Some(task);
+                true
+            }
+            Next::WakeAt(at) => state.watched_until.is_none_or(|watched| at < watched),
+            Next::Idle => false,
+        };
+        if wants_another {
+            // Without another worker this one goes on, and finds what was drawn.
+            let _ = self.provide_worker(state);
+        }
+    }
+
     /// Sees to it that somebody asks for the next task: an idle worker, or a new one while there may be more.
-    pub(super) fn provide_worker(self: &Arc<Self>, state: &mut State) -> Result<(), Error> {
+    fn provide_worker(self: &Arc<Self>, state: &mut State) -> Result<(), Error> {
         if state.idle > 0 {
             self.work.notify_one();
             return Ok(());
@@ -299,7 +339,7 @@ impl Shared {
             })?;
             state.callback_thread = Some(thread);
         }
-        state.listeners.push(listener);
+        state.listeners.add(listener);
         self.news.notify_one();
         Ok(())
     }
@@ -310,6 +350,7 @@ impl Shared {
         let mut state = self.lock();
         state.shutdown = true;
         state.backlog = Backlog::default();
+        state.drawn = None;
         for (id, job) in std::mem::take(&mut state.jobs) {
             job.token.cancel();
             let (progress, memory) = (Progress::default(), Memory::default());
@@ -330,7 +371,7 @@ impl Shared {
         }
         let listeners = std::mem::take(&mut state.listeners);
         drop(self.close_what_is_over(state));
-        for listener in listeners {
+        for listener in listeners.into_all() {
             listener.end(self);
         }
         self.work.notify_all();
@@ -367,6 +408,14 @@ impl Shared {
         let mut state = self.lock();
         if state.ended.remove(&id).is_none() {
             state.abandoned.insert(id);
+        }
+        self.end_listener(&mut state, id);
+    }
+
+    /// Has the callback thread look at a job that is over, or whose handle is gone.
+    fn end_listener(&self, state: &mut State, id: JobId) {
+        if state.listeners.note_end(id) {
+            self.news.notify_one();
         }
     }
 
@@ -427,7 +476,7 @@ impl Shared {
         if !is_abandoned {
             state.ended.insert(id, ended);
         }
-        self.news.notify_one();
+        self.end_listener(state, id);
     }
 
     /// Closes the checkpoints of jobs that are over, so that others have them whether or not anybody asks what became of

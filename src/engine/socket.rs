@@ -4,7 +4,8 @@
 //! | question | file |
 //! |---|---|
 //! | How is a connection opened, read and written without blocking? | `socket/stream.rs` and what it names |
-//! | How long is waited, and what is an early answer? | here |
+//! | How is a request sent, and what is an early answer? | `socket/sending.rs` |
+//! | How long is an answer waited for? | here |
 //!
 //! The library's own time limits are all left unset, which means none: every wait is in this file or in those
 //! above.
@@ -12,6 +13,7 @@
 pub(super) mod buffers;
 mod line;
 pub(super) mod proxy;
+mod sending;
 mod stream;
 mod tcp;
 pub(super) mod tls;
@@ -34,8 +36,9 @@ use super::sys::Interest;
 use super::transport::Timeouts;
 use super::transport::failure::{Stopped, network, network_io, with_hint};
 use buffers::WireBuffers;
-pub(super) use line::{Line, LineState, PendingHead};
+pub(super) use line::{FileFault, FilePiece, Line, LineState, PendingHead};
 use proxy::Proxy;
+use sending::Outgoing;
 use stream::Stream;
 use tcp::TcpSocket;
 use tls::TlsSocket;
@@ -74,13 +77,8 @@ impl HttpConnector for Connector {
     fn connect(&self, _: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Connection>, ureq::Error> {
         self.line.state().opened = true;
         let stream = self.open().map_err(Stopped::error)?;
-        Ok(Some(Connection {
-            stream,
-            buffers: WireBuffers::default(),
-            line: Arc::clone(&self.line),
-            stall: self.route.timeouts.stall,
-            is_broken: false,
-        }))
+        let line = Arc::clone(&self.line);
+        Ok(Some(Connection::new(stream, line, self.route.timeouts.stall)))
     }
 }
 
@@ -139,6 +137,12 @@ pub struct Connection {
     stall: Duration,
     /// Whether a request was not sent whole: the server would take the next one for the rest of it.
     is_broken: bool,
+    /// Whether the system would not send a file by itself.
+    copies_files: bool,
+    /// Whether bytes of a file were sent by the system, and no answer tells that they have arrived.
+    has_file_under_way: bool,
+    /// Whether an answer was read since the connection was last looked at.
+    is_used: bool,
 }
 
 impl HttpTransport for Connection {
@@ -147,11 +151,11 @@ impl HttpTransport for Connection {
     }
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
+        let (head, piece, claimed) = self.take_pending();
         if self.is_broken {
             return Ok(());
         }
-        let mut amount = self.buffers.take_output(amount);
-        let head = self.line.state().head.take();
+        let mut amount = self.buffers.take_output(amount - claimed);
         if let Some(head) = head {
             let added = self.buffers.add_hidden(amount, &head.hidden);
             amount = added.map_err(Stopped::error)?;
@@ -161,8 +165,12 @@ impl HttpTransport for Connection {
                 return Ok(());
             }
         }
-        let sent = self.send(amount);
+        let (from, to, more) = (0, amount, piece.is_some());
+        let mut sent = self.send(&mut Outgoing::Output { from, to, more });
         self.buffers.forget_hidden();
+        if let (Ok(()), Some(piece)) = (&sent, piece) {
+            sent = self.send_file(piece);
+        }
         sent.map_err(|failure| Stopped::error(failure).into())
     }
 
@@ -170,8 +178,10 @@ impl HttpTransport for Connection {
         self.receive().map_err(|failure| Stopped::error(failure).into())
     }
 
+    /// Asked when an answer was read, and when the connection is to be used again: the second look sees what the first would.
     fn is_open(&mut self) -> bool {
-        !self.is_broken && self.stream.is_quiet()
+        self.has_file_under_way &= self.is_broken;
+        !self.is_broken && (mem::take(&mut self.is_used) || self.stream.is_quiet())
     }
 
     fn is_tls(&self) -> bool {
@@ -179,111 +189,39 @@ impl HttpTransport for Connection {
     }
 }
 
-/// Whether to go on sending.
-enum Verdict {
-    GoOn,
-    /// There is no room for more input: only output is to be waited for.
-    GoOnUnwatched,
-    Stop(TaskFailure),
+/// A connection that ends with bytes of a file under way takes them back: what the system sent again later, it would take from
+/// the file as it is then.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let socket = self.stream.socket();
+        if self.has_file_under_way && socket.unacknowledged() > 0 {
+            socket.forget_unsent_when_closed();
+        }
+    }
 }
 
 impl Connection {
-    /// Sends the first `amount` bytes of the output buffer, as long as the server takes some within each
-    /// stall limit. There is no limit for all of them.
-    ///
-    /// A server may answer before it has the whole request, and go: then the rest is dropped without an
-    /// error, so that the answer gets read. Why the request was cut is kept, for the case that there is none.
-    fn send(&mut self, amount: usize) -> Result<(), TaskFailure> {
-        if self.line.slot.is_cancelled() {
-            // Between two pieces, for the case that only reading the source takes time.
-            return Err(TaskFailure::Cancelled);
-        }
-        let mut sent = 0;
-        let mut written = self.stream.socket().written();
-        let mut deadline = None;
-        let mut interest = Interest::Both;
-        while sent < amount || self.stream.has_unsent() {
-            let error = match self.stream.write(&self.buffers.output_bytes()[sent..amount]) {
-                Ok(count) => {
-                    sent += count;
-                    continue;
-                }
-                Err(error) => error,
-            };
-            match error.kind() {
-                io::ErrorKind::Interrupted => continue,
-                io::ErrorKind::WouldBlock => {}
-                io::ErrorKind::BrokenPipe
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::ConnectionAborted => {
-                    self.cut(network_io(Phase::Send, Cause::Broken, &error));
-                    return Ok(());
-                }
-                _ => return Err(network_io(Phase::Send, Cause::Broken, &error)),
-            }
-            if mem::replace(&mut written, self.stream.socket().written()) != written {
-                deadline = None;
-            }
-            let until = *deadline.get_or_insert_with(|| Instant::now() + self.stall);
-            match self.await_room(interest, until)? {
-                Verdict::GoOn => {}
-                Verdict::GoOnUnwatched => interest = Interest::Write,
-                Verdict::Stop(reason) => {
-                    self.cut(reason);
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn await_room(&mut self, interest: Interest, deadline: Instant) -> Result<Verdict, TaskFailure> {
-        match self.stream.socket().wait(interest, deadline, &self.line.slot) {
-            Ok(Wait::Ready { readable: true, .. }) if interest == Interest::Both => Ok(self.look_at_input()),
-            Ok(Wait::Ready { .. }) => Ok(Verdict::GoOn),
-            Ok(Wait::Cancelled) => Err(TaskFailure::Cancelled),
-            Ok(Wait::TimedOut) => {
-                let detail = format!("the server took no byte for {:?}", self.stall);
-                Err(network(Phase::Send, Cause::TimedOut, detail))
-            }
-            Err(error) => Err(network_io(Phase::Send, Cause::Broken, &error)),
+    fn new(stream: Stream, line: Arc<Line>, stall: Duration) -> Self {
+        Self {
+            stream,
+            buffers: WireBuffers::default(),
+            line,
+            stall,
+            is_broken: false,
+            copies_files: false,
+            has_file_under_way: false,
+            is_used: false,
         }
     }
 
-    /// Looks at what came while the request is being sent.
-    fn look_at_input(&mut self) -> Verdict {
-        let room = self.buffers.input_append_buf();
-        if room.is_empty() {
-            return Verdict::GoOnUnwatched;
+    /// What the next transmission has beside the output, and how much of the output is not there.
+    fn take_pending(&mut self) -> (Option<PendingHead>, Option<FilePiece>, usize) {
+        let mut state = self.line.state();
+        let head = state.head.take();
+        if let Some(head) = &head {
+            state.takes_files = head.may_send_files && self.stream.sends_files() && !self.copies_files;
         }
-        match self.stream.read(room) {
-            Ok(0) => Verdict::Stop(network(
-                Phase::Send,
-                Cause::Broken,
-                "the server closed the connection before it had the whole request",
-            )),
-            Ok(count) => {
-                self.line.state().received += count as u64;
-                self.buffers.input_appended(count);
-                match is_refusal(self.buffers.input()) {
-                    true => Verdict::Stop(network(
-                        Phase::Send,
-                        Cause::Broken,
-                        "the server answered before it had the whole request",
-                    )),
-                    false => Verdict::GoOn,
-                }
-            }
-            // Session tickets, say, or the first bytes of a record.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Verdict::GoOn,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Verdict::GoOn,
-            Err(error) => Verdict::Stop(network_io(Phase::Send, Cause::Broken, &error)),
-        }
-    }
-
-    fn cut(&mut self, reason: TaskFailure) {
-        self.is_broken = true;
-        self.line.state().cut.get_or_insert(reason);
+        (head, state.file_piece.take(), mem::take(&mut state.claimed))
     }
 
     /// Waits for the next bytes of the answer. False at its end, where an answer may end.
@@ -314,6 +252,8 @@ impl Connection {
             match self.stream.read(room) {
                 Ok(0) => return self.end_of_input(None),
                 Ok(count) => {
+                    self.is_used = true;
+                    self.has_file_under_way &= self.is_broken;
                     self.buffers.input_appended(count);
                     let mut state = self.line.state();
                     state.received += count as u64;
@@ -390,23 +330,6 @@ impl Connection {
     }
 }
 
-/// Whether the beginning of an answer is neither an interim nor a successful one, nor may become one. A
-/// server that says one of those reads on; after any other the rest of the request would be sent for nothing.
-fn is_refusal(mut input: &[u8]) -> bool {
-    let version = b"HTTP/1.";
-    loop {
-        match input.get(version.len() + 2) {
-            None => return !version.starts_with(&input[..input.len().min(version.len())]),
-            Some(b'1') if input.starts_with(version) => {
-                let end = input.windows(4).position(|window| window == b"\r\n\r\n");
-                let Some(end) = end else { return false };
-                input = &input[end + 4..];
-            }
-            Some(class) => return !input.starts_with(version) || *class != b'2',
-        }
-    }
-}
-
 /// Gives the HTTP library no addresses: it would look them up for every request, even where a connection is
 /// kept.
 #[derive(Debug)]
@@ -420,83 +343,5 @@ impl ureq::unversioned::resolver::Resolver for NoResolver {
         _: NextTimeout,
     ) -> Result<ureq::unversioned::resolver::ResolvedSocketAddrs, ureq::Error> {
         Ok(self.empty())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Read;
-    use std::net::TcpListener;
-    use std::sync::mpsc;
-    use std::thread;
-
-    use socket2::SockRef;
-
-    use super::*;
-
-    #[test]
-    fn each_byte_that_moves_renews_the_stall_limit() {
-        const STALL: Duration = Duration::from_millis(800);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        SockRef::from(&listener).set_recv_buffer_size(4 << 10).unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = thread::spawn(move || {
-            let (_never_used, time) = mpsc::channel::<()>();
-            let mut stream = listener.accept().unwrap().0;
-            while stream.read(&mut [0; 4 << 10]).unwrap() > 0 {
-                time.recv_timeout(STALL / 8).unwrap_err();
-            }
-        });
-        let line = Arc::new(Line::new().unwrap());
-        let socket = TcpSocket::connect(&[address], STALL, &line.slot).unwrap();
-        SockRef::from(&socket).set_send_buffer_size(4 << 10).unwrap();
-        let mut connection = Connection {
-            stream: Stream::Plain(socket),
-            buffers: WireBuffers::default(),
-            line,
-            stall: STALL,
-            is_broken: false,
-        };
-        let begun = Instant::now();
-        let amount = connection.buffers.output().len();
-        connection.send(amount).unwrap();
-        assert!(
-            begun.elapsed() > STALL,
-            "one piece took longer than the limit, or this shows nothing"
-        );
-        drop(connection);
-        server.join().unwrap();
-    }
-
-    #[test]
-    fn interim_and_successful_answers_are_no_refusals() {
-        for input in [
-            "",
-            "H",
-            "HTTP/1.1",
-            "HTTP/1.1 ",
-            "HTTP/1.1 1",
-            "HTTP/1.1 100 Continue\r\n",
-            "HTTP/1.1 100 Continue\r\n\r\n",
-            "HTTP/1.1 102 Processing\r\nX: y\r\n\r\nHTTP/1.1 2",
-            "HTTP/1.0 200 OK",
-        ] {
-            assert!(!is_refusal(input.as_bytes()), "{input}");
-        }
-    }
-
-    #[test]
-    fn everything_else_is_one() {
-        for input in [
-            "x",
-            "HTTP/2",
-            "HTTP/1.1 3",
-            "HTTP/1.1 403 Forbidden",
-            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 500",
-            "HTTP/1.1 100 Continue\r\n\r\n<html>",
-            "SSH-2.0-server",
-        ] {
-            assert!(is_refusal(input.as_bytes()), "{input}");
-        }
     }
 }

@@ -13,7 +13,8 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOp
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::ptr;
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 pub use std::os::fd::{AsFd as AsSocket, BorrowedFd as BorrowedSocket};
@@ -27,6 +28,13 @@ pub const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL;
 /// See above.
 #[cfg(target_vendor = "apple")]
 pub const SEND_FLAGS: i32 = 0;
+
+/// The same where more follows at once, so that both may leave together. Apple's systems have no such flag either.
+#[cfg(target_os = "linux")]
+pub const SEND_MORE_FLAGS: i32 = SEND_FLAGS | libc::MSG_MORE;
+/// See above.
+#[cfg(not(target_os = "linux"))]
+pub const SEND_MORE_FLAGS: i32 = SEND_FLAGS;
 
 /// What a socket is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,12 +167,35 @@ pub fn unacknowledged(_: BorrowedSocket<'_>) -> u64 {
     0
 }
 
+/// Whether [`send_file`] is there.
+pub const SENDS_FILES: bool = cfg!(target_os = "linux");
+
+/// Sends up to `length` bytes of a file from `offset` on to a socket, without a copy of them: the system takes them from the
+/// file when they leave, and once more where they have to be sent again. 0 where the file ends there. Moves no position.
+///
+/// The thread must not take SIGPIPE, which a peer that is gone gives rise to; [`spawn`] sees to that.
+#[cfg(target_os = "linux")]
+pub fn send_file(socket: BorrowedSocket<'_>, file: &File, offset: u64, length: usize) -> io::Result<usize> {
+    let mut offset = libc::off64_t::try_from(offset).map_err(io::Error::other)?;
+    // SAFETY: both descriptors are open because they are borrowed, and the call writes one off64_t, which lives across it.
+    let count = unsafe { libc::sendfile64(socket.as_raw_fd(), file.as_raw_fd(), &raw mut offset, length) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+/// See above. Never called here.
+#[cfg(not(target_os = "linux"))]
+pub fn send_file(_: BorrowedSocket<'_>, _: &File, _: u64, _: usize) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Ends another thread's [`poll`], or its next one if it is in none. Any number of uses until
 /// [`Waker::reset`] are one.
 #[derive(Debug)]
 pub struct Waker {
     sender: UnixStream,
     receiver: UnixStream,
+    /// Whether it was used since the last reset, so that one that was not costs no call.
+    is_used: AtomicBool,
 }
 
 impl Waker {
@@ -173,17 +204,30 @@ impl Waker {
         let (sender, receiver) = UnixStream::pair()?;
         sender.set_nonblocking(true)?;
         receiver.set_nonblocking(true)?;
-        Ok(Self { sender, receiver })
+        Ok(Self {
+            sender,
+            receiver,
+            is_used: AtomicBool::new(false),
+        })
     }
 
     /// Never blocks; from any thread.
     pub fn wake(&self) {
         // The only failure is a full channel, which is as awake as can be.
         let _ = (&self.sender).write(&[1]);
+        // After the write: a reset between the two leaves both for the next one.
+        self.is_used.store(true, Ordering::Release);
     }
 
-    /// Forgets the wakes so far. What they announced must be looked at after this, not before.
+    /// Forgets the wakes so far that have returned. What they announced must be looked at after this, not before.
     pub fn reset(&self) {
+        if self.is_used.swap(false, Ordering::AcqRel) {
+            self.drain();
+        }
+    }
+
+    /// As [`Waker::reset`], and also one that was seen and has not returned yet.
+    pub fn drain(&self) {
         let mut sink = [0; 64];
         loop {
             match (&self.receiver).read(&mut sink) {
@@ -202,6 +246,18 @@ pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<Joi
     // A thread inherits the mask of the one that starts it.
     let _blocked = BlockedSignals::new();
     thread::Builder::new().name(name.to_owned()).spawn(body)
+}
+
+/// The same within a scope, which waits for the thread.
+pub fn spawn_in<'scope, 'env>(
+    scope: &'scope Scope<'scope, 'env>,
+    name: &str,
+    body: impl FnOnce() + Send + 'scope,
+) -> io::Result<ScopedJoinHandle<'scope, ()>> {
+    let _blocked = BlockedSignals::new();
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn_scoped(scope, body)
 }
 
 /// All signals but those of faults are blocked in the calling thread until this is dropped.
@@ -282,6 +338,16 @@ pub fn open(path: &Path) -> io::Result<File> {
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)
+}
+
+/// What to do about an error of the system, to follow what it says; empty where that says it all.
+pub fn advice(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => {
+            ". This process may have no more files and connections open: have that limit raised (RLIMIT_NOFILE, ulimit -n)"
+        }
+        _ => "",
+    }
 }
 
 /// The lowest number that is none of standard input, output and error.

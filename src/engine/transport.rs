@@ -21,14 +21,15 @@ use crate::protocol::Request;
 use crate::protocol::dialect::HiddenHead;
 use crate::protocol::md5::Md5Digest;
 use crate::protocol::reply::{Head, ReplyError, TooLong};
-use crate::upload::failure::{Cause, NetworkFailure, Phase, TaskFailure};
+use crate::upload::failure::{Cause, NetworkFailure, Phase, SourceFailure, TaskFailure};
 
 use super::body::BodyReader;
 use super::cancel::CancelToken;
 use super::endpoint::Endpoint;
+use super::limiter::Limits;
 use super::resolver::Resolver;
-use super::socket::{Connector, Line, LineState, NoResolver, PendingHead, Route, tls};
-use super::source::Source;
+use super::socket::{Connector, FileFault, Line, LineState, NoResolver, PendingHead, Route, tls};
+use super::source::{self, Source};
 use failure::{from_http, from_io, network};
 
 /// How long a kept connection may have been idle to be used once more. Servers close them after some time,
@@ -201,6 +202,7 @@ pub struct Transport {
     shared: Arc<SharedTransport>,
     /// Made by the first exchange.
     agent: Option<(Agent, Arc<Line>)>,
+    limits: Limits,
     server_date: Option<u64>,
 }
 
@@ -210,8 +212,14 @@ impl Transport {
         Self {
             shared: Arc::clone(shared),
             agent: None,
+            limits: Limits::default(),
             server_date: None,
         }
+    }
+
+    /// How fast the exchanges that follow may send.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// The `Date` header of the last exchange's answer, in seconds since 1970; `None` where there was no
@@ -247,10 +255,11 @@ impl Transport {
         let pending = PendingHead {
             hidden,
             has_body: !request.body.is_empty(),
+            // What is sent so can change until it has arrived, and then it must not be in the object already.
+            may_send_files: !request.may_complete,
         };
-        line.begin(pending, limits.time);
-        let abandoned = || line.state().cut.is_some();
-        let mut reader = BodyReader::new(&request.body, source, &abandoned);
+        line.begin(pending, limits.time, self.limits.clone());
+        let mut reader = BodyReader::new(&request.body, source, &*line);
         let answered = match request.body.is_empty() {
             true => agent.run(head),
             false => agent.run(head.map(|()| SendBody::from_reader(&mut reader))),
@@ -259,6 +268,11 @@ impl Transport {
             Ok(response) => self.read_answer(response, reader.sent_md5(), &line, limits, decode),
             Err(error) => Err(from_http(error)),
         };
+        let result = match line.state().file_fault.take() {
+            Some(fault) => Err(TaskFailure::Source(of_file(fault, source))),
+            None => result,
+        };
+        let result = result.and_then(|answer| settle_file(&line.state(), source).map(|()| answer));
         result.map_err(|failure| match failure {
             TaskFailure::Network(_) if token.is_cancelled() => TaskFailure::Cancelled,
             TaskFailure::Network(failure) => TaskFailure::Network(judge(failure, &line.state())),
@@ -388,6 +402,28 @@ fn settings(user_agent: &str) -> ureq::config::Config {
         .build()
 }
 
+/// What the system sent of a file by itself it took from there when it left, and perhaps once more when it got lost. All of it
+/// has arrived by now, so what the server has is what the upload began with if the file still is that. A change shows
+/// before any byte of it does: the system notes the time of a change first.
+fn settle_file(state: &LineState, source: &dyn Source) -> Result<(), TaskFailure> {
+    match state.sent_file {
+        true => source.verify_unchanged().map_err(TaskFailure::Source),
+        false => Ok(()),
+    }
+}
+
+/// What it means that bytes of a file could not be had.
+fn of_file(fault: FileFault, source: &dyn Source) -> SourceFailure {
+    let offset = fault.source_offset;
+    match fault.error {
+        Some(error) => source::read_failed(source, offset, error),
+        None => source
+            .verify_unchanged()
+            .err()
+            .unwrap_or_else(|| source::ended(source, offset)),
+    }
+}
+
 /// Decides what follows from a failure: whether the server may have acted, and whether the connection was
 /// just too old.
 fn judge(failure: NetworkFailure, state: &LineState) -> NetworkFailure {
@@ -405,7 +441,10 @@ fn judge(failure: NetworkFailure, state: &LineState) -> NetworkFailure {
 fn drain(mut reply: impl Read, line: &Line) {
     let (size, time) = MAX_DRAIN;
     line.state().wait_no_longer_than(time);
-    let _ = io::copy(&mut reply.by_ref().take(size), &mut io::sink());
+    let mut rest = reply.by_ref().take(size);
+    // Mostly there is none: `io::copy` would clear 8 KiB to find that.
+    let mut room = [0; 256];
+    while matches!(rest.read(&mut room), Ok(1..)) {}
 }
 
 /// A header's value, where it is text.

@@ -1,5 +1,6 @@
 //! A worker: asks the core for a task, does it, reports. It decides nothing.
 
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use crate::upload::task::{Done, Task, Work};
 use super::cancel::lock;
 use super::echo;
 use super::hash::{self, HASH_BUFFER};
+use super::limiter::Limits;
 use super::log::Level;
 use super::log::lines::{Answered, Line};
 use super::shared::{Job, Shared, State};
@@ -22,7 +24,8 @@ use super::socket::buffers;
 use super::transport::{AnswerLimits, MAX_LIST_REPLY, Transport};
 
 /// The most that one more connection adds to a client's memory, in bytes: the block that is hashed, the connection's output and
-/// its input at its longest, and as much again of these two for the records of TLS, beside which the stack in use is small.
+/// its input at its longest, and as much again of these two for the records of TLS, beside which the stack in use is small, and
+/// what the output has in front of it to begin with a page.
 pub const MEMORY_PER_CONNECTION: usize = HASH_BUFFER + 2 * (buffers::OUTPUT + buffers::MAX_INPUT);
 
 /// The life of a worker thread.
@@ -42,10 +45,11 @@ fn serve(shared: &Arc<Shared>) {
     loop {
         state = shared.tell(state, None);
         state = shared.close_what_is_over(state);
-        if state.shutdown {
+        if state.shutdown && state.drawn.is_none() {
             return;
         }
-        match state.core.next(shared.now()) {
+        let drawn = state.drawn.take();
+        match drawn.map_or_else(|| state.core.next(shared.now()), Next::Task) {
             Next::Task(task) => state = worker.serve(shared, state, task),
             Next::WakeAt(at) => {
                 shared.settle(&mut state);
@@ -101,8 +105,7 @@ impl Worker {
         task: Task,
     ) -> MutexGuard<'a, State> {
         let job = state.jobs.get(&task.job).cloned();
-        // There may be more to do, and the clock may need another watcher. Without another worker this one goes on.
-        let _ = shared.provide_worker(&mut state);
+        shared.draw_another(&mut state);
         shared.settle(&mut state);
         drop(shared.tell(state, None));
 
@@ -121,9 +124,11 @@ impl Worker {
         shared.settle(&mut state);
         shared.hand_over(&mut state, id);
         if let Some(job) = job {
-            job.changed.notify_all();
+            job.tell_watchers();
         }
-        shared.news.notify_one();
+        if state.listeners.note_change(id) {
+            shared.news.notify_one();
+        }
         state
     }
 
@@ -138,7 +143,8 @@ impl Worker {
         let performed = catch_unwind(AssertUnwindSafe(|| match work {
             Work::Hash { hasher, length } => {
                 let buffer = &mut self.buffer;
-                hash::feed(&*job.source, &job.token, hasher, *length, buffer).map(|()| Done::Hashed)
+                let ahead = &shared.ahead;
+                hash::feed(&*job.source, &job.token, hasher, *length, buffer, ahead).map(|()| Done::Hashed)
             }
             Work::Request(operation) => self.request(shared, job, operation, attempt),
             Work::Sign(operation) => {
@@ -180,7 +186,12 @@ impl Worker {
         let request = shared
             .api
             .encode(operation, &job.location, &shared.dialect, random_u128()?);
-        load(job, &request)?;
+        let _open = load(job, &request)?;
+        if operation.kind() == OperationKind::Finish && attempt == 1 {
+            // All slices have arrived, those too whose answer was lost: `settle_file` says what that is good for. What
+            // happens to the file from now on is no affair of the object's.
+            job.source.verify_unchanged().map_err(TaskFailure::Source)?;
+        }
         let subject = Subject::of(operation, &job.location, shared.api);
         let authorization = shared.signing.authorization(&subject, &job.held)?;
         let hidden = Hidden {
@@ -190,6 +201,10 @@ impl Worker {
         };
         let begun = shared.log.wants(Level::Debug).then(Instant::now);
         let mut seen = None;
+        self.transport.set_limits(Limits {
+            upload: Arc::clone(&job.limiter),
+            client: Arc::clone(&shared.limiter),
+        });
         let answer = self.transport.exchange(
             &request,
             shared.dialect.hidden_head(&authorization),
@@ -245,15 +260,18 @@ fn limits(shared: &Shared, operation: &Operation) -> AnswerLimits {
     }
 }
 
-/// Has the source ready what the request sends of it: a server does not wait for a stream that takes its time.
-fn load(job: &Job, request: &Request) -> Result<(), TaskFailure> {
+/// Has the source ready what the request sends of it: a server does not wait for a stream that takes its time. A file stays open
+/// for as long as the result is kept.
+fn load(job: &Job, request: &Request) -> Result<Option<Arc<File>>, TaskFailure> {
+    let mut open = None;
     for segment in &request.body.segments {
         if let Segment::Source { offset, length } = segment {
             let loaded = job.source.load(*offset..offset + length, &job.token);
             loaded.map_err(|failure| source_failure(job, failure))?;
+            open = job.source.hold();
         }
     }
-    Ok(())
+    Ok(open)
 }
 
 /// A read that a cancel ended is no failure of the source.

@@ -49,6 +49,11 @@ fn form_request(
         content_type: Some(form.content_type()),
         body: form.finish(),
         signature: operation.kind().signature(),
+        may_complete: match operation {
+            Operation::Upload(_) => true,
+            Operation::Slice(_) => !api.rules().has_finish,
+            _ => false,
+        },
     }
 }
 
@@ -88,6 +93,7 @@ fn stat_request(api: Api, location: &Location) -> Request {
         content_type: None,
         body: Body::default(),
         signature: OperationKind::Stat.signature(),
+        may_complete: false,
     }
 }
 
@@ -114,6 +120,7 @@ fn json_request(api: Api, kind: OperationKind, target: String) -> Request {
             segments: vec![Segment::Text(json.into_bytes())],
         },
         signature: kind.signature(),
+        may_complete: false,
     }
 }
 

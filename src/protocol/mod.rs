@@ -209,6 +209,9 @@ pub struct Request {
     pub body: Body,
     /// Which signature the operation needs.
     pub signature: signature::Kind,
+    /// Whether its success may make the object complete, from the bytes in its body: nothing comes after it that could take
+    /// them back.
+    pub may_complete: bool,
 }
 
 /// A body whose length is known before its first byte: text of the request around bytes of the source.

@@ -1,5 +1,6 @@
 //! One verb at work: what its request is made of, and the request.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, PoisonError};
 use std::time::Instant;
 
@@ -154,10 +155,12 @@ impl Turn<'_> {
             location: call.location.clone(),
             source: source.unwrap_or_else(|| Arc::new(MemorySource::new(Vec::new()))),
             token: self.token.clone(),
+            limiter: Arc::default(),
             checkpoint: None,
             held: Held::default(),
             begun: Instant::now(),
             changed: Condvar::new(),
+            is_watched: AtomicBool::new(false),
         });
         let id = {
             // A cancel comes before, and is seen here, or after, and finds the request.

@@ -1,11 +1,14 @@
 //! What is known of an exchange on both sides of the HTTP library.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::engine::body::Way;
 use crate::engine::cancel::{Slot, lock};
+use crate::engine::limiter::{Leave, Limits};
 use crate::protocol::dialect::HiddenHead;
 use crate::upload::failure::TaskFailure;
 
@@ -23,6 +26,18 @@ pub struct Line {
 pub struct LineState {
     /// What is still to be done about the request's head; taken when it is sent.
     pub head: Option<PendingHead>,
+    /// How fast may be sent.
+    limits: Limits,
+    /// Whether the exchange's connection sends files by itself.
+    pub takes_files: bool,
+    /// What is to be sent of a file behind the output that is due next.
+    pub file_piece: Option<FilePiece>,
+    /// How many bytes the HTTP library believes to be in the output that are of such a piece.
+    pub claimed: usize,
+    /// Whether anything of a file was sent so.
+    pub sent_file: bool,
+    /// Why a piece could not be sent whole.
+    pub file_fault: Option<FileFault>,
     /// How long the head of the answer may take after the last byte sent, and the rest of it after its head.
     pub answer_limit: Duration,
     /// When that is over, once it has begun.
@@ -45,6 +60,39 @@ pub struct PendingHead {
     pub hidden: HiddenHead,
     /// Whether a body follows, so that both can leave together.
     pub has_body: bool,
+    /// Whether files in the body may be sent without a copy of them.
+    pub may_send_files: bool,
+}
+
+/// Bytes of a file that the system is to take from there to the socket by itself.
+#[derive(Debug)]
+pub struct FilePiece {
+    /// The file.
+    pub file: Arc<File>,
+    /// Where in it they begin, in bytes.
+    pub offset: u64,
+    /// Where in the source they begin, in bytes.
+    pub source_offset: u64,
+    /// How many they are.
+    pub length: u64,
+}
+
+/// Bytes of a file could not be had. Who knows the source makes a failure of it.
+#[derive(Debug)]
+pub struct FileFault {
+    /// Where in the source, in bytes.
+    pub source_offset: u64,
+    /// Why; `None` where the file ended there.
+    pub error: Option<io::Error>,
+}
+
+impl FilePiece {
+    /// So many of them are sent.
+    pub fn advance(&mut self, count: u64) {
+        self.offset += count;
+        self.source_offset += count;
+        self.length -= count;
+    }
 }
 
 impl fmt::Debug for PendingHead {
@@ -56,9 +104,15 @@ impl fmt::Debug for PendingHead {
 }
 
 impl LineState {
-    fn new(head: Option<PendingHead>, answer_limit: Duration) -> Self {
+    fn new(head: Option<PendingHead>, answer_limit: Duration, limits: Limits) -> Self {
         Self {
             head,
+            limits,
+            takes_files: false,
+            file_piece: None,
+            claimed: 0,
+            sent_file: false,
+            file_fault: None,
             answer_limit,
             answer_deadline: None,
             unacknowledged: 0,
@@ -87,17 +141,54 @@ impl Line {
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             slot: Slot::new()?,
-            state: Mutex::new(LineState::new(None, Duration::ZERO)),
+            state: Mutex::new(LineState::new(None, Duration::ZERO, Limits::default())),
         })
     }
 
     /// A new exchange begins.
-    pub fn begin(&self, head: PendingHead, answer_limit: Duration) {
-        *self.state() = LineState::new(Some(head), answer_limit);
+    pub fn begin(&self, head: PendingHead, answer_limit: Duration, limits: Limits) {
+        *self.state() = LineState::new(Some(head), answer_limit, limits);
+    }
+
+    /// How much of `wanted` bytes may be sent now, or when to ask again. What is not sent of it is to be
+    /// [given back](Self::give_back).
+    pub fn take_allowance(&self, wanted: usize) -> Leave {
+        self.state().limits.take(self.slot.waker(), wanted)
+    }
+
+    /// So much of what was allowed was not sent.
+    pub fn give_back(&self, bytes: usize) {
+        self.state().limits.give_back(bytes);
     }
 
     /// What happened so far.
     pub fn state(&self) -> MutexGuard<'_, LineState> {
         lock(&self.state)
+    }
+}
+
+/// While it lives a request is being sent, which may have a place in a queue for allowance.
+pub struct Sending(pub Arc<Line>);
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.0.state().limits.give_up(self.0.slot.waker());
+    }
+}
+
+impl Way for Line {
+    fn is_abandoned(&self) -> bool {
+        self.state().cut.is_some()
+    }
+
+    fn send_file(&self, piece: FilePiece) -> bool {
+        let mut state = self.state();
+        let takes = state.takes_files && state.cut.is_none();
+        state.file_piece = Some(piece).filter(|_| takes);
+        takes
+    }
+
+    fn claim(&self, count: usize) {
+        self.state().claimed += count;
     }
 }

@@ -2,8 +2,10 @@
 
 use std::io::{self, Read, Write};
 
+use super::line::FilePiece;
 use super::tcp::TcpSocket;
 use super::tls::TlsSocket;
+use crate::engine::sys;
 
 /// A stream whose reads and writes don't block.
 #[derive(Debug)]
@@ -37,6 +39,28 @@ impl Stream {
             Self::Plain(_) if bytes.is_empty() => Ok(0),
             Self::Plain(socket) => socket.write(bytes),
             Self::Tls(tls) => tls.write(bytes),
+        }
+    }
+
+    /// As [`Stream::write`]; more follows at once.
+    pub fn write_more(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.write_more(bytes),
+            Self::Tls(tls) => tls.write(bytes),
+        }
+    }
+
+    /// Whether the system can take bytes of files to the socket by itself: those of TLS have to be encrypted here.
+    pub fn sends_files(&self) -> bool {
+        sys::SENDS_FILES && matches!(self, Self::Plain(_))
+    }
+
+    /// Has the system send some bytes of a file, at most `most` of them; 0 where it ends.
+    pub fn send_file(&mut self, piece: &FilePiece, most: usize) -> io::Result<usize> {
+        let length = usize::try_from(piece.length).unwrap_or(most).min(most);
+        match self {
+            Self::Plain(socket) => socket.send_file(&piece.file, piece.offset, length),
+            Self::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! TCP without blocking calls: whoever would block waits in the worker's [`Slot`], where cancel reaches it.
 
+use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::engine::cancel::{Slot, Wait};
-use crate::engine::sys::{self, AsSocket, BorrowedSocket, Interest, SEND_FLAGS};
+use crate::engine::sys::{self, AsSocket, BorrowedSocket, Interest, SEND_FLAGS, SEND_MORE_FLAGS};
 use crate::engine::transport::failure::{network, network_io};
 use crate::upload::failure::{Cause, NetworkFailure, Phase, TaskFailure};
 
@@ -59,6 +60,24 @@ impl TcpSocket {
     pub fn is_quiet(&self) -> bool {
         let mut buffer = [MaybeUninit::uninit(); 1];
         matches!(self.socket.peek(&mut buffer), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Writes some bytes that others follow at once.
+    pub fn write_more(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.socket.send_with_flags(bytes, SEND_MORE_FLAGS);
+        self.count(result)
+    }
+
+    /// Has the system send some bytes of a file; 0 where it ends.
+    pub fn send_file(&mut self, file: &File, offset: u64, length: usize) -> io::Result<usize> {
+        let result = sys::send_file(self.as_fd(), file, offset, length);
+        self.count(result)
+    }
+
+    /// Has the end of the connection take back what has not arrived yet, which the system else goes on to send.
+    pub fn forget_unsent_when_closed(&self) {
+        // Where it fails, the system has closed the connection already.
+        let _ = self.socket.set_linger(Some(Duration::ZERO));
     }
 
     fn count(&mut self, result: io::Result<usize>) -> io::Result<usize> {

@@ -4,9 +4,11 @@ mod callback;
 mod file;
 mod memory;
 mod range;
+mod reach;
 mod spool;
 mod stream;
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,12 +21,14 @@ use crate::upload::failure::{SourceFailure, SourceFault};
 use crate::upload::task::Reading;
 
 use super::cancel::CancelToken;
+use super::sys;
 
 pub use super::sys::path_of;
 pub use callback::CallbackSource;
 pub use file::{FileSource, OpenFile};
 pub use memory::MemorySource;
 pub use range::RangeSource;
+pub use reach::MOST_KEPT_OPEN;
 pub use spool::{Spool, SpoolSource};
 pub use stream::{Stream, StreamSource};
 
@@ -40,6 +44,19 @@ pub trait Source: Send + Sync {
     /// Reads bytes from `offset` on into the buffer; may read fewer than fit. 0 means that the source ends
     /// there.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// The file that has the bytes, and where in it those from `offset` on are, where the system may send them from there by
+    /// itself. It then takes them when they leave, and not before: [`Source::verify_unchanged`] has to be asked after that.
+    fn in_file(&self, offset: u64) -> Option<(Arc<File>, u64)> {
+        let _ = offset;
+        None
+    }
+
+    /// Where it reads a file that doesn't stay open: that file, open for as long as somebody has it. Whoever reads much of it, or
+    /// in many steps, should.
+    fn hold(&self) -> Option<Arc<File>> {
+        None
+    }
 
     /// Whether the source still is what it was when it was opened.
     fn verify_unchanged(&self) -> Result<(), SourceFailure>;
@@ -132,13 +149,21 @@ pub fn of_stream(
 
 /// Reads from a source; what went wrong is told with its name and the place.
 pub(super) fn read(source: &dyn Source, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceFailure> {
-    let doing = || format!("reading {} at offset {offset}", source.name());
     match source.read_at(offset, buffer) {
         // A source that claims more than it was given room for would break the count of all that follows.
-        Ok(count) if count > buffer.len() => Err(overrun(&doing(), count, buffer.len())),
+        Ok(count) if count > buffer.len() => Err(overrun(&reading(source, offset), count, buffer.len())),
         Ok(count) => Ok(count),
-        Err(error) => Err(failed(&doing(), error)),
+        Err(error) => Err(read_failed(source, offset, error)),
     }
+}
+
+/// Reading brought an error.
+pub(super) fn read_failed(source: &dyn Source, offset: u64, error: io::Error) -> SourceFailure {
+    failed(&reading(source, offset), error)
+}
+
+fn reading(source: &dyn Source, offset: u64) -> String {
+    format!("reading {} at offset {offset}", source.name())
 }
 
 /// Reading brought nothing, though bytes were left.
@@ -154,7 +179,8 @@ fn failed(doing: &str, error: io::Error) -> SourceFailure {
     match error.downcast::<SourceFailure>() {
         Ok(failure) => failure,
         Err(error) => {
-            let text = format!("{doing} failed: {error}");
+            let advice = sys::advice(&error);
+            let text = format!("{doing} failed: {error}{advice}");
             SourceFailure::new(SourceFault::Unreadable, text).of_system(os_errno)
         }
     }

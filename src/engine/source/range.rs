@@ -1,5 +1,6 @@
 //! Part of another source.
 
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
@@ -65,6 +66,14 @@ impl Source for RangeSource {
             return Ok(0);
         }
         self.whole.read_at(self.offset + offset, &mut buffer[..room])
+    }
+
+    fn in_file(&self, offset: u64) -> Option<(Arc<File>, u64)> {
+        self.whole.in_file(self.offset + offset)
+    }
+
+    fn hold(&self) -> Option<Arc<File>> {
+        self.whole.hold()
     }
 
     fn verify_unchanged(&self) -> Result<(), SourceFailure> {

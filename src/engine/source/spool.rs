@@ -40,7 +40,7 @@ struct Writing {
 }
 
 struct Spooled {
-    file: File,
+    file: Arc<File>,
     size: u64,
 }
 
@@ -139,6 +139,11 @@ impl Source for SpoolSource {
         }
     }
 
+    fn in_file(&self, offset: u64) -> Option<(Arc<File>, u64)> {
+        let spooled = self.spooled.get()?;
+        Some((spooled.file.clone(), offset))
+    }
+
     fn verify_unchanged(&self) -> Result<(), SourceFailure> {
         Ok(())
     }
@@ -176,7 +181,7 @@ impl Source for SpoolSource {
             *writing = Some(now);
             return Err(failure);
         }
-        let (file, size) = (now.file, now.position);
+        let (file, size) = (Arc::new(now.file), now.position);
         Ok(self.spooled.get_or_init(|| Spooled { file, size }).size)
     }
 

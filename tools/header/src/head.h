@@ -41,9 +41,9 @@
  * of this one, answer COS_SLICE_ERR_BUSY. No callback is made with a lock held, and none of an upload after its run or wait
  * has returned its end. A callback must return, and must not throw.
  *
- * THREADS OF ITS OWN. A client has none before its first upload or request, then at most one for each connection, and one more
- * for callbacks where cos_slice_upload_start is used with one. They block all signals. They end with the client and the
- * last of its uploads; a name lookup that the system will not let go may last longer, and holds nothing of the client.
+ * THREADS OF ITS OWN. A client has none before its first upload or request, then at most one for each connection, one more for
+ * callbacks where cos_slice_upload_start is used with one, and one while a source of 4 MiB or more is hashed, which reads
+ * ahead. They block all signals. They end with the client and the last of its uploads; a name lookup that the system will not let go may last longer, and holds nothing of the client.
  * A signer (cos_slice_client_set_signer) is called on them, on half of them at once at most.
  * Nothing is ever written to standard output or standard error, and no signal handler is installed. What a client does is told to
  * cos_slice_client_set_log, if a program wants to know.

@@ -4,6 +4,7 @@ mod answering;
 mod cancelling;
 mod connecting;
 mod dialects;
+mod files;
 mod sending;
 mod tls;
 mod wire;
@@ -142,6 +143,7 @@ fn get() -> Request {
         content_type: None,
         body: Body::default(),
         signature: signature::Kind::MultiEffect,
+        may_complete: false,
     }
 }
 
@@ -152,6 +154,7 @@ fn post(segments: Vec<Segment>) -> Request {
         content_type: Some("multipart/form-data; boundary=x".to_owned()),
         body: Body { segments },
         signature: signature::Kind::MultiEffect,
+        may_complete: false,
     }
 }
 
