@@ -4,7 +4,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET_DIR)/release
 
-.PHONY: build install uninstall dist demo test check-apple simulate faults fuzz mutants kill cancel bench bench-micro figures costs header abi-baseline clean help
+.PHONY: build install uninstall dist demo test check-apple simulate links faults fuzz mutants kill cancel bench bench-micro figures costs header abi-baseline clean help
 
 build: ## target/release: cos-slice, cos-emulator, lib/libcos_slice.so, lib/libcos_slice.a
 	@scripts/need.sh build
@@ -56,6 +56,9 @@ KILLS ?= 2000
 
 simulate: ## SEEDS=n more seeds of the simulation than were ever run, into tests/ledger/simulation.json
 	SIMULATION_SEEDS=$(SEEDS) $(CARGO) test --locked --release --test simulation -- --nocapture no_schedule
+
+links: ## adaptive connections against every fixed number on 840 links, and the table of the worst: minutes
+	SIMULATION_LINKS=1 $(CARGO) test --locked --release --test simulation -- --nocapture hardly_slower
 
 faults: ## every fault at every request, and every call of the programs failing: minutes
 	@scripts/faults.sh

@@ -48,7 +48,7 @@
  * Nothing is ever written to standard output or standard error, and no signal handler is installed. What a client does is told to
  * cos_slice_client_set_log, if a program wants to know.
  *
- * MEMORY. A client takes at most 6 MiB + connections x 320 KiB, the library's own code included, so 8.5 MiB with
+ * MEMORY. A client takes at most 6 MiB + connections x 320 KiB, the library's own code included, so 11.0 MiB with
  * the default. Add 24 bytes for each slice of the uploads under way, as much again while a checkpoint is read or written,
  * the copies that cos_slice_upload_set_memory makes, and for each connection the form fields and headers that were added.
  * Files are never held in memory, whatever their size. A stream that is not spooled adds (connections + 1) x slice size
@@ -67,7 +67,7 @@
  *
  * DEFAULTS
  *
- *   connections of a client            8, at most 256; threads at most as many
+ *   connections of a client            adaptive up to 16; at most 256, threads as many
  *   slice size                         1 MiB
  *   slice_sizes                        524288, 1048576, 2097152, 3145728
  *   hash (SHA-1 first)                 on

@@ -9,7 +9,7 @@ use crate::protocol::{Answer, Api, Operation, Refusal};
 use super::error::{Error, Place};
 use super::event::{Consequence, Event, Events};
 use super::failure::TaskFailure;
-use super::machine::{Want, kind_of_network, kind_of_refusal};
+use super::machine::{Free, Want, kind_of_network, kind_of_refusal};
 use super::retry::{Attempts, Context, Kind, Next};
 use super::status::Status;
 use super::task::{Done, Work};
@@ -68,16 +68,19 @@ impl Call {
         self.result.as_ref()
     }
 
-    pub(crate) fn want(&mut self, now: Duration) -> Want {
+    pub(crate) fn want(&mut self, now: Duration, free: Free) -> Want {
         if self.in_flight || self.result.is_some() {
             return Want::Reports;
         }
         if self.ready_at > now {
             return Want::WaitUntil(self.ready_at);
         }
+        if !free.place {
+            return Want::Place;
+        }
         self.in_flight = true;
-        self.attempts.begun += 1;
-        Want::Task(Work::Request(self.operation.clone()), self.attempts.begun)
+        let attempt = self.attempts.begin(self.ready_at, now);
+        Want::Task(Work::Request(self.operation.clone()), attempt)
     }
 
     pub(crate) fn report(&mut self, done: Result<Done, TaskFailure>, context: &mut Context) {

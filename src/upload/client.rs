@@ -13,13 +13,14 @@ use super::error::Error;
 use super::event::{Event, Events};
 use super::failure::TaskFailure;
 use super::job::{Blocked, Entry, Job};
-use super::machine::{Machine, Object, Want};
+use super::machine::{Free, Machine, Object, Want, kind_of_network, kind_of_refusal};
 use super::options::ClientOptions;
 use super::progress::Progress;
 use super::random::Random;
-use super::retry::{Budget, Context};
+use super::retry::{Budget, Context, Kind};
 use super::signing::{Signing, Turn};
 use super::task::{Done, JobId, Memory, Specification, Task, Work};
+use super::window::{Landing, Place, Window};
 
 /// The state machine of a client: every decision, no effect.
 ///
@@ -31,6 +32,10 @@ pub struct Client {
     last_id: u64,
     /// Uploads that may have a task now, in the order of their turns.
     ready: VecDeque<JobId>,
+    /// Those that want to make a request, and no more could be in flight, in the order of their turns; apart from those whose
+    /// source may block.
+    place_queue: VecDeque<JobId>,
+    reading_place_queue: VecDeque<JobId>,
     /// Uploads that want to hash, and no hasher was free.
     hashing_queue: VecDeque<JobId>,
     /// Uploads whose next task reads a source that may block, and too many such tasks are under way.
@@ -46,6 +51,7 @@ pub struct Client {
     hashes_in_flight: u32,
     /// Of both, those that may take as long as somebody else likes: because of their source, and at the signer.
     blocked: Blocked,
+    window: Window,
     random: Random,
     budget: Budget,
     answered: bool,
@@ -71,6 +77,8 @@ impl Client {
             jobs: BTreeMap::new(),
             last_id: 0,
             ready: VecDeque::new(),
+            place_queue: VecDeque::new(),
+            reading_place_queue: VecDeque::new(),
             hashing_queue: VecDeque::new(),
             blocking_queue: VecDeque::new(),
             signing_queue: VecDeque::new(),
@@ -80,6 +88,7 @@ impl Client {
             others_in_flight: 0,
             hashes_in_flight: 0,
             blocked: Blocked::default(),
+            window: Window::new(options.connections),
             random: Random::new(seed),
             budget: Budget::default(),
             answered: false,
@@ -111,6 +120,7 @@ impl Client {
                 blocks,
                 signing: Signing::default(),
                 queued: false,
+                waits_for_place: false,
                 in_flight: 0,
                 announced: false,
                 timer_at: None,
@@ -138,15 +148,27 @@ impl Client {
     /// What a free worker is to do now.
     pub fn next(&mut self, now: Duration) -> Next {
         self.pass(now);
-        while let Some(id) = self.next_ready() {
+        while let Some(id) = self.next_ready(now) {
             if let Some(task) = self.ask(id, now) {
                 return Next::Task(task);
             }
         }
-        match self.timers.first() {
-            Some(&(at, _)) => Next::WakeAt(at),
+        let timer = self.timers.first().map(|&(at, _)| at);
+        match timer.into_iter().chain(self.pause_until(now)).min() {
+            Some(at) => Next::WakeAt(at),
             None => Next::Idle,
         }
+    }
+
+    /// When the next request may begin, where one waits for nothing but that.
+    fn pause_until(&self, now: Duration) -> Option<Duration> {
+        let queues = [(&self.place_queue, false), (&self.reading_place_queue, true)];
+        let waiting = queues.into_iter().filter(|(queue, _)| !queue.is_empty());
+        let pauses = waiting.filter_map(|(_, reads)| match self.window.place(now, reads) {
+            Place::At(at) => Some(at),
+            Place::Free | Place::AfterAnother => None,
+        });
+        pauses.min()
     }
 
     fn timer_fired(&mut self, id: JobId, now: Duration) {
@@ -176,9 +198,16 @@ impl Client {
         }
     }
 
-    fn next_ready(&mut self) -> Option<JobId> {
+    /// Whose turn it is; it stands in no queue for this turn any more.
+    fn next_ready(&mut self, now: Duration) -> Option<JobId> {
         if self.others_in_flight + self.hashes_in_flight >= self.options.connections.most() {
             return None;
+        }
+        if let Some(id) = self.next_for_place(now) {
+            if let Some(entry) = self.jobs.get_mut(&id) {
+                entry.waits_for_place = false;
+            }
+            return Some(id);
         }
         let may_hash = self.hashes_in_flight < self.options.hashers;
         let hashing = may_hash.then(|| self.hashing_queue.pop_front()).flatten();
@@ -186,7 +215,19 @@ impl Client {
         let signing = || may_ask.then(|| self.signing_queue.pop_front()).flatten();
         let parked = hashing.or_else(signing);
         let parked = parked.or_else(|| may_read.then(|| self.blocking_queue.pop_front()).flatten());
-        parked.or_else(|| self.ready.pop_front())
+        let id = parked.or_else(|| self.ready.pop_front())?;
+        if let Some(entry) = self.jobs.get_mut(&id) {
+            entry.queued = false;
+        }
+        Some(id)
+    }
+
+    fn next_for_place(&mut self, now: Duration) -> Option<JobId> {
+        let is_free = |reads| self.window.place(now, reads) == Place::Free;
+        let reading = is_free(true)
+            .then(|| self.reading_place_queue.pop_front())
+            .flatten();
+        reading.or_else(|| is_free(false).then(|| self.place_queue.pop_front()).flatten())
     }
 
     /// Half of the workers, at least one: so many may be in what takes as long as somebody else likes.
@@ -216,7 +257,6 @@ impl Client {
     fn ask(&mut self, id: JobId, now: Duration) -> Option<Task> {
         let may_read = self.may_read();
         let entry = self.jobs.get_mut(&id)?;
-        entry.queued = false;
         if entry.job.is_closing() {
             // Nothing more of it is sent: what waited for its signature is not needed.
             entry.signing.forget();
@@ -225,8 +265,9 @@ impl Client {
             return None;
         }
         if entry.blocks() && !may_read {
-            entry.queued = true;
-            self.blocking_queue.push_back(id);
+            if !std::mem::replace(&mut entry.queued, true) {
+                self.blocking_queue.push_back(id);
+            }
             return None;
         }
         if let Some(task) = self.ask_for_signed(id, now) {
@@ -235,11 +276,14 @@ impl Client {
         let hasher_is_free = self.hashes_in_flight < self.options.hashers;
         let entry = self.jobs.get_mut(&id)?;
         // A source that may block must not keep the others from hashing.
-        let hasher_is_free = hasher_is_free || entry.blocks();
-        if entry.queued {
+        let free = Free {
+            hasher: hasher_is_free || entry.blocks(),
+            place: self.window.place(now, entry.blocks()) == Place::Free,
+        };
+        if entry.signing.has_waiting() {
             return None;
         }
-        let want = entry.job.want(now, hasher_is_free);
+        let want = entry.job.want(now, free);
         self.announce(id);
         let entry = self.jobs.get_mut(&id)?;
         match want {
@@ -247,12 +291,14 @@ impl Client {
                 entry.signing.wait(operation, attempt);
                 self.ask_for_signed(id, now)
             }
-            Want::Task(work, attempt) => self.hand_out(id, work, attempt),
+            Want::Task(work, attempt) => self.hand_out(id, work, attempt, now),
             Want::Hasher => {
-                entry.queued = true;
-                self.hashing_queue.push_back(id);
+                if !std::mem::replace(&mut entry.queued, true) {
+                    self.hashing_queue.push_back(id);
+                }
                 None
             }
+            Want::Place => self.wait_for_place(id),
             Want::WaitUntil(at) => {
                 self.set_timer(id, at);
                 None
@@ -264,30 +310,49 @@ impl Client {
     /// The next of a job's requests that wait for their signature, or else the question to the signer.
     fn ask_for_signed(&mut self, id: JobId, now: Duration) -> Option<Task> {
         let may_ask = self.may_ask();
-        let signing = &mut self.jobs.get_mut(&id)?.signing;
-        match signing.turn(now) {
+        let entry = self.jobs.get_mut(&id)?;
+        let place_is_free = self.window.place(now, entry.blocks()) == Place::Free;
+        let signing = &mut entry.signing;
+        match signing.turn(now, place_is_free) {
             Turn::Nothing => None,
-            Turn::Send(operation, attempt) => self.hand_out(id, Work::Request(operation), attempt),
+            Turn::Send(operation, attempt) => self.hand_out(id, Work::Request(operation), attempt, now),
+            Turn::Place => self.wait_for_place(id),
             Turn::Ask(operation) if may_ask => {
                 signing.ask();
-                self.hand_out(id, Work::Sign(operation), 1)
+                self.hand_out(id, Work::Sign(operation), 1, now)
             }
             Turn::Ask(_) => {
-                self.jobs.get_mut(&id)?.queued = true;
-                self.signing_queue.push_back(id);
+                let entry = self.jobs.get_mut(&id)?;
+                if !std::mem::replace(&mut entry.queued, true) {
+                    self.signing_queue.push_back(id);
+                }
                 None
             }
         }
     }
 
-    fn hand_out(&mut self, id: JobId, work: Work, attempt: u32) -> Option<Task> {
+    fn wait_for_place(&mut self, id: JobId) -> Option<Task> {
+        let entry = self.jobs.get_mut(&id)?;
+        if !std::mem::replace(&mut entry.waits_for_place, true) {
+            match entry.blocks() {
+                true => self.reading_place_queue.push_back(id),
+                false => self.place_queue.push_back(id),
+            }
+        }
+        None
+    }
+
+    fn hand_out(&mut self, id: JobId, work: Work, attempt: u32, now: Duration) -> Option<Task> {
         let entry = self.jobs.get_mut(&id)?;
         entry.in_flight += 1;
+        let is_request = matches!(work, Work::Request(_));
+        let blocks = entry.blocks() || matches!(work, Work::Spool);
         let task = Task {
             job: id,
             attempt,
             signature: entry.signing.generation(),
-            blocks: entry.blocks() || matches!(work, Work::Spool),
+            blocks,
+            flight: is_request.then(|| self.window.begin(blocks, now, &mut self.random)),
             work,
         };
         if let Some(count) = self.blocked.of(&task) {
@@ -317,7 +382,9 @@ impl Client {
         if let Some(count) = self.blocked.of(&task) {
             *count -= 1;
         }
-        if matches!(task.work, Work::Request(_)) {
+        if let (Work::Request(operation), Some(flight)) = (&task.work, task.flight) {
+            self.window
+                .end(flight, operation, landing(&result), now, &mut self.random);
             self.note_answer(&result);
         }
         let Some(entry) = self.jobs.get_mut(&task.job) else {
@@ -327,7 +394,7 @@ impl Client {
         let mut context = Context {
             policy: &self.options.retry,
             random: &mut self.random,
-            budget: &mut self.budget,
+            budget: self.window.size().is_none().then_some(&mut self.budget),
             answered: self.answered,
             now,
         };
@@ -461,6 +528,12 @@ impl Client {
         }
     }
 
+    /// How many requests may be in flight now, all jobs together, where that number adapts to the link and the server. Below 1
+    /// there is one at a time, with pauses.
+    pub fn window(&self) -> Option<f64> {
+        self.window.size()
+    }
+
     /// How many tasks of a job have not been reported.
     pub fn in_flight(&self, id: JobId) -> u32 {
         self.jobs.get(&id).map_or(0, |entry| entry.in_flight)
@@ -476,5 +549,21 @@ impl Client {
     /// When an upload must be over; `None` where it has no deadline.
     pub fn deadline_at(&self, id: JobId) -> Option<Duration> {
         self.jobs.get(&id)?.job.deadline_at()
+    }
+}
+
+/// What the end of a request tells of the server's strength.
+fn landing(result: &Result<Done, TaskFailure>) -> Landing {
+    let kind = match result {
+        Ok(_) => return Landing::Answered,
+        Err(TaskFailure::Refused(refusal)) => kind_of_refusal(refusal),
+        Err(TaskFailure::Network(failure)) => kind_of_network(failure),
+        Err(_) => None,
+    };
+    match (kind, result) {
+        (Some(Kind::Overload), _) => Landing::Overloaded,
+        // Whatever it said, it had the time for it.
+        (_, Err(TaskFailure::Refused(refusal))) if refusal.code.is_some() => Landing::Answered,
+        _ => Landing::Lost,
     }
 }

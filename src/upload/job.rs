@@ -6,7 +6,7 @@ use super::call::Call;
 use super::error::Error;
 use super::event::Events;
 use super::failure::TaskFailure;
-use super::machine::{Machine, Want};
+use super::machine::{Free, Machine, Want};
 use super::retry::Context;
 use super::signing::Signing;
 use super::task::{Done, Task, Work};
@@ -34,8 +34,10 @@ pub(super) struct Entry {
     /// Whether each of its tasks may block.
     pub blocks: bool,
     pub signing: Signing,
-    /// Whether the upload stands in one of the queues.
+    /// Whether the upload stands in one of the queues but that for a place.
     pub queued: bool,
+    /// Whether it stands in the queue for a place: once, and it keeps its turn there whatever else it does meanwhile.
+    pub waits_for_place: bool,
     pub in_flight: u32,
     pub announced: bool,
     /// The job's timer.
@@ -85,10 +87,10 @@ impl Job {
         }
     }
 
-    pub fn want(&mut self, now: Duration, hasher_is_free: bool) -> Want {
+    pub fn want(&mut self, now: Duration, free: Free) -> Want {
         match self {
-            Self::Upload(machine) => machine.want(now, hasher_is_free),
-            Self::Call(call) => call.want(now),
+            Self::Upload(machine) => machine.want(now, free),
+            Self::Call(call) => call.want(now, free),
         }
     }
 

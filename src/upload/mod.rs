@@ -11,6 +11,7 @@
 //! | What follows from this answer? | [`machine`], for a request alone [`call`] |
 //! | Is the server's unfinished upload ours? | [`resume`] |
 //! | Which slice is next? | [`plan`] |
+//! | How many requests may be in flight? | `window.rs` |
 //! | When is the signer asked? | `signing.rs` |
 //! | When is it tried again, and when is enough? | [`retry`] |
 //! | How fast may be sent? | [`rate`] |
@@ -36,5 +37,6 @@ mod sending;
 mod signing;
 pub mod status;
 pub mod task;
+mod window;
 
 pub use client::{Client, Next};

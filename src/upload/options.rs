@@ -7,8 +7,8 @@ pub use crate::protocol::dialect::DEFAULT_SLICE_SIZE;
 use crate::protocol::dialect::SliceSizes;
 use crate::protocol::{Api, MAX_OBJECT_SIZE, MAX_SINGLE_REQUEST_SIZE};
 
-/// Requests in flight per client unless set; also the number of worker threads.
-pub const DEFAULT_CONNECTIONS: Connections = Connections::Fixed(8);
+/// Requests in flight per client unless set; at most so many are the worker threads, too.
+pub const DEFAULT_CONNECTIONS: Connections = Connections::Adaptive(16);
 /// The most connections that a client may have.
 pub const MAX_CONNECTIONS: u32 = 256;
 /// The largest step of the running digests, in bytes, and so the service's largest slice size while hashing is on.

@@ -85,14 +85,17 @@ impl Plan {
 
     /// Hands out the lowest slice that is not done and was not handed out before.
     pub fn hand_out(&mut self) -> Option<u64> {
-        while self.cursor < self.count {
-            let index = self.cursor;
+        let index = self.next_index()?;
+        self.cursor = index + 1;
+        Some(index)
+    }
+
+    /// The slice that would be handed out.
+    pub fn next_index(&mut self) -> Option<u64> {
+        while self.cursor < self.count && self.is_done(self.cursor) {
             self.cursor += 1;
-            if !self.is_done(index) {
-                return Some(index);
-            }
         }
-        None
+        (self.cursor < self.count).then_some(self.cursor)
     }
 
     /// Whether the server has this slice.

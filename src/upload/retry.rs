@@ -47,8 +47,8 @@ pub struct Context<'a> {
     pub policy: &'a RetryPolicy,
     /// Where jitter comes from.
     pub random: &'a mut Random,
-    /// What overload may still spend.
-    pub budget: &'a mut Budget,
+    /// What overload may still spend; none where the window paces requests after overload.
+    pub budget: Option<&'a mut Budget>,
     /// Whether the server has ever answered this client.
     pub answered: bool,
     /// The present.
@@ -56,6 +56,15 @@ pub struct Context<'a> {
 }
 
 impl Attempts {
+    /// An attempt begins that could have begun at `ready_at`; which it is. That it had to wait for its turn since is not its failing.
+    pub fn begin(&mut self, ready_at: Duration, now: Duration) -> u32 {
+        if let Some(since) = &mut self.failing_since {
+            *since += now.saturating_sub(ready_at);
+        }
+        self.begun += 1;
+        self.begun
+    }
+
     /// Takes note of a failure and decides.
     pub fn failed(&mut self, kind: Kind, retry_after: Option<Duration>, context: &mut Context) -> Next {
         if kind == Kind::Stale && !self.freshened {
@@ -76,8 +85,8 @@ impl Attempts {
         }
         let back_off = self.back_off(context);
         let mut delay = back_off;
-        if kind == Kind::Overload {
-            delay += context.budget.spend(context.now);
+        if let (Kind::Overload, Some(budget)) = (kind, &mut context.budget) {
+            delay += budget.spend(context.now);
         }
         if let Some(asked) = retry_after {
             delay = delay.max(asked.min(LONGEST_RETRY_AFTER));
@@ -186,7 +195,7 @@ mod tests {
             let mut context = Context {
                 policy: &self.policy,
                 random: &mut self.random,
-                budget: &mut self.budget,
+                budget: Some(&mut self.budget),
                 answered: self.answered,
                 now: self.now,
             };
@@ -214,6 +223,22 @@ mod tests {
         let mut attempts = Attempts::default();
         assert!(matches!(bench.failed(&mut attempts, Kind::Again), Next::At(_)));
         bench.now += Duration::from_secs(120);
+        assert_eq!(bench.failed(&mut attempts, Kind::Again), Next::GiveUp);
+    }
+
+    #[test]
+    fn waiting_for_its_turn_does_not_use_up_the_time_for_failing() {
+        let mut bench = Bench::new();
+        let mut attempts = Attempts::default();
+        for attempt in 1..10 {
+            assert_eq!(attempts.begin(bench.now, bench.now), attempt);
+            let Next::At(ready_at) = bench.failed(&mut attempts, Kind::Again) else {
+                panic!("given up after {attempt} attempts")
+            };
+            bench.now = ready_at + Duration::from_secs(100);
+            attempts.begin(ready_at, bench.now);
+            attempts.begun -= 1;
+        }
         assert_eq!(bench.failed(&mut attempts, Kind::Again), Next::GiveUp);
     }
 

@@ -48,6 +48,8 @@ pub(crate) enum Need {
     Send { index: u64, attempt: u32 },
     /// Nothing before then.
     WaitUntil(Duration),
+    /// A slice could be sent, and no more requests may be in flight.
+    Place,
     /// Nothing until something in flight comes back.
     Answers,
     /// Nothing is in flight any more, and this is to follow.
@@ -84,7 +86,7 @@ impl Sending {
     }
 
     /// What to do now; a slice that is to be sent counts as in flight from here on.
-    pub(crate) fn need(&mut self, now: Duration) -> Need {
+    pub(crate) fn need(&mut self, now: Duration, place_is_free: bool) -> Need {
         if let Some(leave) = self.leave {
             return if self.in_flight.is_empty() {
                 Need::Leave(leave)
@@ -93,14 +95,20 @@ impl Sending {
             };
         }
         if let Some(position) = self.ready_retry(now) {
+            if !place_is_free {
+                return Need::Place;
+            }
             let waiting = self.waiting.swap_remove(position);
-            return self.send(waiting.index, waiting.attempts);
+            return self.send(waiting.index, waiting.attempts, waiting.ready_at, now);
         }
         let window = if self.serial { 1 } else { self.window };
         if self.in_flight.len() + self.waiting.len() < window {
+            if !place_is_free && self.plan.next_index().is_some() {
+                return Need::Place;
+            }
             if let Some(index) = self.plan.hand_out() {
                 let attempts = self.carried.take().unwrap_or_default();
-                return self.send(index, attempts);
+                return self.send(index, attempts, now, now);
             }
         }
         if let Some(ready_at) = self.waiting.iter().map(|waiting| waiting.ready_at).min() {
@@ -129,9 +137,8 @@ impl Sending {
             .map(|(position, _)| position)
     }
 
-    fn send(&mut self, index: u64, mut attempts: Attempts) -> Need {
-        attempts.begun += 1;
-        let attempt = attempts.begun;
+    fn send(&mut self, index: u64, mut attempts: Attempts, ready_at: Duration, now: Duration) -> Need {
+        let attempt = attempts.begin(ready_at, now);
         self.in_flight.push((index, attempts));
         Need::Send { index, attempt }
     }
@@ -171,7 +178,7 @@ mod tests {
     }
 
     fn sent(sending: &mut Sending) -> u64 {
-        match sending.need(Duration::ZERO) {
+        match sending.need(Duration::ZERO, true) {
             Need::Send { index, .. } => index,
             other => panic!("{other:?}"),
         }
@@ -188,7 +195,7 @@ mod tests {
         for expected in 0..4 {
             assert_eq!(sent(&mut slices), expected);
         }
-        assert_eq!(slices.need(Duration::ZERO), Need::Answers);
+        assert_eq!(slices.need(Duration::ZERO, true), Need::Answers);
         for index in 1..97 {
             store(&mut slices, index);
             assert_eq!(sent(&mut slices), index + 3);
@@ -204,11 +211,11 @@ mod tests {
             slices.retry_at(index, attempts, Duration::from_secs(7 + index));
         }
         assert_eq!(
-            slices.need(Duration::ZERO),
+            slices.need(Duration::ZERO, true),
             Need::WaitUntil(Duration::from_secs(7))
         );
         assert_eq!(
-            slices.need(Duration::from_secs(9)),
+            slices.need(Duration::from_secs(9), true),
             Need::Send { index: 0, attempt: 2 }
         );
     }
@@ -217,7 +224,7 @@ mod tests {
     fn serial_means_one_at_a_time_and_in_order() {
         let mut slices = sending(3, 8, true);
         assert_eq!(sent(&mut slices), 0);
-        assert_eq!(slices.need(Duration::ZERO), Need::Answers);
+        assert_eq!(slices.need(Duration::ZERO, true), Need::Answers);
         let attempts = slices.land(0).unwrap();
         slices.retry_at(0, attempts, Duration::ZERO);
         assert_eq!(sent(&mut slices), 0);
@@ -230,9 +237,9 @@ mod tests {
         let mut slices = sending(1, 8, false);
         assert_eq!(sent(&mut slices), 0);
         store(&mut slices, 0);
-        assert_eq!(slices.need(Duration::ZERO), Need::Finish);
+        assert_eq!(slices.need(Duration::ZERO, true), Need::Finish);
         slices.unproven = true;
-        assert_eq!(slices.need(Duration::ZERO), Need::Leave(Leave::List));
+        assert_eq!(slices.need(Duration::ZERO, true), Need::Leave(Leave::List));
     }
 
     #[test]
@@ -241,8 +248,8 @@ mod tests {
         assert_eq!((sent(&mut slices), sent(&mut slices)), (0, 1));
         slices.leave = Some(Leave::List);
         store(&mut slices, 0);
-        assert_eq!(slices.need(Duration::ZERO), Need::Answers);
+        assert_eq!(slices.need(Duration::ZERO, true), Need::Answers);
         store(&mut slices, 1);
-        assert_eq!(slices.need(Duration::ZERO), Need::Leave(Leave::List));
+        assert_eq!(slices.need(Duration::ZERO, true), Need::Leave(Leave::List));
     }
 }

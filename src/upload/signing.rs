@@ -28,11 +28,18 @@ pub(crate) enum Turn {
     Ask(Operation),
     /// This request goes out.
     Send(Operation, u32),
+    /// One could go out, and no more requests may be in flight.
+    Place,
 }
 
 impl Signing {
     pub(crate) fn is_asking(&self) -> bool {
         self.asking
+    }
+
+    /// Whether requests wait that their job has handed out.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// Which signature requests go out with now.
@@ -45,13 +52,16 @@ impl Signing {
         self.waiting.push_back((operation, attempt));
     }
 
-    pub(crate) fn turn(&mut self, now: Duration) -> Turn {
+    pub(crate) fn turn(&mut self, now: Duration, place_is_free: bool) -> Turn {
         let Some((operation, _)) = self.waiting.front().filter(|_| !self.asking) else {
             return Turn::Nothing;
         };
         let shares = operation.shares_signature() && self.good_until.is_some_and(|until| now < until);
         if !shares && !self.is_for_one {
             return Turn::Ask(operation.clone());
+        }
+        if !place_is_free {
+            return Turn::Place;
         }
         self.is_for_one = false;
         match self.waiting.pop_front() {

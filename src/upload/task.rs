@@ -9,6 +9,7 @@ use crate::protocol::ranges::Ranges;
 use crate::protocol::{Answer, Operation, Unfinished};
 
 use super::options::UploadOptions;
+use super::window::Flight;
 
 /// Names an upload, or a call, within its client; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +29,8 @@ pub struct Task {
     pub(crate) signature: u32,
     /// Whether it counts as one that may block.
     pub(crate) blocks: bool,
+    /// What is remembered of a request while it is in flight.
+    pub(crate) flight: Option<Flight>,
 }
 
 /// The kinds of work.

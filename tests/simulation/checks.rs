@@ -278,8 +278,8 @@ impl World<'_> {
             return 1;
         }
         match scenario.source.blocks {
-            true => (scenario.connections / 2).max(1),
-            false => scenario.connections,
+            true => (scenario.connections.most() / 2).max(1),
+            false => scenario.connections.most(),
         }
     }
 
@@ -339,7 +339,7 @@ impl World<'_> {
         if !undisturbed || !self.knows_its_own() || self.watch.versions.len() > 1 || begins_anew {
             return;
         }
-        let in_flight = u64::from(scenario.connections) * manner.slice_size;
+        let in_flight = u64::from(scenario.connections.most()) * manner.slice_size;
         let most = self.source.len() as u64 + self.life * in_flight;
         let sent = self.watch.slice_bytes;
         assert!(sent <= most, "{sent} bytes were sent, and {most} are enough");

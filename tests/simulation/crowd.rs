@@ -12,7 +12,7 @@ use cos_slice::upload::task::{Done, JobId, Memory, Reading, Specification, Task,
 use cos_slice::upload::{Client, Next};
 
 use crate::model::{Model, digest_of};
-use crate::scenario::draw_manner;
+use crate::scenario::{draw_connections, draw_manner};
 
 /// More than any run needs.
 const MOST_STEPS: u32 = 20_000;
@@ -43,7 +43,7 @@ impl Crowd {
     pub fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let options = ClientOptions {
-            connections: (1 + random.up_to(7) as u32).into(),
+            connections: draw_connections(&mut random),
             hashers: 1 + random.up_to(1) as u32,
             api: [Api::FilesV2, Api::FilesV1][random.up_to(1) as usize],
             asks_signer: random.up_to(1) == 0,

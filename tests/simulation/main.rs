@@ -1,12 +1,17 @@
 //! Whole uploads in virtual time against a model of the service, faults and deaths included, each from one seed.
 //!
 //! `make simulate SEEDS=n` goes on with seeds that were not run before, and notes in `tests/ledger/simulation.json`
-//! how many those were. `SIMULATION_SEED=n cargo test --test simulation` repeats one seed and prints its trace.
+//! how many those were. `make links` compares adaptive connections with fixed numbers on many more links than the tests do.
+//! `SIMULATION_SEED=n cargo test --test simulation` repeats one seed and prints its trace.
 
+mod adaptive;
 mod campaign;
 mod checks;
 mod crowd;
 mod excuses;
+mod fleet;
+mod grid;
+mod links;
 mod model;
 mod model_v1;
 mod network;

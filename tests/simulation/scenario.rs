@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cos_slice::protocol::Api;
-use cos_slice::upload::options::UploadOptions;
+use cos_slice::upload::options::{Connections, UploadOptions};
 use cos_slice::upload::random::Random;
 use cos_slice::upload::task::Reading;
 
@@ -109,7 +109,7 @@ pub struct Scenario {
     pub depth: u32,
     pub signer: Option<signer::Manner>,
     pub options: UploadOptions,
-    pub connections: u32,
+    pub connections: Connections,
     pub fault_percent: u64,
     /// The faults that occur in this run: uniform choice never meets the corners.
     pub faults: Vec<Fault>,
@@ -144,7 +144,7 @@ impl Scenario {
             source.reading == Reading::Once && source.tells_digest && options.verify && manner.tells_sha;
         let sees_corruption = options.hash || reads_digest;
         Self {
-            connections: 1 + random.up_to(7) as u32,
+            connections: draw_connections(random),
             fault_percent: match random.up_to(15) {
                 0 => 95,
                 drawn => [0, 5, 20, 50][drawn as usize % 4],
@@ -179,6 +179,15 @@ impl Scenario {
         Fault::ALL
             .iter()
             .any(|&(fault, harm)| harm == Harm::Lasting && self.has(fault))
+    }
+}
+
+/// As many as these, whether fixed or adaptive.
+pub fn draw_connections(random: &mut Random) -> Connections {
+    let most = 1 + random.up_to(7) as u32;
+    match random.up_to(1) {
+        0 => Connections::Fixed(most),
+        _ => Connections::Adaptive(most),
     }
 }
 

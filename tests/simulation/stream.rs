@@ -31,7 +31,7 @@ impl World<'_> {
         } else {
             1
         };
-        let most = pieces * (u64::from(self.scenario.connections) + 1);
+        let most = pieces * (u64::from(self.scenario.connections.most()) + 1);
         let stream = &mut self.stream;
         stream.largest_slice = stream.largest_slice.max(range.end - range.start);
         if range.end > stream.read_to {

@@ -193,7 +193,7 @@ impl<'a> World<'a> {
         self.note(|| {
             format!(
                 "{} bytes, {:?}\nserver: {:?}\n{:?}, signer {:?}, {} directories\n{}% of {:?}, {} deaths, \
-                 checkpoint {}, {} connections",
+                 checkpoint {}, connections: {:?}",
                 self.source.len(),
                 scenario.options,
                 scenario.manner,
@@ -234,7 +234,7 @@ impl<'a> World<'a> {
     /// One life of the upload, with what an earlier one left.
     fn live(&mut self, kept: Option<Box<Kept>>) -> Life {
         let options = ClientOptions {
-            connections: self.scenario.connections.into(),
+            connections: self.scenario.connections,
             api: self.scenario.manner.api,
             asks_signer: self.scenario.signer.is_some(),
             ..ClientOptions::default()

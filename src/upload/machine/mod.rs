@@ -96,12 +96,23 @@ numbered! {
     }
 }
 
+/// What may begin now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Free {
+    /// One more hashing task.
+    pub hasher: bool,
+    /// One more request.
+    pub place: bool,
+}
+
 /// What an upload wants now.
 pub(crate) enum Want {
     /// This to be done.
     Task(Work, u32),
     /// To hash, but no hashing task is free.
     Hasher,
+    /// To make a request, but no more may be in flight.
+    Place,
     /// Nothing before then.
     WaitUntil(Duration),
     /// Nothing until a task comes back.
@@ -445,7 +456,7 @@ impl Machine {
     }
 
     /// What to do now. A task that is handed out counts as in flight until it is reported.
-    pub(crate) fn want(&mut self, now: Duration, hasher_is_free: bool) -> Want {
+    pub(crate) fn want(&mut self, now: Duration, free: Free) -> Want {
         self.check_deadline(now);
         match (self.saving, &self.step) {
             (_, Step::Over) | (Saving::NotNeeded, _) => {}
@@ -474,7 +485,7 @@ impl Machine {
                 };
                 Want::Task(work, 1)
             }
-            Step::Hash { hasher } => match hasher.take_if(|_| hasher_is_free) {
+            Step::Hash { hasher } => match hasher.take_if(|_| free.hasher) {
                 Some(taken) => {
                     let length = HASH_PIECE.min(self.size - taken.position());
                     Want::Task(
@@ -495,23 +506,25 @@ impl Machine {
                 if control.ready_at > now {
                     return Want::WaitUntil(control.ready_at);
                 }
+                if !free.place {
+                    return Want::Place;
+                }
                 control.in_flight = true;
-                control.attempts.begun += 1;
-                let attempt = control.attempts.begun;
+                let attempt = control.attempts.begin(control.ready_at, now);
                 self.commit_sent |= matches!(control.goal, Goal::Finish(_));
                 self.progress.retries += u64::from(attempt > 1);
                 Want::Task(Work::Request(self.control_operation()), attempt)
             }
-            Step::Send(_) => self.want_of_slices(now),
+            Step::Send(_) => self.want_of_slices(now, free),
         }
     }
 
-    fn want_of_slices(&mut self, now: Duration) -> Want {
+    fn want_of_slices(&mut self, now: Duration, free: Free) -> Want {
         let Step::Send(sending) = &mut self.step else {
             return Want::Reports;
         };
         sending.set_window(self.places.count());
-        match sending.need(now) {
+        match sending.need(now, free.place) {
             Need::Send { index, attempt } => {
                 let (offset, length) = (sending.plan.offset(index), sending.plan.length(index));
                 let session = sending.session.clone();
@@ -527,6 +540,7 @@ impl Machine {
                 };
                 Want::Task(Work::Request(Operation::Slice(slice)), attempt)
             }
+            Need::Place => Want::Place,
             Need::WaitUntil(at) => Want::WaitUntil(at),
             Need::Answers => Want::Reports,
             Need::Leave(leave) => {
@@ -535,12 +549,24 @@ impl Machine {
                     Leave::Restart => self.restart(true),
                 }
                 // The hashing of a restart waits for the next call, which says whether a hasher is free.
-                self.want(now, false)
+                self.want(
+                    now,
+                    Free {
+                        hasher: false,
+                        ..free
+                    },
+                )
             }
             Need::Finish => {
                 let session = sending.session.clone();
                 self.all_is_there(session);
-                self.want(now, false)
+                self.want(
+                    now,
+                    Free {
+                        hasher: false,
+                        ..free
+                    },
+                )
             }
         }
     }

@@ -83,7 +83,7 @@ pub struct Program {
     pub checkpoints: Checkpoints,
 }
 
-/// The programs. Those in C take no options: they hash, with slices of 1 MiB over 8 connections.
+/// The programs. Those in C take no options: they hash, with slices of 1 MiB over up to 16 connections.
 pub const PROGRAMS: [Program; 3] = [
     Program {
         name: "cos-slice",
@@ -280,7 +280,7 @@ impl Setup {
                 hash: true,
                 checkpoint,
                 slice_size: MIB,
-                connections: 8,
+                connections: 16,
             };
         }
         let api = only.unwrap_or(if random.random_bool(0.5) { Api::V1 } else { Api::V2 });

@@ -11,7 +11,9 @@ use cos_slice::protocol::Api;
 use cos_slice::protocol::dialect::{Dialect, TokenPlace};
 use cos_slice::protocol::signature::{DEFAULT_LIFETIME, Kind, Scope};
 use cos_slice::upload::machine::Outcome;
-use cos_slice::upload::options::{ClientOptions, DEFAULT_CONNECTIONS, MAX_CONNECTIONS, UploadOptions};
+use cos_slice::upload::options::{
+    ClientOptions, Connections, DEFAULT_CONNECTIONS, MAX_CONNECTIONS, UploadOptions,
+};
 use cos_slice::upload::progress::Phase;
 use cos_slice::upload::status::Status;
 
@@ -215,10 +217,14 @@ pub fn defaults() -> String {
     let rows: [(&str, String); 25] = [
         (
             "connections of a client",
-            format!(
-                "{}, at most {MAX_CONNECTIONS}; threads at most as many",
-                client.connections.most()
-            ),
+            match client.connections {
+                Connections::Fixed(number) => {
+                    format!("{number}, at most {MAX_CONNECTIONS}; threads at most as many")
+                }
+                Connections::Adaptive(most) => {
+                    format!("adaptive up to {most}; at most {MAX_CONNECTIONS}, threads as many")
+                }
+            },
         ),
         ("slice size", bytes(upload.slice_size)),
         ("slice_sizes", dialect.slice_sizes.to_string()),

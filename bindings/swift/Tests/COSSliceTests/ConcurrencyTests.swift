@@ -25,7 +25,7 @@ struct ConcurrencyTests {
         let status = try await runAlone("fiveHundred", environment: [Self.countFile: file.path])
         #expect(status == 0)
         let count = try #require(Int(String(contentsOf: file, encoding: .utf8)))
-        // 8 connections, the callback thread, and what Foundation has for itself.
+        // 16 connections, the callback thread, and what Foundation has for itself.
         #expect(count > 0 && count < 40)
     }
 

@@ -1,0 +1,126 @@
+//! How many requests a server tolerates that refuses some because of overload.
+//!
+//! A refusal takes the place of its request away, so what is left is what the server took; below two it takes half. Answers give
+//! back: fast up to most of what was tolerated before, then slowly, so that between two refusals there are many answers however
+//! many clients do the same, and faster again after a long time without a refusal. Below one request at a time there are pauses.
+
+use std::time::Duration;
+
+use crate::upload::random::Random;
+
+/// The least: a request, and then a pause of 63 times as long.
+const LEAST: f64 = 1.0 / 64.0;
+/// The longest time from one request to the next.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long a request is taken to last before one was answered.
+const UNKNOWN: Duration = Duration::from_secs(1);
+/// The part of what was tolerated before a refusal that is sought again fast.
+const FAMILIAR: f64 = 0.7;
+/// What an answer gives beyond that, in places; and where there is less than one.
+const STEP: f64 = 0.04;
+const PACED_STEP: f64 = 0.0075;
+/// After so many answers without a refusal the step doubles, and again after as many: as many as there are in some rounds of all places,
+/// and never less than this.
+const CALM: f64 = 24.0;
+const CALM_ROUNDS: f64 = 3.0;
+/// The weight of one answer in the mean of how long they take.
+const SMOOTHING: f64 = 1.0 / 8.0;
+
+/// What the server tolerates, as far as it has let know.
+#[derive(Debug, Default)]
+pub(super) struct Tolerance {
+    /// None while no more than that was refused.
+    limit: Option<f64>,
+    /// Below this it grows fast.
+    familiar: f64,
+    /// Answers since the last refusal.
+    answers: u32,
+    /// How long an answer takes, in seconds, in the mean.
+    typical: Option<f64>,
+    /// When the last request began, and by how much its pause is longer or shorter than it should be, so that clients that were
+    /// refused together do not come back together.
+    last_begun: Duration,
+    jitter: f64,
+    /// Until then the newest place is closed: begun at another moment than the others, its request finds the server less busy.
+    opens_at: Duration,
+}
+
+impl Tolerance {
+    /// How many requests at once; none for any number.
+    pub fn limit(&self) -> Option<f64> {
+        self.limit
+    }
+
+    /// How many requests may be in flight, in whole ones.
+    pub fn places(&self, now: Duration) -> Option<u32> {
+        // A number of connections is small, and a limit below 1 is one with pauses.
+        let whole = self.limit? as u32;
+        Some(whole.saturating_sub(u32::from(now < self.opens_at)).max(1))
+    }
+
+    /// When there is one more place, at the latest.
+    pub fn opens_at(&self) -> Duration {
+        self.opens_at
+    }
+
+    /// Until when no request may begin, where there is less than one at a time.
+    pub fn pause_until(&self) -> Option<Duration> {
+        let limit = self.limit.filter(|&limit| limit < 1.0)?;
+        let typical = self.typical.unwrap_or(UNKNOWN.as_secs_f64());
+        let pause = (typical * self.jitter / limit).min(LONGEST_PAUSE.as_secs_f64());
+        Some(self.last_begun + Duration::from_secs_f64(pause))
+    }
+
+    /// A request begins.
+    pub fn begin(&mut self, now: Duration, random: &mut Random) {
+        if self.limit.is_some() {
+            self.last_begun = now;
+            self.jitter = 0.5 + fraction(random);
+        }
+    }
+
+    /// A request was refused; with it so many were in flight.
+    pub fn refused(&mut self, in_flight: u32) {
+        let in_flight = f64::from(in_flight);
+        let limit = self.limit.unwrap_or(in_flight);
+        if self.limit.is_none() || self.answers > 0 {
+            self.familiar = limit * FAMILIAR;
+        }
+        let limit = limit.min(in_flight);
+        self.limit = Some((limit - (limit / 2.0).min(1.0)).max(LEAST));
+        self.answers = 0;
+    }
+
+    /// A request was answered after so long; `is_last` where no more could have been in flight beside it.
+    pub fn answered(&mut self, took: Duration, is_last: bool, now: Duration, random: &mut Random) {
+        let took = took.as_secs_f64();
+        let typical = self.typical.get_or_insert(took);
+        *typical += (took - *typical) * SMOOTHING;
+        let Some(limit) = &mut self.limit else {
+            return;
+        };
+        self.answers = self.answers.saturating_add(1);
+        let whole = limit.floor();
+        if *limit < self.familiar {
+            *limit = (*limit + limit.min(1.0)).min(self.familiar);
+        } else if is_last {
+            let calm = f64::from(self.answers) / CALM.max(CALM_ROUNDS * *limit);
+            let step = if *limit < 1.0 { PACED_STEP } else { STEP } * calm.floor().min(30.0).exp2();
+            *limit += step.min(limit.min(1.0));
+        }
+        if limit.floor() > whole.max(1.0) {
+            self.opens_at = now + Duration::from_secs_f64(*typical * fraction(random));
+        }
+    }
+
+    /// What is more than can be of use is no limit.
+    pub fn forget_above(&mut self, useful: u32) {
+        self.limit = self.limit.filter(|&limit| limit < f64::from(useful));
+    }
+}
+
+/// Anything from 0 to 1.
+fn fraction(random: &mut Random) -> f64 {
+    const PARTS: u32 = 1 << 20;
+    random.up_to(u64::from(PARTS)) as f64 / f64::from(PARTS)
+}
