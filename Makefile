@@ -4,7 +4,7 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET_DIR)/release
 
-.PHONY: build install uninstall dist demo test check-apple simulate faults fuzz mutants kill cancel figures costs header abi-baseline clean help
+.PHONY: build install uninstall dist demo test check-apple simulate faults fuzz mutants kill cancel bench bench-micro figures costs header abi-baseline clean help
 
 build: ## target/release: cos-slice, cos-emulator, lib/libcos_slice.so, lib/libcos_slice.a
 	@scripts/need.sh build
@@ -72,12 +72,19 @@ kill: build ## KILLS=n times kill -9 while uploading, into tests/ledger/kill.jso
 cancel: ## cancels uploads in every state, 1,000 times each, and adds how long they took to tests/ledger/cancel.json
 	$(CARGO) run --locked --release --package cos-slice-cancel -- --ledger tests/ledger/cancel.json
 
+bench: ## measures against the goals, into build/bench; SCENARIO=name and ROUNDS=n for less, PUBLISH=1 to show it in README.md
+	@scripts/bench.sh $(if $(ROUNDS),--rounds $(ROUNDS)) $(addprefix --scenario ,$(SCENARIO)) $(if $(PUBLISH),--publish README.md)
+	$(if $(PUBLISH),cp build/bench/results.md benches/results.md)
+
 figures: ## bring the tables of docs up to date: with tests/ledger, and with the emulator's switches
 	$(CARGO) run --locked --quiet --package cos-slice-ledger -- page docs/testing.md tests/ledger
 	$(CARGO) run --locked --quiet --package cos-emulator --example page -- docs/emulator.md
 
 costs: ## what a slice costs in calls, allocations and instructions, into tests/costs/figures.json
 	@scripts/costs.sh renew
+
+bench-micro: ## the pieces of a slice that the processor does: framing, signature, SHA-1, what to do next
+	$(CARGO) bench --locked --package cos-slice-bench --bench micro
 
 header: ## regenerate include/cos_slice.h
 	$(CARGO) run --locked --package cos-slice-header

@@ -80,6 +80,7 @@
  *   verify                             on
  *   spooling of streams                off; up to 64 GiB in the command
  *   checkpoints                        off; on in the command
+ *   rate limits                        none
  *   proxy                              none
  *   one request instead of slices      empty sources only
  *   deadline of a whole upload         none
@@ -1076,18 +1077,23 @@ COS_SLICE_API
 const char *COS_SLICE_NULLABLE cos_slice_upload_warning(const cos_slice_upload *COS_SLICE_NULLABLE upload);
 
 /**
- * How many bytes a second the client's requests may send, all uploads together: 1024 to 2^53, or 0 for no limit, which is the
- * default. It holds for those under way from now on. What is refused leaves the limit as it was. Any thread, at any time,
- * inside callbacks too.
+ * How many bytes a second the client's requests may send, all uploads and operations together: 1024 to 2^53, or 0 for no
+ * limit, which is the default. It holds at once, also for requests under way. Counted is what is handed to the system of
+ * requests, heads and repetitions included, and neither what TLS and TCP add nor answers. In any second it is at most 3 %
+ * more, and as much where there is enough to send and the network takes it. Uploads share it by their connections. At a
+ * rate at which a slice takes minutes fewer connections end each slice sooner, which servers with time limits of their own
+ * may want. Waiting for the limit is no stall, and ends by a cancel and a deadline. What is refused leaves the limit as it
+ * was. Any thread, at any time, inside callbacks too.
  */
 COS_SLICE_API
 int32_t cos_slice_client_set_rate_limit(const cos_slice_client *COS_SLICE_NULLABLE client,
                                         int64_t bytes_per_second);
 
 /**
- * How many bytes a second the requests of this upload may send, beside the client's limit: 1024 to 2^53, or 0 for no limit,
- * which is the default. It holds for a run under way from now on, and for later ones. What is refused leaves the limit as it
- * was. Any thread, at any time, inside callbacks too.
+ * How many bytes a second the requests of this upload may send, beside the client's limit, which holds too: 1024 to 2^53, or
+ * 0 for no limit, which is the default. It holds at once, also for a run under way, and for later runs; what counts is told
+ * at cos_slice_client_set_rate_limit. What is refused leaves the limit as it was. Any thread, at any time, inside callbacks
+ * too.
  */
 COS_SLICE_API
 int32_t cos_slice_upload_set_rate_limit(const cos_slice_upload *COS_SLICE_NULLABLE upload,
@@ -1110,7 +1116,9 @@ int32_t cos_slice_upload_set_completion(cos_slice_upload *COS_SLICE_NULLABLE upl
 
 /**
  * Uploads a regular file; symbolic links are followed. The path is UTF-8, and copied. The file is opened when the upload is
- * run, and must not change until it is over: a change is noticed and ends the upload with COS_SLICE_ERR_SOURCE_CHANGED.
+ * run, and must not change until it is over: a change is noticed and ends the upload with COS_SLICE_ERR_SOURCE_CHANGED. At most
+ * 64 files of a process stay open until then. Where more are uploaded at once, the later ones are closed and opened again by
+ * their path, so they must not be renamed or removed before the end either; a file that is another one by then counts as changed.
  */
 COS_SLICE_API
 int32_t cos_slice_upload_set_file(cos_slice_upload *COS_SLICE_NULLABLE upload,

@@ -12,8 +12,9 @@
  * started cancels it and waits for its end; inside a callback it does not wait. A client may go before its uploads.
  *
  * SETTINGS never fail by themselves: run, start and the requests report the first one that was not acceptable, by its name. One that
- * comes too late, while the upload runs, changes nothing; last_setting() tells that. Texts are UTF-8, as "…" or std::string; a
- * std::string with a NUL inside is not acceptable.
+ * comes too late, while the upload runs, changes nothing; last_setting() tells that. A rate limit never comes too late: on a client
+ * and on an upload that stays, rate_limit is const and returns its status. Texts are UTF-8, as "…" or std::string; a std::string with
+ * a NUL inside is not acceptable.
  *
  * ERRORS. Each call that can fail comes twice. The plain form throws cos_slice::error. With std::nothrow as its last argument it is
  * noexcept and returns a result<T>. Memory that is refused to the wrapper itself is std::bad_alloc in the plain form and
@@ -23,11 +24,11 @@
  * and is thrown again, as it was, by the plain form of that upload's next run or wait (or the operation's request), in place
  * of a cos_slice::error: by run if that is what runs, else by wait. Of several the first one is. A completion or log function can't
  * end anything, so there the upload may be complete when its exception is thrown again: upload::object tells. With std::nothrow nothing
- * is thrown: upload::thrown and client::thrown have it. Inside callbacks the rules of the C header hold: cancel, getters and
- * destructors are allowed, run, start, wait and settings are status::busy.
+ * is thrown: upload::thrown and client::thrown have it. Inside callbacks the rules of the C header hold: cancel, rate_limit,
+ * getters and destructors are allowed, run, start, wait and other settings are status::busy.
  *
- * THREADS. Const functions may be called by several threads at once on the same object, so upload::cancel and upload::progress by any
- * thread at any time; others may not. Moving, assigning and destroying are not const.
+ * THREADS. Const functions may be called by several threads at once on the same object, so upload::cancel, upload::progress and
+ * rate_limit by any thread at any time; others may not. Moving, assigning and destroying are not const.
  *
  * ALLOCATION. Making a handle allocates. A setter does where it takes a closure (one block, and what std::function takes) or a path.
  * A call to a progress, read_at, stream or log function allocates nothing. A run that succeeds allocates the texts of its object, one
@@ -894,9 +895,18 @@ public:
     config region(detail::text region) && { return std::move(this->region(region)); }
     config &api(cos_slice::api api) & { return set(cos_slice_client_set_api(get(), static_cast<std::int32_t>(api))); }
     config api(cos_slice::api api) && { return std::move(this->api(api)); }
-    /// Requests in flight at once, and worker threads, at most.
+    /// A fixed number of requests in flight at once, and of worker threads at most. Of this and adaptive_connections the last counts.
     config &connections(std::int32_t connections) & { return set(cos_slice_client_set_connections(get(), connections)); }
     config connections(std::int32_t connections) && { return std::move(this->connections(connections)); }
+    /// As many requests in flight at once as serve the speed, and worker threads, but never more than so many.
+    config &adaptive_connections(std::int32_t most) & { return set(cos_slice_client_set_adaptive_connections(get(), most)); }
+    config adaptive_connections(std::int32_t most) && { return std::move(adaptive_connections(most)); }
+    /// Bytes a second that all uploads of the client may send together; 0: no limit. client::rate_limit changes it later.
+    config &rate_limit(std::int64_t bytes_per_second) &
+    {
+        return set(cos_slice_client_set_rate_limit(get(), bytes_per_second));
+    }
+    config rate_limit(std::int64_t bytes_per_second) && { return std::move(rate_limit(bytes_per_second)); }
 
     config &resolve_timeout(std::chrono::milliseconds limit) &
     {
@@ -1067,6 +1077,13 @@ public:
     /// A new handle for single requests to a path of a bucket.
     [[nodiscard]] cos_slice::operation operation(detail::text bucket, detail::text path) const;
 
+    /// Bytes a second that all uploads of the client may send together from now on, those under way too; 0: no limit. One that is not
+    /// acceptable is status::invalid_argument and leaves the limit as it was. Any thread, at any time, inside callbacks too.
+    status rate_limit(std::int64_t bytes_per_second) const noexcept
+    {
+        return static_cast<status>(cos_slice_client_set_rate_limit(client_.get(), bytes_per_second));
+    }
+
     /// What the log function threw, if no run has thrown it again; it is forgotten here.
     [[nodiscard]] std::exception_ptr thrown() noexcept { return shared_ ? shared_->exceptions.take_of_log() : nullptr; }
 
@@ -1201,6 +1218,17 @@ public:
     /// The longest that the whole upload may take.
     upload &deadline(std::chrono::milliseconds limit) & { return set(cos_slice_upload_set_deadline_ms(get(), limit.count())); }
     upload deadline(std::chrono::milliseconds limit) && { return std::move(deadline(limit)); }
+    /// Bytes a second that this upload may send from now on, beside the client's limit; 0: no limit. One that is not acceptable is
+    /// status::invalid_argument and leaves the limit as it was. Any thread, at any time, inside callbacks too: so of an upload that
+    /// stays it returns the status, which last_setting does not tell.
+    status rate_limit(std::int64_t bytes_per_second) const & noexcept
+    {
+        return static_cast<status>(cos_slice_upload_set_rate_limit(get(), bytes_per_second));
+    }
+    upload rate_limit(std::int64_t bytes_per_second) &&
+    {
+        return std::move(set(cos_slice_upload_set_rate_limit(get(), bytes_per_second)));
+    }
 
     /// Under run it is called on the thread that runs, under start on the client's one callback thread. Empty: none.
     upload &on_progress(progress_function function) &

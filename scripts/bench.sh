@@ -2,7 +2,7 @@
 # bench.sh [OPTION…]: builds all that is measured, and measures. The options are those of the program `bench`: --scenario NAME,
 # --rounds N, --smoke, --publish PAGE.
 #
-# The results are left in build/bench. STAGE is where the library and its header are installed; unless it is set they are put
+# The results are left in build/bench, those of --smoke in build/bench/smoke. STAGE is where the library and its header are installed; unless it is set they are put
 # into build/stage.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,7 +17,12 @@ mkdir -p "$built"
 cmp -s include/cos_slice.h "$stage/include/cos_slice.h" || { echo "bench.sh: $stage has not the cos_slice.h of this tree" >&2; exit 1; }
 export PKG_CONFIG_PATH=$stage/lib/pkgconfig
 
-cargo build --locked --release --quiet --package cos-slice-bench
+# What an earlier run left that was interrupted.
+rm -rf "$built"/files-* "$built"/smoke
+
+# With the packages and features that `make build` names, so that what it compiled is used.
+cargo build --locked --release --quiet --package cos-slice --features cli --package cos-emulator --package cos-slice-manual \
+    --package cos-slice-bench --bins
 warnings=(-Wall -Wextra -Wpedantic -Werror)
 cc -std=c11 -O2 "${warnings[@]}" -pthread benches/c/floor.c -o "$built/floor"
 mapfile -t flags < <(pkg-config --cflags --libs cos_slice | xargs -n 1)
@@ -44,4 +49,7 @@ swift_folder=$("$swift" run "${swift_build[@]}" --show-bin-path 2>/dev/null)
 } >"$built/client-swift"
 chmod +x "$built/client-swift"
 
-exec "$release/bench" --programs "$built" --prefix "$stage" --exports abi/exports.txt --out "$built" "$@"
+# What means nothing is not to take the place of what was measured.
+out=$built
+case " $* " in *' --smoke '*) out=$built/smoke ;; esac
+exec "$release/bench" --programs "$built" --prefix "$stage" --exports abi/exports.txt --out "$out" "$@"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# need.sh build|demo|test: checks that the tools for it are there.
+# need.sh build|demo|bench|test: checks that the tools for it are there.
 #
 # As root on Debian or Ubuntu it installs what is missing, and says what; NO_INSTALL=1 forbids that. Otherwise it says
 # what to install and fails: nothing is skipped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-purpose=${1:?usage: need.sh build|demo|test}
+purpose=${1:?usage: need.sh build|demo|bench|test}
 missing=()
 
 need() { # need PACKAGE COMMAND…: the package is missing where the command fails
@@ -26,6 +26,10 @@ check_packages() {
     need make make --version
     need gcc cc --version
     need libc6-dev compiles c cc
+    if [ "$purpose" = bench ]; then
+        need binutils nm --version
+        need pkgconf pkg-config --version
+    fi
     if [ "$purpose" = test ]; then
         need g++ compiles c++ c++
         need clang compiles c clang
@@ -73,7 +77,7 @@ check_go() {
 }
 
 check_rust
-[ "$purpose" != test ] || check_go
+case $purpose in bench | test) check_go ;; esac
 check_packages
 [ ${#missing[@]} -gt 0 ] || exit 0
 

@@ -57,6 +57,7 @@ stage 'C++' scripts/cpp.sh
 stage 'Go' scripts/go.sh
 stage 'Swift' scripts/swift.sh
 stage 'conformance' scripts/conformance.sh
+stage 'measuring works' scripts/bench.sh --smoke --rounds 1
 stage 'kill -9' cargo run --locked --release --package cos-slice-kill -- --kills 30
 stage 'C programs under valgrind' memcheck
 stage 'C programs under AddressSanitizer' scripts/asan.sh "$emulator"

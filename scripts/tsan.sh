@@ -69,6 +69,6 @@ must_find 'race\.c' 'progress.phase++;'
 must_find 'ffi/progress\.rs' 'cos_slice_upload_progress(upload, &progress);'
 
 echo "tsan.sh: the C programs"
-PROGRAMS='callbacks signers threads frees many signals' tests/capi/run.sh "$library" "$emulator"
+PROGRAMS='callbacks signers threads rates frees many signals' tests/capi/run.sh "$library" "$emulator"
 echo "tsan.sh: the engine's tests"
 cargo_with_tsan test --lib --test engine -- "${tests[@]}"

@@ -8,6 +8,16 @@ use tempfile::TempDir;
 
 const PART: usize = 1 << 20;
 
+/// How a file came to be. Where it is written in large pieces, the page cache has it in large pieces too, and `sendfile` hands
+/// over more with less work: on some machines at three times the speed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// A page at a time, as programs do whose output goes through a small buffer.
+    InPages,
+    /// A mebibyte at a time, as programs do that copy.
+    InMebibytes,
+}
+
 /// A folder with what was asked for. What is asked for twice is made once.
 pub struct Files {
     folder: TempDir,
@@ -35,9 +45,21 @@ impl Files {
     /// # Errors
     /// What the system said.
     pub fn full(&self, size: u64) -> io::Result<PathBuf> {
-        let path = self.path(&format!("full-{size}"));
+        self.written(size, Written::InMebibytes)
+    }
+
+    /// The same, written in one way or the other.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn written(&self, size: u64, how: Written) -> io::Result<PathBuf> {
+        let (name, piece) = match how {
+            Written::InPages => ("in-pages", 4 << 10),
+            Written::InMebibytes => ("full", PART),
+        };
+        let path = self.path(&format!("{name}-{size}"));
         if !path.exists() {
-            write(&path, size, size)?;
+            write(&path, size, size, piece)?;
         }
         warm(&path)?;
         Ok(path)
@@ -64,7 +86,7 @@ impl Files {
         if !folder.exists() {
             fs::create_dir(&folder)?;
             for index in 0..count {
-                write(&folder.join(index.to_string()), size, index)?;
+                write(&folder.join(index.to_string()), size, index, PART)?;
             }
         }
         for entry in fs::read_dir(&folder)? {
@@ -75,7 +97,7 @@ impl Files {
 }
 
 /// Writes bytes that follow from the seed, and waits until they are on the disk: writing them later would disturb.
-fn write(path: &Path, size: u64, seed: u64) -> io::Result<()> {
+fn write(path: &Path, size: u64, seed: u64, piece: usize) -> io::Result<()> {
     let mut file = File::create(path)?;
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut left = size;
@@ -89,7 +111,9 @@ fn write(path: &Path, size: u64, seed: u64) -> io::Result<()> {
             word.copy_from_slice(&state.to_le_bytes());
         }
         let count = part.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        file.write_all(&part[..count])?;
+        for piece in part[..count].chunks(piece) {
+            file.write_all(piece)?;
+        }
         left -= count as u64;
     }
     file.sync_data()

@@ -1,4 +1,5 @@
-//! Rounds: each variant once per round, one after another, so that what disturbs the machine disturbs all of them.
+//! Rounds: each variant once per round, one after another, so that what disturbs the machine disturbs all of them. What is to be
+//! measured with its best number of connections is once with each, and the best one is known at the end.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,12 +10,10 @@ use serde::Serialize;
 use crate::client::Report;
 use crate::process::{self, Broken, Server, ServerOptions};
 use crate::server::Totals;
+use crate::statistics::Summary;
 
 /// What the best number of connections is looked for among.
 pub const CONNECTIONS: [u32; 4] = [1, 2, 4, 8];
-
-/// How often each number is tried before; the best time of it counts.
-const TRIALS: u32 = 2;
 
 /// Where a program finds its server.
 pub struct Place<'a> {
@@ -63,7 +62,7 @@ pub enum Connections {
 pub struct Sample {
     /// What the variant is called.
     pub variant: String,
-    /// In which round; 0 for a trial.
+    /// In which round, from 1 on.
     pub round: u32,
     /// With how many connections.
     pub connections: u32,
@@ -80,15 +79,45 @@ pub struct Sample {
 /// The samples of one variant, a round each.
 #[derive(Clone, Debug, Default)]
 pub struct Measured {
-    /// The number of connections that was given or found.
+    /// The number of connections that was given, or was the best.
     pub connections: u32,
-    /// By round.
+    /// By round, with that number.
     pub samples: Vec<Sample>,
-    /// Before the rounds, in search of the number of connections.
-    pub trials: Vec<Sample>,
+    /// With other numbers, which were not as good.
+    pub others: Vec<Sample>,
+}
+
+impl Connections {
+    /// The numbers to measure with.
+    fn numbers(&self) -> &[u32] {
+        match self {
+            Self::Fixed(connections) => std::slice::from_ref(connections),
+            Self::Best => &CONNECTIONS,
+        }
+    }
 }
 
 impl Measured {
+    /// The samples of one variant, those apart whose number of connections took the least time in the median.
+    fn of(samples: Vec<Sample>) -> Self {
+        let time = |connections: u32| {
+            let with = samples.iter().filter(|sample| sample.connections == connections);
+            Summary::of(with.map(|sample| sample.report.seconds)).map_or(f64::INFINITY, |of| of.median)
+        };
+        let numbers = samples.iter().map(|sample| sample.connections);
+        let connections = numbers
+            .min_by(|&one, &other| time(one).total_cmp(&time(other)))
+            .unwrap_or_default();
+        let (samples, others) = samples
+            .into_iter()
+            .partition(|sample| sample.connections == connections);
+        Self {
+            connections,
+            samples,
+            others,
+        }
+    }
+
     /// One value of each sample.
     pub fn each(&self, value: impl Fn(&Sample) -> f64) -> Vec<f64> {
         self.samples.iter().map(value).collect()
@@ -112,7 +141,7 @@ impl Runner {
         Self { server, rounds }
     }
 
-    /// Looks for the best number of connections where that is wanted, and then measures all variants in rounds.
+    /// Measures all variants in rounds.
     ///
     /// # Errors
     /// A program failed, or the server did not receive what it should have.
@@ -125,33 +154,18 @@ impl Runner {
     /// # Errors
     /// As [`Self::measure`].
     pub fn measure_rounds(&self, variants: &[Variant], rounds: u32) -> Result<Vec<Measured>, Broken> {
-        let mut measured = variants
-            .iter()
-            .map(|variant| self.find_connections(variant))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut samples = vec![Vec::new(); variants.len()];
         for round in 1..=rounds {
-            for (variant, measured) in variants.iter().zip(&mut measured) {
-                let sample = self.sample(variant, measured.connections, round)?;
-                measured.samples.push(sample);
-            }
-        }
-        Ok(measured)
-    }
-
-    fn find_connections(&self, variant: &Variant) -> Result<Measured, Broken> {
-        let mut measured = Measured::default();
-        match variant.connections {
-            Connections::Fixed(connections) => measured.connections = connections,
-            Connections::Best => {
-                for _ in 0..TRIALS {
-                    for connections in CONNECTIONS {
-                        measured.trials.push(self.sample(variant, connections, 0)?);
+            // Neighbours have the same number of connections.
+            for turn in 0..CONNECTIONS.len() {
+                for (variant, samples) in variants.iter().zip(&mut samples) {
+                    if let Some(&connections) = variant.connections.numbers().get(turn) {
+                        samples.push(self.sample(variant, connections, round)?);
                     }
                 }
-                measured.connections = fastest(&measured.trials);
             }
         }
-        Ok(measured)
+        Ok(samples.into_iter().map(Measured::of).collect())
     }
 
     fn sample(&self, variant: &Variant, connections: u32, round: u32) -> Result<Sample, Broken> {
@@ -186,27 +200,54 @@ impl Runner {
     }
 }
 
-/// The number of connections of the sample that took the least time.
-fn fastest(samples: &[Sample]) -> u32 {
-    let by_time = |one: &&Sample, other: &&Sample| one.report.seconds.total_cmp(&other.report.seconds);
-    samples
-        .iter()
-        .min_by(by_time)
-        .map_or(1, |sample| sample.connections)
-}
-
 /// A line for whoever watches.
 fn describe(sample: &Sample) -> String {
-    let when = match sample.round {
-        0 => "trial".to_owned(),
-        round => format!("round {round}"),
-    };
     format!(
-        "  {when}: {}, {} connections: {:.3} s, {:.2} s CPU, {:.1} MiB",
+        "  round {}: {}, {} connections: {:.3} s, {:.2} s CPU, {:.1} MiB",
+        sample.round,
         sample.variant,
         sample.connections,
         sample.report.seconds,
         sample.cpu_seconds,
         sample.peak_rss as f64 / f64::from(1 << 20)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(connections: u32, seconds: f64) -> Sample {
+        Sample {
+            variant: "engine".into(),
+            round: 1,
+            connections,
+            cpu_seconds: 0.0,
+            peak_rss: 0,
+            report: Report {
+                seconds,
+                ..Report::default()
+            },
+            server: Totals::default(),
+        }
+    }
+
+    #[test]
+    fn the_best_number_of_connections_is_that_of_the_least_median() {
+        let pairs = [(1, 3.0), (2, 0.1), (1, 3.0), (2, 9.0), (1, 3.0), (2, 9.0)];
+        let measured = Measured::of(
+            pairs
+                .map(|(connections, seconds)| sample(connections, seconds))
+                .to_vec(),
+        );
+        // Two connections were the fastest once, and slow otherwise.
+        assert_eq!((measured.connections, measured.seconds()), (1, vec![3.0; 3]));
+        assert_eq!(measured.others.len(), 3);
+    }
+
+    #[test]
+    fn what_has_a_fixed_number_is_measured_with_that_alone() {
+        assert_eq!(Connections::Fixed(64).numbers(), [64]);
+        assert_eq!(Connections::Best.numbers(), CONNECTIONS);
+    }
 }

@@ -132,10 +132,11 @@ impl Bench {
         })
     }
 
-    /// The C floor in one of its ways.
-    fn floor(&self, way: &'static str, file: &Path) -> CommandOf {
+    /// The C floor in one of its ways: slices over connections, or so many uploads on one.
+    fn floor(&self, way: &'static str, file: &Path, uploads: Option<u32>) -> CommandOf {
         let (program, file) = (self.programs.folder.join("floor"), file.to_owned());
-        Box::new(move |place: &Place, number| {
+        Box::new(move |place: &Place, connections| {
+            let number = uploads.unwrap_or(connections);
             let (ip, port) = (place.address.ip().to_string(), place.address.port().to_string());
             let mut command = Command::new(&program);
             command.args([way, &ip, &port]).arg(&file).arg(number.to_string());
@@ -218,7 +219,7 @@ fn figures(measured: &Measured) -> String {
 fn findings(rows: Vec<Row>, measured: Vec<Measured>) -> Findings {
     let samples = measured
         .into_iter()
-        .flat_map(|of| of.trials.into_iter().chain(of.samples));
+        .flat_map(|of| of.samples.into_iter().chain(of.others));
     Findings {
         rows,
         samples: samples.collect(),

@@ -39,7 +39,7 @@ pub struct Row {
 pub struct Findings {
     /// Its rows of the table.
     pub rows: Vec<Row>,
-    /// Every measurement, trials included.
+    /// Every measurement, those included that the rows are not made of.
     pub samples: Vec<Sample>,
 }
 

@@ -20,8 +20,8 @@ const requestsAtOnce = 8
 // A Client is what uploads share: where the service is, who signs, the connections and the threads. Its methods may be called by
 // any number of goroutines at once; one client for the whole program is usual.
 //
-// It has no thread and no connection before its first upload, and then at most [Config.Connections] threads and two more,
-// whatever the number of uploads.
+// It has no thread and no connection before its first upload, and then at most as many threads as connections ([Config]) and two
+// more, whatever the number of uploads.
 type Client struct {
 	shared   *shared
 	starts   chan struct{}
@@ -49,6 +49,9 @@ func New(config Config) (*Client, error) {
 	if wrongLibrary != nil {
 		return nil, wrongLibrary
 	}
+	if config.Connections != 0 && config.AdaptiveConnections != 0 {
+		return nil, invalid("connections: both a fixed number and AdaptiveConnections are set, and only one can hold")
+	}
 	handle := C.cos_slice_client_new()
 	shared := &shared{active: make(map[*call]struct{})}
 	if !config.apply(handle, shared) {
@@ -58,7 +61,7 @@ func New(config Config) (*Client, error) {
 	client := &Client{
 		shared:   shared,
 		starts:   make(chan struct{}, startsAtOnce),
-		requests: make(chan struct{}, max(config.Connections, requestsAtOnce)),
+		requests: make(chan struct{}, max(config.Connections, config.AdaptiveConnections, requestsAtOnce)),
 		handle:   handle,
 	}
 	client.cleanup = runtime.AddCleanup(client, func(handle *C.cos_slice_client) { C.cos_slice_client_free(handle) }, handle)
@@ -98,14 +101,26 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// use lends the handle to a function that makes something of it.
-func (c *Client) use(make func(*C.cos_slice_client)) error {
+// SetRateLimit changes [Config.RateLimit]: how many bytes a second all uploads of the client may send together from now on, those
+// under way too; 0 is no limit. The error is an [*Error] where that is not acceptable, and the limit stays as it was; or
+// [ErrClosed]. It may be called at any time, also by functions that the library calls.
+func (c *Client) SetRateLimit(bytesPerSecond int64) error {
+	if err := checkRateLimit(bytesPerSecond); err != nil {
+		return err
+	}
+	return c.use(func(client *C.cos_slice_client) {
+		C.cos_slice_client_set_rate_limit(client, C.int64_t(bytesPerSecond))
+	})
+}
+
+// use lends the handle to a function.
+func (c *Client) use(lent func(*C.cos_slice_client)) error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if c.handle == nil {
 		return ErrClosed
 	}
-	make(c.handle)
+	lent(c.handle)
 	return nil
 }
 

@@ -28,9 +28,16 @@ type Config struct {
 	// API is what the service is spoken to in: APIFilesV2 unless set.
 	API API
 
-	// Connections is how many requests may be in flight at once, for all uploads of the client together, and so how many worker
-	// threads the library has at most: 1 to 256.
+	// Connections is a fixed number of requests in flight at once, for all uploads of the client together, and of worker threads of
+	// the library at most: 1 to 256. Not together with AdaptiveConnections.
 	Connections int
+	// AdaptiveConnections lets the number of requests in flight adapt to the link and the server: it begins small, grows while
+	// that makes uploads faster, and shrinks where the server says that it is overloaded. This is what it never passes, and the
+	// number of worker threads at most: 1 to 256.
+	AdaptiveConnections int
+	// RateLimit is how many bytes a second all uploads of the client may send together, 1024 to 2^53; no limit unless set.
+	// [Client.SetRateLimit] changes it.
+	RateLimit int64
 	// ResolveTimeout is the longest that looking up the host's name may take.
 	ResolveTimeout time.Duration
 	// ConnectTimeout is the longest that opening a connection may take, all of the host's addresses together.
@@ -177,6 +184,12 @@ func (config *Config) applyService(s *settings) {
 	}
 	if config.Connections != 0 {
 		s.set(C.cos_slice_client_set_connections(s.client, narrow(config.Connections)))
+	}
+	if config.AdaptiveConnections != 0 {
+		s.set(C.cos_slice_client_set_adaptive_connections(s.client, narrow(config.AdaptiveConnections)))
+	}
+	if config.RateLimit != 0 {
+		s.set(C.cos_slice_client_set_rate_limit(s.client, C.int64_t(config.RateLimit)))
 	}
 	if config.CAFile != "" {
 		s.set(C.cos_slice_client_set_ca_file(s.client, s.text(config.CAFile)))

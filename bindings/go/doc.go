@@ -78,6 +78,23 @@ Start a goroutine for each, however many: while it waits an upload has no thread
 		}()
 	}
 
+# Speed
+
+How many requests are in flight at once is [Config.AdaptiveConnections], or a fixed number by [Config.Connections]. How many bytes a
+second are sent at most is [Config.RateLimit] for a client, and [RateLimit] for an upload. [Client.SetRateLimit] and a
+[RateControl] change them while uploads run:
+
+	var rate cosslice.RateControl
+	if err := rate.Set(64 << 10); err != nil {
+		log.Fatal(err)
+	}
+	time.AfterFunc(100*time.Millisecond, func() {
+		if err := rate.Set(0); err != nil { // whoever needed the line is done with it
+			log.Print(err)
+		}
+	})
+	_, err := client.UploadFile(ctx, "videos", "/in-the-background.mp4", name, cosslice.ControlRate(&rate))
+
 # Signatures
 
 A program that runs on other people's devices must not have the secret key. Its [SignerFunc] asks the application's server, which

@@ -130,6 +130,27 @@ func ExampleClient_UploadFile_atOnce() {
 	// Output: done
 }
 
+func ExampleControlRate() {
+	client := connect()
+	defer client.Close()
+	ctx := context.Background()
+	name, remove := bigFile()
+	defer remove()
+
+	var rate cosslice.RateControl
+	if err := rate.Set(64 << 10); err != nil {
+		log.Fatal(err)
+	}
+	time.AfterFunc(100*time.Millisecond, func() {
+		if err := rate.Set(0); err != nil { // whoever needed the line is done with it
+			log.Print(err)
+		}
+	})
+	_, err := client.UploadFile(ctx, "videos", "/in-the-background.mp4", name, cosslice.ControlRate(&rate))
+	fmt.Println(err)
+	// Output: <nil>
+}
+
 func ExampleError() {
 	ctx := context.Background()
 	client := connect()

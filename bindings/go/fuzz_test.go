@@ -23,6 +23,7 @@ func FuzzUploadArguments(f *testing.F) {
 		options := []cosslice.Option{
 			cosslice.SliceSize(number), cosslice.Range(number, other), cosslice.Deadline(time.Duration(other)),
 			cosslice.SingleRequestLimit(other), cosslice.BizAttr(attribute), cosslice.Spool(directory, other),
+			cosslice.RateLimit(other),
 		}
 		check := func(object *cosslice.Object, err error) {
 			t.Helper()
@@ -67,10 +68,15 @@ func FuzzConfig(f *testing.F) {
 		d := time.Duration(duration)
 		config := cosslice.Config{
 			Region: region, Endpoint: endpoint, Signer: cosslice.SecretKey{AppID: app, ID: secret, Key: secret},
-			API: cosslice.API(number), Connections: int(number), ResolveTimeout: d, ConnectTimeout: d, TLSTimeout: d, StallTimeout: d,
+			API: cosslice.API(number), RateLimit: duration, ResolveTimeout: d, ConnectTimeout: d, TLSTimeout: d, StallTimeout: d,
 			AnswerTimeout: d, FinishTimeout: d, CAPEM: pem, Proxy: cosslice.ProxyURL(proxy), SignatureScope: cosslice.SignatureScope(number),
 			SignatureLifetime: d, SliceSizes: []int64{number, duration}[:number&1], TokenWord: word,
 			FormFields: []cosslice.Field{{Name: word, Value: secret}}, Headers: []cosslice.Field{{Name: word, Value: secret}},
+		}
+		if number&1 == 0 {
+			config.Connections = int(number)
+		} else {
+			config.AdaptiveConnections = int(number)
 		}
 		client, err := cosslice.New(config)
 		var failure *cosslice.Error

@@ -83,6 +83,17 @@ func Deadline(d time.Duration) Option {
 	return func(u *upload) { C.cos_slice_upload_set_deadline_ms(u.handle, in(time.Millisecond, d)) }
 }
 
+// RateLimit is how many bytes a second the requests of this upload may send, beside [Config.RateLimit]: 1024 to 2^53, or 0 for no
+// limit, as without it. See [ControlRate] for one that changes while the upload runs.
+func RateLimit(bytesPerSecond int64) Option {
+	return func(u *upload) { C.cos_slice_upload_set_rate_limit(u.handle, C.int64_t(bytesPerSecond)) }
+}
+
+// ControlRate is [RateLimit] by a control, which can change it while the upload runs.
+func ControlRate(control *RateControl) Option {
+	return func(u *upload) { control.begin(u) }
+}
+
 // Range makes a part of the source the whole object: length bytes from offset on, or all that follow where length is -1. Not for
 // an io.Reader.
 func Range(offset, length int64) Option {

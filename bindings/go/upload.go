@@ -93,6 +93,8 @@ type upload struct {
 	*call
 	handle   *C.cos_slice_upload
 	progress func(Progress) error
+	// What may change its rate limit; nil where nothing does.
+	rate *RateControl
 	// Closed when the run is over.
 	over chan struct{}
 	// Texts of the options.
@@ -108,7 +110,10 @@ func (c *Client) upload(ctx context.Context, bucket, path string, options []Opti
 	if err != nil {
 		return nil, err
 	}
-	defer func() { C.cos_slice_upload_free(u.handle) }()
+	defer func() {
+		u.leaveRateControl()
+		C.cos_slice_upload_free(u.handle)
+	}()
 	if err := source(u); err != nil {
 		return nil, &Error{Status: ErrFileOpen, Message: err.Error(), SliceOffset: -1, causes: []error{err}}
 	}

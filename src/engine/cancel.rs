@@ -128,7 +128,7 @@ impl Slot {
         let until = expires_at.map_or(deadline, |moment| moment.min(deadline));
         let ready = sys::poll(socket, &self.waker, until)?;
         if ready.woken {
-            self.waker.reset();
+            self.waker.drain();
         }
         if self.is_cancelled() {
             return Ok(Wait::Cancelled);

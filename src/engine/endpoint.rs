@@ -1,6 +1,6 @@
 //! Where the service is.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::protocol::Api;
@@ -185,7 +185,11 @@ impl Endpoint {
     ///
     /// * `target`: the encoded path and query, from the first `/` on.
     pub fn uri(&self, target: &str) -> String {
-        format!("{self}{target}")
+        // Room for the scheme, the port and what is between them, too.
+        let room = self.host.len() + self.prefix.len() + target.len() + 16;
+        let mut uri = String::with_capacity(room);
+        write!(uri, "{self}{target}").expect("a String takes any text");
+        uri
     }
 }
 

@@ -24,6 +24,8 @@ use super::log::lines::Line;
 use super::report::{Due, Listener, Pace, aborted, ending};
 use super::shared::{Ended, Job, State};
 use super::signing::Held;
+#[cfg(doc)]
+use super::source::MOST_KEPT_OPEN;
 use super::source::{Identity, OpenFile, Source};
 use content::{Content, Whole};
 
@@ -35,7 +37,7 @@ pub struct Upload {
     client: Client,
     location: Location,
     name: Arc<str>,
-    limiter: Limiter,
+    limiter: Arc<Limiter>,
     inner: Mutex<Inner>,
 }
 
@@ -97,7 +99,7 @@ impl Upload {
             name: name_of(&location),
             client,
             location,
-            limiter: Limiter::default(),
+            limiter: Arc::default(),
             inner: Mutex::new(inner),
         }
     }
@@ -107,7 +109,8 @@ impl Upload {
         &self.name
     }
 
-    /// Uploads a file; it is opened when the upload is run.
+    /// Uploads a file; it is opened when the upload is run, and stays open unless [`MOST_KEPT_OPEN`] others do: then it is opened
+    /// again by its path, whenever something of it is sent.
     ///
     /// # Errors
     /// [`Status::Busy`] while the upload runs.
@@ -446,6 +449,7 @@ impl Upload {
             location,
             source,
             token,
+            limiter: Arc::clone(&self.limiter),
             checkpoint: checkpoint.map(|checkpoint| Arc::new(Mutex::new(checkpoint))),
             held: Held::default(),
             begun: Instant::now(),

@@ -57,6 +57,7 @@ pub(super) fn feed(
     buffer: &mut [u8],
     ahead: &AheadMemory,
 ) -> Result<(), TaskFailure> {
+    let _open = source.hold();
     let end = hasher.position() + length;
     let piece = Piece { source, token, end };
     // What the program reads is read by no other thread than those that it was told of.

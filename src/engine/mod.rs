@@ -11,7 +11,7 @@
 //! | Who signs requests, and by what clock? | [`signer`]; `signing.rs`, `clock.rs` |
 //! | What does a client tell of its work? | [`log`] |
 //! | How is cancel delivered? | [`cancel`] |
-//! | How fast may be sent? | `limiter.rs` |
+//! | How fast may be sent, and who waits for leave? | `limiter.rs` |
 //! | What is left to the next process, and when is it believed? | [`checkpoint`] |
 //! | Where do the bytes come from? | [`source`] |
 //! | What differs between systems? | `sys.rs` |
@@ -27,6 +27,7 @@
 //! | a proxy's tunnel | `connect` again | connect |
 //! | TLS | `tls` | TLS |
 //! | room to send | `stall`, anew whenever a byte is taken | send |
+//! | leave to send, by the rate limits | the rate: a piece for each connection that waits, of 15 ms at most; another rate at once | none |
 //! | the head of the answer | `answer` or `finish_answer`, anew as long as bytes that the system took still arrive | answer |
 //! | the rest of the answer | the same again for all of it, however it drips; and sizes | answer |
 //! | what follows an answer, to keep the connection | a second and 64 KiB | none |

@@ -47,7 +47,7 @@ pub(super) struct Shared {
     pub(super) dialect: Dialect,
     pub(super) api: Api,
     /// For all uploads together.
-    pub(super) limiter: Limiter,
+    pub(super) limiter: Arc<Limiter>,
     /// To read ahead with what is hashed.
     pub(super) ahead: AheadMemory,
     started: Instant,
@@ -88,6 +88,8 @@ pub(super) struct Job {
     pub(super) location: Location,
     pub(super) source: Arc<dyn Source>,
     pub(super) token: CancelToken,
+    /// How fast its requests may be sent, beside what the client's limiter says.
+    pub(super) limiter: Arc<Limiter>,
     /// Where checkpoints are on; to be had by no other upload while this one has it.
     pub(super) checkpoint: Option<Arc<Mutex<Checkpoint>>>,
     /// The strings that were asked for to sign its requests.
@@ -226,7 +228,7 @@ impl Shared {
             log,
             dialect,
             api: options.api,
-            limiter,
+            limiter: Arc::new(limiter),
             ahead: AheadMemory::default(),
             started: Instant::now(),
             workers_wanted: options.connections.most(),

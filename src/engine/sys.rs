@@ -13,6 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOp
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
@@ -193,6 +194,8 @@ pub fn send_file(_: BorrowedSocket<'_>, _: &File, _: u64, _: usize) -> io::Resul
 pub struct Waker {
     sender: UnixStream,
     receiver: UnixStream,
+    /// Whether it was used since the last reset, so that one that was not costs no call.
+    is_used: AtomicBool,
 }
 
 impl Waker {
@@ -201,17 +204,30 @@ impl Waker {
         let (sender, receiver) = UnixStream::pair()?;
         sender.set_nonblocking(true)?;
         receiver.set_nonblocking(true)?;
-        Ok(Self { sender, receiver })
+        Ok(Self {
+            sender,
+            receiver,
+            is_used: AtomicBool::new(false),
+        })
     }
 
     /// Never blocks; from any thread.
     pub fn wake(&self) {
         // The only failure is a full channel, which is as awake as can be.
         let _ = (&self.sender).write(&[1]);
+        // After the write: a reset between the two leaves both for the next one.
+        self.is_used.store(true, Ordering::Release);
     }
 
-    /// Forgets the wakes so far. What they announced must be looked at after this, not before.
+    /// Forgets the wakes so far that have returned. What they announced must be looked at after this, not before.
     pub fn reset(&self) {
+        if self.is_used.swap(false, Ordering::AcqRel) {
+            self.drain();
+        }
+    }
+
+    /// As [`Waker::reset`], and also one that was seen and has not returned yet.
+    pub fn drain(&self) {
         let mut sink = [0; 64];
         loop {
             match (&self.receiver).read(&mut sink) {
@@ -322,6 +338,16 @@ pub fn open(path: &Path) -> io::Result<File> {
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)
+}
+
+/// What to do about an error of the system, to follow what it says; empty where that says it all.
+pub fn advice(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => {
+            ". This process may have no more files and connections open: have that limit raised (RLIMIT_NOFILE, ulimit -n)"
+        }
+        _ => "",
+    }
 }
 
 /// The lowest number that is none of standard input, output and error.

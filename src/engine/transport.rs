@@ -26,6 +26,7 @@ use crate::upload::failure::{Cause, NetworkFailure, Phase, SourceFailure, TaskFa
 use super::body::BodyReader;
 use super::cancel::CancelToken;
 use super::endpoint::Endpoint;
+use super::limiter::Limits;
 use super::resolver::Resolver;
 use super::socket::{Connector, FileFault, Line, LineState, NoResolver, PendingHead, Route, tls};
 use super::source::{self, Source};
@@ -201,6 +202,7 @@ pub struct Transport {
     shared: Arc<SharedTransport>,
     /// Made by the first exchange.
     agent: Option<(Agent, Arc<Line>)>,
+    limits: Limits,
     server_date: Option<u64>,
 }
 
@@ -210,8 +212,14 @@ impl Transport {
         Self {
             shared: Arc::clone(shared),
             agent: None,
+            limits: Limits::default(),
             server_date: None,
         }
+    }
+
+    /// How fast the exchanges that follow may send.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// The `Date` header of the last exchange's answer, in seconds since 1970; `None` where there was no
@@ -250,7 +258,7 @@ impl Transport {
             // What is sent so can change until it has arrived, and then it must not be in the object already.
             may_send_files: !request.may_complete,
         };
-        line.begin(pending, limits.time);
+        line.begin(pending, limits.time, self.limits.clone());
         let mut reader = BodyReader::new(&request.body, source, &*line);
         let answered = match request.body.is_empty() {
             true => agent.run(head),
@@ -433,7 +441,10 @@ fn judge(failure: NetworkFailure, state: &LineState) -> NetworkFailure {
 fn drain(mut reply: impl Read, line: &Line) {
     let (size, time) = MAX_DRAIN;
     line.state().wait_no_longer_than(time);
-    let _ = io::copy(&mut reply.by_ref().take(size), &mut io::sink());
+    let mut rest = reply.by_ref().take(size);
+    // Mostly there is none: `io::copy` would clear 8 KiB to find that.
+    let mut room = [0; 256];
+    while matches!(rest.read(&mut room), Ok(1..)) {}
 }
 
 /// A header's value, where it is text.

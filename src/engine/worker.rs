@@ -1,5 +1,6 @@
 //! A worker: asks the core for a task, does it, reports. It decides nothing.
 
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use crate::upload::task::{Done, Task, Work};
 use super::cancel::lock;
 use super::echo;
 use super::hash::{self, HASH_BUFFER};
+use super::limiter::Limits;
 use super::log::Level;
 use super::log::lines::{Answered, Line};
 use super::shared::{Job, Shared, State};
@@ -22,7 +24,8 @@ use super::socket::buffers;
 use super::transport::{AnswerLimits, MAX_LIST_REPLY, Transport};
 
 /// The most that one more connection adds to a client's memory, in bytes: the block that is hashed, the connection's output and
-/// its input at its longest, and as much again of these two for the records of TLS, beside which the stack in use is small.
+/// its input at its longest, and as much again of these two for the records of TLS, beside which the stack in use is small, and
+/// what the output has in front of it to begin with a page.
 pub const MEMORY_PER_CONNECTION: usize = HASH_BUFFER + 2 * (buffers::OUTPUT + buffers::MAX_INPUT);
 
 /// The life of a worker thread.
@@ -183,7 +186,7 @@ impl Worker {
         let request = shared
             .api
             .encode(operation, &job.location, &shared.dialect, random_u128()?);
-        load(job, &request)?;
+        let _open = load(job, &request)?;
         if operation.kind() == OperationKind::Finish && attempt == 1 {
             // All slices have arrived, those too whose answer was lost: `settle_file` says what that is good for. What
             // happens to the file from now on is no affair of the object's.
@@ -198,6 +201,10 @@ impl Worker {
         };
         let begun = shared.log.wants(Level::Debug).then(Instant::now);
         let mut seen = None;
+        self.transport.set_limits(Limits {
+            upload: Arc::clone(&job.limiter),
+            client: Arc::clone(&shared.limiter),
+        });
         let answer = self.transport.exchange(
             &request,
             shared.dialect.hidden_head(&authorization),
@@ -253,15 +260,18 @@ fn limits(shared: &Shared, operation: &Operation) -> AnswerLimits {
     }
 }
 
-/// Has the source ready what the request sends of it: a server does not wait for a stream that takes its time.
-fn load(job: &Job, request: &Request) -> Result<(), TaskFailure> {
+/// Has the source ready what the request sends of it: a server does not wait for a stream that takes its time. A file stays open
+/// for as long as the result is kept.
+fn load(job: &Job, request: &Request) -> Result<Option<Arc<File>>, TaskFailure> {
+    let mut open = None;
     for segment in &request.body.segments {
         if let Segment::Source { offset, length } = segment {
             let loaded = job.source.load(*offset..offset + length, &job.token);
             loaded.map_err(|failure| source_failure(job, failure))?;
+            open = job.source.hold();
         }
     }
-    Ok(())
+    Ok(open)
 }
 
 /// A read that a cancel ended is no failure of the source.

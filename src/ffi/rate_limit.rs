@@ -5,9 +5,13 @@ use super::client::cos_slice_client;
 use super::numbers;
 use super::upload::cos_slice_upload;
 
-/// How many bytes a second the client's requests may send, all uploads together: 1024 to 2^53, or 0 for no limit, which is the
-/// default. It holds for those under way from now on. What is refused leaves the limit as it was. Any thread, at any time,
-/// inside callbacks too.
+/// How many bytes a second the client's requests may send, all uploads and operations together: 1024 to 2^53, or 0 for no
+/// limit, which is the default. It holds at once, also for requests under way. Counted is what is handed to the system of
+/// requests, heads and repetitions included, and neither what TLS and TCP add nor answers. In any second it is at most 3 %
+/// more, and as much where there is enough to send and the network takes it. Uploads share it by their connections. At a
+/// rate at which a slice takes minutes fewer connections end each slice sooner, which servers with time limits of their own
+/// may want. Waiting for the limit is no stall, and ends by a cancel and a deadline. What is refused leaves the limit as it
+/// was. Any thread, at any time, inside callbacks too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_client_set_rate_limit(
     client: *const cos_slice_client,
@@ -16,9 +20,10 @@ pub unsafe extern "C" fn cos_slice_client_set_rate_limit(
     enter!(client).call(|client| client.set_rate_limit(numbers::rate_limit(bytes_per_second)))
 }
 
-/// How many bytes a second the requests of this upload may send, beside the client's limit: 1024 to 2^53, or 0 for no limit,
-/// which is the default. It holds for a run under way from now on, and for later ones. What is refused leaves the limit as it
-/// was. Any thread, at any time, inside callbacks too.
+/// How many bytes a second the requests of this upload may send, beside the client's limit, which holds too: 1024 to 2^53, or
+/// 0 for no limit, which is the default. It holds at once, also for a run under way, and for later runs; what counts is told
+/// at cos_slice_client_set_rate_limit. What is refused leaves the limit as it was. Any thread, at any time, inside callbacks
+/// too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_upload_set_rate_limit(
     upload: *const cos_slice_upload,

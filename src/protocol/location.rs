@@ -76,7 +76,7 @@ impl Location {
 
     /// The request target for an API under `prefix`, such as `/files/v2`.
     pub fn target(&self, prefix: &str) -> String {
-        format!("{prefix}{}", self.file_id())
+        self.behind(prefix, &self.path)
     }
 
     /// What a signature for this object is bound to: `/appid/bucket/path`, encoded as in the address.
@@ -86,7 +86,16 @@ impl Location {
 
     /// The same for another path of the bucket, such as [`Location::directory`].
     pub fn file_id_of(&self, path: &str) -> String {
-        let mut text = format!("/{}/{}", self.app_id, self.bucket);
+        self.behind("", path)
+    }
+
+    fn behind(&self, prefix: &str, path: &str) -> String {
+        // What has to be encoded becomes longer, and is rare.
+        let length = prefix.len() + self.app_id.len() + self.bucket.len() + path.len() + 3;
+        let mut text = String::with_capacity(length);
+        for part in [prefix, "/", &self.app_id, "/", &self.bucket] {
+            text.push_str(part);
+        }
         for segment in path.split('/') {
             text.push('/');
             text.extend(utf8_percent_encode(segment, ENCODED));

@@ -35,6 +35,12 @@ impl Boundary {
     }
 }
 
+/// What the text of a form without long fields has room in, in bytes: that of a slice, whose session is about 100.
+const TEXT_ROOM: usize = 1 << 10;
+
+/// How many segments the form of a slice has.
+const SEGMENT_ROOM: usize = 3;
+
 /// A form under construction.
 #[derive(Debug)]
 pub struct Form {
@@ -49,8 +55,8 @@ impl Form {
     pub fn new(boundary: Boundary) -> Self {
         Self {
             boundary,
-            segments: Vec::new(),
-            text: Vec::new(),
+            segments: Vec::with_capacity(SEGMENT_ROOM),
+            text: Vec::with_capacity(TEXT_ROOM),
         }
     }
 
@@ -106,8 +112,9 @@ impl Form {
 
     /// Closes the form.
     pub fn finish(mut self) -> Body {
-        let close = format!("--{}--\r\n", self.boundary.as_str());
-        self.text.extend_from_slice(close.as_bytes());
+        for part in ["--", &self.boundary.0, "--\r\n"] {
+            self.text.extend_from_slice(part.as_bytes());
+        }
         self.segments.push(Segment::Text(self.text));
         Body {
             segments: self.segments,
@@ -116,9 +123,10 @@ impl Form {
 
     /// Names are constants of this program, or were checked when they were set, so that nothing foreign can reach a part's head.
     fn begin(&mut self, name: &str) {
-        let boundary = self.boundary.as_str();
-        let head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
-        self.text.extend_from_slice(head.as_bytes());
+        let disposition = "\r\nContent-Disposition: form-data; name=\"";
+        for part in ["--", &self.boundary.0, disposition, name, "\"\r\n\r\n"] {
+            self.text.extend_from_slice(part.as_bytes());
+        }
     }
 
     fn push(&mut self, segment: Segment) {

@@ -26,6 +26,9 @@ const QUOTED_BYTES: usize = 200;
 /// How much of a body is looked at to tell what it is, in bytes. Error documents name their code well before.
 const START_BYTES: u64 = 4096;
 
+/// What a reply has room in, in bytes: all but listings are shorter.
+const USUAL_BYTES: usize = 1 << 10;
+
 /// What is known of a reply before its body.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Head {
@@ -126,7 +129,7 @@ pub(super) struct Foreign {
 
 /// Reads a body: a JSON object to its end, of anything else only the start.
 pub(super) fn read(body: &mut dyn Read) -> io::Result<Reply> {
-    let mut start = Vec::new();
+    let mut start = Vec::with_capacity(USUAL_BYTES);
     body.take(START_BYTES).read_to_end(&mut start)?;
     let text = start
         .strip_prefix(b"\xef\xbb\xbf")
@@ -147,7 +150,8 @@ pub(super) fn read(body: &mut dyn Read) -> io::Result<Reply> {
 }
 
 fn read_json(start: &[u8], rest: &mut dyn Read) -> io::Result<Reply> {
-    let mut deserializer = serde_json::Deserializer::from_reader(BufReader::new(start.chain(rest)));
+    let mut deserializer =
+        serde_json::Deserializer::from_reader(BufReader::with_capacity(USUAL_BYTES, start.chain(rest)));
     let envelope = Envelope::deserialize(&mut deserializer).and_then(|envelope| {
         deserializer.end()?;
         Ok(envelope)

@@ -13,6 +13,7 @@
 //! | Which slice is next? | [`plan`] |
 //! | When is the signer asked? | `signing.rs` |
 //! | When is it tried again, and when is enough? | [`retry`] |
+//! | How fast may be sent? | [`rate`] |
 //! | What does the caller see? | [`progress`], [`status`], [`error`] |
 //! | What is told to a log? | [`event`] |
 //! | What can be set, and what if it is not? | [`options`] |
@@ -28,6 +29,7 @@ pub mod options;
 pub mod plan;
 pub mod progress;
 pub mod random;
+pub mod rate;
 pub mod resume;
 pub mod retry;
 mod sending;

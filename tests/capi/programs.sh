@@ -16,7 +16,7 @@ shift 4
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 compile="${CC:-cc} -Wall -Wextra -pedantic -Werror -I$root/include ${CFLAGS:-}"
-programs=${PROGRAMS:-misuse callbacks completions reach signers threads frees many signals getters dialect operations sources apis log nullability}
+programs=${PROGRAMS:-misuse callbacks completions reach signers threads rates frees many signals getters dialect operations sources apis log nullability}
 # What checks for leaks from outside checks the children of a fork too, where what the threads held that they don't have is lost.
 [ -n "${PROGRAMS:-}" ] || [ $# -gt 0 ] || programs="$programs fork"
 mkdir -p "$work"

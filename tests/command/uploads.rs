@@ -8,6 +8,7 @@ use std::process::Command;
 use std::thread;
 
 use cos_emulator::{Action, Fault};
+use cos_slice::upload::options::DEFAULT_CONNECTIONS;
 use serde_json::{Value, json};
 
 use crate::support::{OBJECT, SECRET, Service, bare_command, content, run};
@@ -211,16 +212,14 @@ fn options_reach_the_wire() {
 
 #[test]
 fn concurrency_bounds_the_connections() {
-    let service = Service::new();
-    let file = service.file("big.mp4", &content(6 * MIB, 9));
-    run(&mut service.upload(&file, &["--concurrency", "1"])).success();
-    let connections: BTreeSet<u64> = service
-        .emulator
-        .requests()
-        .iter()
-        .map(|record| record.connection)
-        .collect();
-    assert_eq!(connections.len(), 1);
+    for option in ["--concurrency=1", "--max-concurrency=1"] {
+        let service = Service::new();
+        let file = service.file("big.mp4", &content(6 * MIB, 9));
+        run(&mut service.upload(&file, &[option])).success();
+        let requests = service.emulator.requests();
+        let connections: BTreeSet<u64> = requests.iter().map(|record| record.connection).collect();
+        assert_eq!(connections.len(), 1, "{option}");
+    }
 }
 
 #[test]
@@ -309,7 +308,7 @@ fn verbose_tells_settings_and_result() {
     for expected in [
         service.emulator.endpoint().as_str(),
         OBJECT,
-        "8 connections",
+        &format!("up to {} connections", DEFAULT_CONNECTIONS.most()),
         result,
         "1 slices sent",
         "; verified",
@@ -320,6 +319,28 @@ fn verbose_tells_settings_and_result() {
             outcome.stderr
         );
     }
+}
+
+#[test]
+fn verbose_tells_the_number_of_connections_and_the_rate_that_were_asked_for() {
+    let service = Service::new();
+    let file = service.file("big.mp4", b"content");
+    let outcome = run(&mut service.upload(&file, &["--verbose", "--concurrency=3"]));
+    outcome.success();
+    assert!(
+        outcome.stderr.contains("; 3 connections, slices of 1.00 MiB\n"),
+        "{outcome:?}"
+    );
+    let options = [
+        "--verbose",
+        "--max-concurrency=3",
+        "--limit-rate=512M",
+        "--overwrite",
+    ];
+    let outcome = run(&mut service.upload(&file, &options));
+    outcome.success();
+    let expected = "; up to 3 connections, slices of 1.00 MiB, at most 512.00 MiB/s\n";
+    assert!(outcome.stderr.contains(expected), "{outcome:?}");
 }
 
 #[test]

@@ -195,6 +195,18 @@ impl ChangingSource {
         *self.changed.lock().unwrap()
     }
 
+    /// This place is about to be read, or to be sent by the system.
+    fn reached(&self, offset: u64) {
+        let step = |left: u32| left.checked_sub(1);
+        let counted = || {
+            self.countdown
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, step)
+        };
+        if offset == MIDDLE && counted() == Ok(1) {
+            self.change();
+        }
+    }
+
     /// Once.
     fn change(&self) {
         let mut changed = self.changed.lock().unwrap();
@@ -225,20 +237,18 @@ impl Source for ChangingSource {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        if offset == MIDDLE {
-            let left = self
-                .countdown
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-            if left == Ok(1) {
-                self.change();
-            }
-        }
+        self.reached(offset);
         let count = self.file.read_at(offset, buffer)?;
         // The first reading is the one that takes the digests; it ends here.
         if self.moment == Moment::BeforeInit && offset + count as u64 == SIZE {
             self.change();
         }
         Ok(count)
+    }
+
+    fn in_file(&self, offset: u64) -> Option<(Arc<File>, u64)> {
+        self.reached(offset);
+        self.file.in_file(offset)
     }
 
     fn verify_unchanged(&self) -> Result<(), SourceFailure> {
@@ -248,4 +258,37 @@ impl Source for ChangingSource {
     fn identity(&self) -> Option<Identity> {
         self.file.identity()
     }
+}
+
+#[test]
+fn a_file_that_changes_when_the_server_has_it_but_no_answer_told_so_is_not_finished() {
+    let stage = Stage::new();
+    let file = stage.old_file(MIB, 1);
+    stage.fault(r#"{"operation":"upload_slice_data","action":{"hang":"after_effect"}}"#);
+    let upload = Client::new(stage.config()).unwrap().upload(BUCKET, PATH).unwrap();
+    upload.set_options(|options| options.hash = false).unwrap();
+    upload
+        .set_source(Arc::new(FileSource::open(&file).unwrap()))
+        .unwrap();
+    upload.start(None).unwrap();
+    let has_slice = |requests: &[cos_emulator::RequestRecord]| {
+        let mut operations = requests.iter().map(|request| request.operation.as_deref());
+        operations.any(|operation| operation == Some("upload_slice_data"))
+    };
+    assert!(
+        stage
+            .emulator
+            .wait_for_requests(has_slice, Duration::from_secs(60))
+    );
+    let changed = OpenOptions::new().write(true).open(&file).unwrap();
+    changed.write_all_at(CHANGED, MIB / 2).unwrap();
+    changed.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    upload.cancel();
+    let error = upload.wait(Some(Duration::from_secs(60))).unwrap_err();
+    assert_eq!(error.status, Status::Cancelled, "{error}");
+
+    // The server lists the slice, so that only the finish is left to be done.
+    let error = upload.run(None).unwrap_err();
+    assert_eq!(error.status, Status::SourceChanged, "{error}");
+    assert!(stage.emulator.object(BUCKET, PATH).is_err());
 }

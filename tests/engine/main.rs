@@ -20,6 +20,8 @@ mod operations;
 mod operations_cancel;
 mod operations_v1;
 mod parents;
+mod rate_limits;
+mod relay;
 mod resume;
 mod scale;
 mod scenarios;

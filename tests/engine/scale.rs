@@ -1,7 +1,7 @@
 //! Many uploads at once on one client, and many small ones.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use cos_emulator::RequestRecord;
 use cos_slice::engine::client::{Client, ClientConfig};
 use cos_slice::engine::handle::{Ending, Upload};
-use cos_slice::engine::source::{Identity, MemorySource, Source};
+use cos_slice::engine::source::{Identity, MOST_KEPT_OPEN, MemorySource, Source};
 use cos_slice::upload::failure::SourceFailure;
 use cos_slice::upload::options::{Connections, UploadOptions};
 
@@ -206,6 +206,56 @@ fn of_many_uploads_begun_together_the_slowest_takes_at_most_twice_as_long_as_the
         slowest <= 2 * fastest,
         "the first is over after {fastest} requests of {slowest}"
     );
+}
+
+/// What this process has open of the files in a folder.
+fn open_within(folder: &Path) -> HashSet<PathBuf> {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap();
+    let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    links.filter(|link| link.starts_with(folder)).collect()
+}
+
+#[test]
+fn of_more_files_than_stay_open_all_go_up_but_those_that_were_replaced_meanwhile() {
+    let stage = Stage::new();
+    let client = client(&stage, 4);
+    let gate = Gate::of(&client, 4);
+    let folder = stage.folder.path().join("files");
+    std::fs::create_dir(&folder).unwrap();
+    let mut files = files(&stage, MOST_KEPT_OPEN as u64 + 20, 4096);
+    for (file, _) in &mut files {
+        let place = folder.join(file.file_name().unwrap());
+        std::fs::rename(&*file, &place).unwrap();
+        *file = place;
+    }
+    let (uploads, ends) = start_all(&client, &files, |_| ());
+    let open = open_within(&folder);
+    assert!(
+        open.len() <= MOST_KEPT_OPEN,
+        "{} of {} files are open",
+        open.len(),
+        files.len()
+    );
+
+    let mut closed = (0..files.len()).filter(|number| !open.contains(&files[*number].0));
+    let (replaced, intact) = (closed.next().unwrap(), closed.next().unwrap());
+    let another = stage.file(4096, 9999);
+    std::fs::rename(another, &files[replaced].0).unwrap();
+    gate.open();
+    for _ in &uploads {
+        match ends.recv_timeout(HANG_GUARD).expect("an upload ends") {
+            (number, result) if number == replaced => {
+                let error = result.unwrap_err();
+                assert!(
+                    error.contains("is another file than when its upload began"),
+                    "{error}"
+                );
+            }
+            (number, result) => result.unwrap_or_else(|error| panic!("upload {number}: {error}")),
+        }
+    }
+    let (file, path) = &files[intact];
+    assert!(stage.emulator.object(BUCKET, path).unwrap() == std::fs::read(file).unwrap());
 }
 
 #[test]

@@ -97,20 +97,21 @@ pub fn at_once(settings: &Settings) -> Outcome {
     for entry in fs::read_dir(&settings.file).map_err(text)? {
         files.push(entry.map_err(text)?.path());
     }
-    let seen = Arc::new(Mutex::new(Seen::default()));
-    let began = Instant::now();
     let mut uploads = Vec::with_capacity(files.len());
     for (index, file) in files.iter().enumerate() {
-        let upload = settings.upload(&client, file, &format!("bench/object-{index}"))?;
+        uploads.push(settings.upload(&client, file, &format!("bench/object-{index}"))?);
+    }
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let began = Instant::now();
+    for upload in &uploads {
         let (seen, started) = (Arc::clone(&seen), Instant::now());
         let completion = move |_: &_| {
             seen.lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .ended(started.elapsed())
+                .ended(started.elapsed());
         };
         upload.set_completion(Some(Arc::new(completion))).map_err(text)?;
         upload.start(None).map_err(text)?;
-        uploads.push(upload);
     }
     for upload in &uploads {
         upload.wait(Some(HANG)).map_err(text)?;

@@ -23,8 +23,7 @@ pub(super) fn run(bench: &Bench) -> Result<Findings, Broken> {
         )
     };
     let (one, all) = (Connections::Fixed(1), u64::from(count) * SIZE);
-    // Of the floor the number is that of the uploads.
-    let floor = |way, called| variant(called, bench.floor(way, &file), Connections::Fixed(count), all);
+    let floor = |way, called| variant(called, bench.floor(way, &file, Some(count)), one, all);
     let at_once = bench.engine("at-once", &folder, &["--hash", "--single-request"]);
     let variants = [
         variant("engine, slices, 1 connection", engine(&[]), one, all),

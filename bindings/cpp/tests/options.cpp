@@ -11,7 +11,7 @@ constexpr std::int64_t of_the_store = 256 * 1024;
 /// All settings of a client that go together, on one that stays and on one that goes on.
 cos_slice::config every_setting_of_a_client(cos_slice::config config)
 {
-    config.api(cos_slice::api::files_v2).connections(2);
+    config.api(cos_slice::api::files_v2).connections(2).adaptive_connections(2).rate_limit(1 << 30).rate_limit(0);
     config.resolve_timeout(5s).connect_timeout(5s).tls_timeout(5s).stall_timeout(5s).answer_timeout(5s).finish_timeout(5s);
     config.proxy(nullptr).use_env_proxy(false).checkpoint_dir(in_directory("checkpoints"));
     config.signature_scope(cos_slice::signature_scope::bucket).signature_lifetime(1min).slice_md5();
@@ -19,7 +19,7 @@ cos_slice::config every_setting_of_a_client(cos_slice::config config)
     config.token_place(cos_slice::token_place::header);
     CHECK(config.last_setting() == cos_slice::status::ok);
     return std::move(config)
-        .api(cos_slice::api::files_v2).connections(2)
+        .api(cos_slice::api::files_v2).connections(2).adaptive_connections(2).rate_limit(1 << 30)
         .resolve_timeout(5s).connect_timeout(5s).tls_timeout(5s).stall_timeout(5s).answer_timeout(5s).finish_timeout(5s)
         .proxy(nullptr).use_env_proxy(false).checkpoint_dir(in_directory("checkpoints"))
         .signature_scope(cos_slice::signature_scope::bucket).signature_lifetime(1min).slice_md5(true)
@@ -36,11 +36,11 @@ void every_setting_of_an_upload_is_taken()
     upload.memory("0123456789").range(1).range(0, 9).slice_size(of_the_store).hash(true).overwrite().create_parents();
     upload.discard_unfinished().verify(true).biz_attr("kept").single_request_limit(0).deadline(1min).spool(0).spool(nullptr, 0);
     upload.on_progress(no_progress).on_completion(no_completion);
-    CHECK(upload.last_setting() == cos_slice::status::ok);
+    CHECK(upload.last_setting() == cos_slice::status::ok && upload.rate_limit(1 << 30) == cos_slice::status::ok);
     auto other = std::move(upload)
         .memory("0123456789").range(1).range(0, 9).slice_size(of_the_store).hash(true).overwrite().create_parents()
         .discard_unfinished().verify(true).biz_attr("kept").single_request_limit(0).deadline(1min).spool(0).spool(nullptr, 0)
-        .on_progress(no_progress).on_completion(no_completion);
+        .rate_limit(1 << 30).on_progress(no_progress).on_completion(no_completion);
     CHECK(other.last_setting() == cos_slice::status::ok);
     set_switches(R"({"slice_sizes":"262144","require_parent_dir":"on","token_word":"Token","datamd5":"required"})");
     CHECK(other.run().size == 9);
@@ -65,6 +65,34 @@ void options_of_an_upload_do_what_they_say()
     CHECK_ENDED_WITH(cos_slice::client{settings("https://127.0.0.1:1").ca_file(in_directory("none.pem"))}
                          .upload("options", "/a").memory("").run(std::nothrow).error(),
                      cos_slice::status::invalid_argument, "ca_file");
+}
+
+/// What a client with these settings says of the first that is not acceptable.
+cos_slice::error refusal(cos_slice::config config)
+{
+    CHECK(config.last_setting() == cos_slice::status::invalid_argument);
+    return cos_slice::client{std::move(config)}.upload("options", "/refused").memory("").run(std::nothrow).error();
+}
+
+void numbers_of_connections_and_rates_have_a_range()
+{
+    for (const std::int32_t number : {-1, 0, 257}) {
+        CHECK_ENDED_WITH(refusal(settings().connections(number)), cos_slice::status::invalid_argument, "connections: ");
+        CHECK_ENDED_WITH(refusal(settings().adaptive_connections(number)), cos_slice::status::invalid_argument,
+                         "adaptive_connections: ");
+    }
+    cos_slice::client client{settings().adaptive_connections(256).rate_limit(1 << 30)};
+    auto upload = client.upload("options", "/rated").memory("abc");
+    for (const std::int64_t rate : {std::int64_t(-1), std::int64_t(1023), INT64_MAX}) {
+        CHECK_ENDED_WITH(refusal(settings().rate_limit(rate)), cos_slice::status::invalid_argument, "rate_limit: ");
+        CHECK_ENDED_WITH(client.upload("options", "/refused").memory("").rate_limit(rate).run(std::nothrow).error(),
+                         cos_slice::status::invalid_argument, "rate_limit: ");
+        CHECK(client.rate_limit(rate) == cos_slice::status::invalid_argument);
+        CHECK(upload.rate_limit(rate) == cos_slice::status::invalid_argument);
+    }
+    for (const std::int64_t rate : {std::int64_t(1024), std::int64_t(1) << 53, std::int64_t(0)})
+        CHECK(client.rate_limit(rate) == cos_slice::status::ok && upload.rate_limit(rate) == cos_slice::status::ok);
+    CHECK(upload.run().size == 3);
 }
 
 void files_v1_may_be_spoken()
@@ -152,6 +180,7 @@ int main(int argc, char **argv)
     begin(argc, argv);
     every_setting_of_an_upload_is_taken();
     options_of_an_upload_do_what_they_say();
+    numbers_of_connections_and_rates_have_a_range();
     files_v1_may_be_spoken();
     requests_go_to_a_proxy_that_is_set();
     certificates_come_from_a_file_or_from_memory();

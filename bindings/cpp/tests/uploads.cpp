@@ -81,6 +81,57 @@ static void waiting_has_a_limit_and_cancel_ends_it_from_another_thread()
     CHECK(upload.last_setting() == cos_slice::status::ok);
 }
 
+static void a_rate_is_set_while_other_settings_come_too_late()
+{
+    cos_slice::client client{settings(silent_server())};
+    auto upload = client.upload("videos", "/silent").memory("abc");
+    upload.start();
+    std::thread other([&] {
+        CHECK(upload.rate_limit(1 << 20) == cos_slice::status::ok && client.rate_limit(1 << 20) == cos_slice::status::ok);
+        CHECK(upload.rate_limit(1) == cos_slice::status::invalid_argument);
+        CHECK(upload.rate_limit(0) == cos_slice::status::ok);
+    });
+    upload.overwrite();
+    CHECK(upload.last_setting() == cos_slice::status::busy);
+    other.join();
+    CHECK(upload.last_setting() == cos_slice::status::busy);
+    upload.cancel();
+    CHECK_ENDED_WITH(upload.wait(std::nothrow).error(), cos_slice::status::cancelled, "");
+}
+
+static void a_rate_holds_an_upload_up()
+{
+    const std::string bytes = content(slice, 3);
+    for (const bool is_client_s : {true, false}) {
+        cos_slice::client client{settings().rate_limit(is_client_s ? 2 * slice : 0)};
+        auto upload = client.upload("videos", is_client_s ? "/rate/client" : "/rate/upload").memory(bytes).slice_size(slice);
+        CHECK(upload.rate_limit(is_client_s ? 0 : 2 * slice) == cos_slice::status::ok);
+        const auto begin = std::chrono::steady_clock::now();
+        CHECK(upload.run().size == bytes.size());
+        CHECK(std::chrono::steady_clock::now() - begin > 400ms);
+    }
+}
+
+/// At this rate the test would be over long before the upload.
+constexpr std::int64_t next_to_nothing = 16 * 1024;
+
+static void a_rate_that_is_raised_while_an_upload_runs_lets_it_go_on()
+{
+    const std::string bytes = content(4 * slice, 4);
+    cos_slice::client client{settings().rate_limit(next_to_nothing)};
+    auto upload = client.upload("videos", "/raised").memory(bytes).slice_size(slice).rate_limit(next_to_nothing);
+    upload.on_progress([&](const cos_slice::progress &progress) {
+        CHECK(progress.acknowledged > 0 || client.rate_limit(0) == cos_slice::status::ok);
+        return true;
+    });
+    upload.start();
+    const auto &same = upload;
+    std::thread other([&] { CHECK(same.rate_limit(0) == cos_slice::status::ok); });
+    const auto object = upload.wait_for(60s);
+    other.join();
+    CHECK(object && object->size == bytes.size() && stored("videos", "/raised") == bytes);
+}
+
 static void a_progress_function_stops_an_upload_by_false()
 {
     cos_slice::client client{settings()};
@@ -126,6 +177,9 @@ int main(int argc, char **argv)
     a_cancelled_upload_is_resumed();
     an_upload_that_was_started_is_waited_for();
     waiting_has_a_limit_and_cancel_ends_it_from_another_thread();
+    a_rate_is_set_while_other_settings_come_too_late();
+    a_rate_holds_an_upload_up();
+    a_rate_that_is_raised_while_an_upload_runs_lets_it_go_on();
     a_progress_function_stops_an_upload_by_false();
     a_completion_function_gets_the_object_or_the_error();
     many_uploads_of_one_client_run_at_once();

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use cos_slice::protocol::signature::{self, Scope};
 use cos_slice::protocol::{Api, regions};
-use cos_slice::upload::options;
+use cos_slice::upload::options::{self, Connections};
 
 use crate::store::{SliceArguments, StoreArguments};
 
@@ -78,6 +78,7 @@ pub struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one in the process")]
 pub enum Command {
     /// Uploads a file and prints its access URL; run again after a failure, it goes on where it stopped.
     #[command(after_help = after_help())]
@@ -103,9 +104,15 @@ pub struct UploadArguments {
     pub slice_size: Option<u64>,
     #[command(flatten)]
     pub slices: SliceArguments,
-    /// Slices in flight at once.
+    /// Slices in flight at once, a fixed number [default: see --max-concurrency].
+    #[arg(long, value_name = "N", value_parser = connections(), conflicts_with = "max_concurrency")]
+    concurrency: Option<u32>,
+    /// Slices in flight at once, at most: as many as serve the speed on this link, and fewer where the service is overloaded.
     #[arg(long, value_name = "N", default_value_t = options::DEFAULT_CONNECTIONS.most(), value_parser = connections())]
-    pub concurrency: u32,
+    max_concurrency: u32,
+    /// Bytes a second that are sent at most, or with K, M or G: 500K, 2M [default: no limit].
+    #[arg(long, value_name = "RATE", value_parser = rate_limit)]
+    pub limit_rate: Option<u64>,
     /// Leaves out the SHA-1 of the file: no instant upload, no verification by content, resuming by the checkpoint only.
     #[arg(long)]
     pub no_hash: bool,
@@ -150,6 +157,14 @@ pub struct UploadArguments {
     /// Shows no progress and no summary.
     #[arg(long, short, conflicts_with = "verbose")]
     pub quiet: bool,
+}
+
+impl UploadArguments {
+    /// How many slices may be in flight at once.
+    pub fn connections(&self) -> Connections {
+        self.concurrency
+            .map_or(Connections::Adaptive(self.max_concurrency), Connections::Fixed)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -273,6 +288,13 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     bytes.ok_or_else(|| "a whole number of bytes is wanted, or one with K, M or G, as in 512K or 1M".into())
 }
 
+/// A number of bytes a second. What the library says of it begins with the name of its setting, which is not the option's.
+fn rate_limit(text: &str) -> Result<u64, String> {
+    let rate = bytes(text)?;
+    let why = |said: String| said.trim_start_matches("rate_limit: ").to_owned();
+    options::validate_rate_limit(rate).map(|()| rate).map_err(why)
+}
+
 fn biz_attr(text: &str) -> Result<String, String> {
     options::validate_biz_attr(text).map(|()| text.to_owned())
 }
@@ -320,5 +342,43 @@ mod tests {
         for wrong in ["", "M", "-1", "1T", "1.5M", "18446744073709551615M"] {
             assert!(super::bytes(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_rate_is_a_number_of_bytes_a_second_that_the_library_takes() {
+        for (text, rate) in [("1024", 1024), ("1K", 1024), ("2m", 2 << 20), ("1G", 1 << 30)] {
+            assert_eq!(rate_limit(text), Ok(rate));
+        }
+        for (wrong, why) in [
+            ("0", "0 is not within 1024 to 9007199254740992 bytes per second"),
+            ("1023", "1023 is not within"),
+            ("9007199254740993", "9007199254740993 is not within"),
+            ("fast", "a whole number of bytes is wanted"),
+            ("1.5M", "a whole number of bytes is wanted"),
+        ] {
+            let said = rate_limit(wrong).unwrap_err();
+            assert!(said.starts_with(why), "{wrong}: {said}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_connections_adapts_unless_it_is_fixed() {
+        let connections = |options: &[&str]| {
+            let words = ["cos-slice", "upload", "file", "cos://bucket/path"];
+            let arguments = Arguments::try_parse_from(words.iter().chain(options))?;
+            match arguments.command {
+                Command::Upload(arguments) => Ok(arguments.connections()),
+                Command::Status(_) => unreachable!("it is an upload"),
+            }
+        };
+        let conflict = |error: clap::Error| error.kind() == clap::error::ErrorKind::ArgumentConflict;
+        let most = options::DEFAULT_CONNECTIONS.most();
+        assert_eq!(connections(&[]).unwrap(), Connections::Adaptive(most));
+        assert_eq!(
+            connections(&["--max-concurrency=64"]).unwrap(),
+            Connections::Adaptive(64)
+        );
+        assert_eq!(connections(&["--concurrency=2"]).unwrap(), Connections::Fixed(2));
+        assert!(connections(&["--concurrency=2", "--max-concurrency=2"]).is_err_and(conflict));
     }
 }

@@ -8,6 +8,7 @@ use cos_slice::engine::client::Client;
 use cos_slice::engine::handle::Upload;
 use cos_slice::upload::error::Error;
 use cos_slice::upload::machine::{Object, Outcome};
+use cos_slice::upload::options::Connections;
 use indicatif::BinaryBytes;
 use serde::Serialize;
 
@@ -76,7 +77,8 @@ fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<O
     let mut config = settings::client_config(&arguments.service)?;
     arguments.slices.add_to(&mut config.dialect)?;
     let slice_size = settings::slice_size(arguments.slice_size, hash, &config.dialect.slice_sizes)?;
-    config.connections = arguments.concurrency.into();
+    config.connections = arguments.connections();
+    config.rate_limit = arguments.limit_rate;
     match settings::checkpoint_dir(arguments) {
         Ok(folder) => config.checkpoint_dir = folder,
         Err(why) => {
@@ -88,13 +90,14 @@ fn upload(arguments: &UploadArguments, warning: &mut Option<String>) -> Result<O
     }
     if is_verbose(arguments) {
         output::note(&format!(
-            "{} to cos://{}{} at {}; {} connections, slices of {}",
+            "{} to cos://{}{} at {}; {}, slices of {}{}",
             arguments.file.display().to_string().escape_debug(),
             arguments.object.bucket.escape_debug(),
             arguments.object.path.escape_debug(),
             config.endpoint,
-            arguments.concurrency,
+            number_of(config.connections),
             BinaryBytes(slice_size),
+            config.rate_limit.map(at_most).unwrap_or_default(),
         ));
     }
     let mut display = Display::new(arguments.quiet);
@@ -154,6 +157,18 @@ fn report<'a>(object: &'a Object, elapsed: Duration, warning: Option<&'a str>) -
         seconds: elapsed.as_secs_f64(),
         warning,
     }
+}
+
+/// For people.
+fn number_of(connections: Connections) -> String {
+    match connections {
+        Connections::Fixed(number) => format!("{number} connections"),
+        Connections::Adaptive(most) => format!("up to {most} connections"),
+    }
+}
+
+fn at_most(bytes_per_second: u64) -> String {
+    format!(", at most {}/s", BinaryBytes(bytes_per_second))
 }
 
 fn is_verbose(arguments: &UploadArguments) -> bool {

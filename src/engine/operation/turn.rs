@@ -155,6 +155,7 @@ impl Turn<'_> {
             location: call.location.clone(),
             source: source.unwrap_or_else(|| Arc::new(MemorySource::new(Vec::new()))),
             token: self.token.clone(),
+            limiter: Arc::default(),
             checkpoint: None,
             held: Held::default(),
             begun: Instant::now(),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::body::Way;
 use crate::engine::cancel::{Slot, lock};
+use crate::engine::limiter::{Leave, Limits};
 use crate::protocol::dialect::HiddenHead;
 use crate::upload::failure::TaskFailure;
 
@@ -25,6 +26,8 @@ pub struct Line {
 pub struct LineState {
     /// What is still to be done about the request's head; taken when it is sent.
     pub head: Option<PendingHead>,
+    /// How fast may be sent.
+    limits: Limits,
     /// Whether the exchange's connection sends files by itself.
     pub takes_files: bool,
     /// What is to be sent of a file behind the output that is due next.
@@ -101,9 +104,10 @@ impl fmt::Debug for PendingHead {
 }
 
 impl LineState {
-    fn new(head: Option<PendingHead>, answer_limit: Duration) -> Self {
+    fn new(head: Option<PendingHead>, answer_limit: Duration, limits: Limits) -> Self {
         Self {
             head,
+            limits,
             takes_files: false,
             file_piece: None,
             claimed: 0,
@@ -137,18 +141,38 @@ impl Line {
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             slot: Slot::new()?,
-            state: Mutex::new(LineState::new(None, Duration::ZERO)),
+            state: Mutex::new(LineState::new(None, Duration::ZERO, Limits::default())),
         })
     }
 
     /// A new exchange begins.
-    pub fn begin(&self, head: PendingHead, answer_limit: Duration) {
-        *self.state() = LineState::new(Some(head), answer_limit);
+    pub fn begin(&self, head: PendingHead, answer_limit: Duration, limits: Limits) {
+        *self.state() = LineState::new(Some(head), answer_limit, limits);
+    }
+
+    /// How much of `wanted` bytes may be sent now, or when to ask again. What is not sent of it is to be
+    /// [given back](Self::give_back).
+    pub fn take_allowance(&self, wanted: usize) -> Leave {
+        self.state().limits.take(self.slot.waker(), wanted)
+    }
+
+    /// So much of what was allowed was not sent.
+    pub fn give_back(&self, bytes: usize) {
+        self.state().limits.give_back(bytes);
     }
 
     /// What happened so far.
     pub fn state(&self) -> MutexGuard<'_, LineState> {
         lock(&self.state)
+    }
+}
+
+/// While it lives a request is being sent, which may have a place in a queue for allowance.
+pub struct Sending(pub Arc<Line>);
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.0.state().limits.give_up(self.0.slot.waker());
     }
 }
 

@@ -1,18 +1,21 @@
-//! How a request is sent: how much at once, how long to wait for room, and what an answer means that comes meanwhile.
+//! How a request is sent: how much at once, how long to wait for room or for the rate limits, and what an answer means that
+//! comes meanwhile.
 
 use std::io;
 use std::mem;
+use std::sync::Arc;
 use std::time::Instant;
 
 use ureq::unversioned::transport::Buffers;
 
 use crate::engine::cancel::Wait;
+use crate::engine::limiter::Leave;
 use crate::engine::sys::{self, Interest};
 use crate::engine::transport::failure::{network, network_io};
 use crate::upload::failure::{Cause, Phase, SourceFailure, SourceFault, TaskFailure};
 
 use super::Connection;
-use super::line::{FileFault, FilePiece};
+use super::line::{FileFault, FilePiece, Sending};
 
 /// The most that is sent at once, in bytes: a cancel is looked for between two such steps, and a file may be on a slow disk.
 const MAX_STEP: usize = 1 << 20;
@@ -30,10 +33,37 @@ pub enum Outgoing {
     File(FilePiece),
 }
 
+impl Outgoing {
+    /// How many bytes are left to be sent of it.
+    fn left(&self) -> u64 {
+        match self {
+            Self::Output { from, to, .. } => (to - from) as u64,
+            Self::File(piece) => piece.length,
+        }
+    }
+}
+
+/// What came of an attempt to send something without waiting.
+enum Step {
+    /// Something went.
+    Went,
+    /// The rate limits allow nothing before this moment.
+    NotBefore(Instant),
+}
+
+/// What is waited for while a request is sent.
+#[derive(Clone, Copy, Debug)]
+enum Obstacle {
+    /// The peer takes no more: room, until the stall limit is over.
+    NoRoom { until: Instant },
+    /// The rate limits allow no more: this moment.
+    NoLeave { until: Instant },
+}
+
 /// Whether to go on sending.
 enum Verdict {
     GoOn,
-    /// There is no room for more input: only output is to be waited for.
+    /// There is no room for more input: it is not to be waited for.
     GoOnUnwatched,
     Stop(TaskFailure),
 }
@@ -82,34 +112,41 @@ impl Connection {
     /// A server may answer before it has the whole request, and go: then the rest is dropped without an
     /// error, so that the answer gets read. Why the request was cut is kept, for the case that there is none.
     pub fn send(&mut self, outgoing: &mut Outgoing) -> Result<(), TaskFailure> {
+        let _sending = Sending(Arc::clone(&self.line));
         let mut written = self.stream.socket().written();
         let mut deadline = None;
-        let mut interest = Interest::Both;
+        let mut watched = true;
         while self.is_left(outgoing) || self.stream.has_unsent() {
             if self.line.slot.is_cancelled() {
                 // Also where there always is room, and only reading the source takes time.
                 return Err(TaskFailure::Cancelled);
             }
-            let error = match self.step(outgoing) {
-                Ok(()) => continue,
-                Err(error) => error,
-            };
-            match error.kind() {
-                io::ErrorKind::Interrupted => continue,
-                io::ErrorKind::WouldBlock => {}
-                kind if is_end(kind) => {
-                    self.cut(network_io(Phase::Send, Cause::Broken, &error));
-                    return Ok(());
+            let obstacle = match self.step(outgoing) {
+                Ok(Step::Went) => continue,
+                Ok(Step::NotBefore(until)) => {
+                    // The time until then is not the peer's.
+                    deadline = None;
+                    Obstacle::NoLeave { until }
                 }
-                _ => return Err(network_io(Phase::Send, Cause::Broken, &error)),
-            }
-            if mem::replace(&mut written, self.stream.socket().written()) != written {
-                deadline = None;
-            }
-            let until = *deadline.get_or_insert_with(|| Instant::now() + self.stall);
-            match self.await_room(interest, until)? {
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => continue,
+                    io::ErrorKind::WouldBlock => {
+                        if mem::replace(&mut written, self.stream.socket().written()) != written {
+                            deadline = None;
+                        }
+                        let until = *deadline.get_or_insert_with(|| Instant::now() + self.stall);
+                        Obstacle::NoRoom { until }
+                    }
+                    kind if is_end(kind) => {
+                        self.cut(network_io(Phase::Send, Cause::Broken, &error));
+                        return Ok(());
+                    }
+                    _ => return Err(network_io(Phase::Send, Cause::Broken, &error)),
+                },
+            };
+            match self.wait_out(obstacle, watched)? {
                 Verdict::GoOn => {}
-                Verdict::GoOnUnwatched => interest = Interest::Write,
+                Verdict::GoOnUnwatched => watched = false,
                 Verdict::Stop(reason) => {
                     self.cut(reason);
                     return Ok(());
@@ -122,42 +159,74 @@ impl Connection {
     /// Whether anything is left to be sent of it in the way that it is.
     fn is_left(&self, outgoing: &Outgoing) -> bool {
         match outgoing {
-            Outgoing::Output { from, to, .. } => from < to,
-            Outgoing::File(piece) => piece.length > 0 && !self.copies_files,
+            Outgoing::Output { .. } => outgoing.left() > 0,
+            Outgoing::File(_) => outgoing.left() > 0 && !self.copies_files,
         }
     }
 
     /// Sends some of it, without waiting. How much at once is decided here alone.
-    fn step(&mut self, outgoing: &mut Outgoing) -> io::Result<()> {
+    fn step(&mut self, outgoing: &mut Outgoing) -> io::Result<Step> {
+        if self.stream.has_unsent() || !self.is_left(outgoing) {
+            // It was allowed when it was written.
+            return self.stream.write(&[]).map(|_| Step::Went);
+        }
+        let wanted = usize::try_from(outgoing.left()).map_or(MAX_STEP, |left| left.min(MAX_STEP));
+        let granted = match self.line.take_allowance(wanted) {
+            Leave::Granted(granted) => granted,
+            Leave::From(moment) => return Ok(Step::NotBefore(moment)),
+        };
+        let result = self.write(outgoing, granted);
+        let sent = result.as_ref().map_or(0, |sent| *sent);
+        self.line.give_back(granted - sent);
+        result.map(|_| Step::Went)
+    }
+
+    /// Sends at most so many bytes of it, which has them; gives how many.
+    fn write(&mut self, outgoing: &mut Outgoing, most: usize) -> io::Result<usize> {
         match outgoing {
             Outgoing::Output { from, to, more } => {
-                let bytes = &self.buffers.output_bytes()[*from..*to];
-                *from += match more {
+                let bytes = &self.buffers.output_bytes()[*from..*from + most];
+                // Bytes that wait for their successors would wait for those to be allowed.
+                let count = match *more && *from + most == *to {
                     true => self.stream.write_more(bytes)?,
                     false => self.stream.write(bytes)?,
                 };
+                *from += count;
+                Ok(count)
             }
-            Outgoing::File(piece) => match self.stream.send_file(piece, MAX_STEP) {
+            Outgoing::File(piece) => match self.stream.send_file(piece, most) {
+                Ok(count) if count > 0 => {
+                    piece.advance(count as u64);
+                    Ok(count)
+                }
+                Err(error) if is_of_socket(error.kind()) => Err(error),
                 // Where it ends early, or for another reason can't be sent so, reading it tells why.
-                Ok(0) => self.copies_files = true,
-                Ok(count) => piece.advance(count as u64),
-                Err(error) if is_of_socket(error.kind()) => return Err(error),
-                Err(_) => self.copies_files = true,
+                Ok(_) | Err(_) => {
+                    self.copies_files = true;
+                    Ok(0)
+                }
             },
         }
-        Ok(())
     }
 
-    fn await_room(&mut self, interest: Interest, deadline: Instant) -> Result<Verdict, TaskFailure> {
-        match self.stream.socket().wait(interest, deadline, &self.line.slot) {
-            Ok(Wait::Ready { readable: true, .. }) if interest == Interest::Both => Ok(self.look_at_input()),
-            Ok(Wait::Ready { .. }) => Ok(Verdict::GoOn),
-            Ok(Wait::Cancelled) => Err(TaskFailure::Cancelled),
-            Ok(Wait::TimedOut) => {
+    /// Waits until sending can go on, and looks at what the server says meanwhile.
+    fn wait_out(&mut self, obstacle: Obstacle, watched: bool) -> Result<Verdict, TaskFailure> {
+        let (slot, socket) = (&self.line.slot, self.stream.socket());
+        let waited = match (obstacle, watched) {
+            (Obstacle::NoRoom { until }, true) => socket.wait(Interest::Both, until, slot),
+            (Obstacle::NoRoom { until }, false) => socket.wait(Interest::Write, until, slot),
+            (Obstacle::NoLeave { until }, true) => socket.wait(Interest::Read, until, slot),
+            (Obstacle::NoLeave { until }, false) => slot.wait(None, until),
+        };
+        match (waited, obstacle) {
+            (Ok(Wait::Ready { readable: true, .. }), _) if watched => Ok(self.look_at_input()),
+            (Ok(Wait::Ready { .. }), _) | (Ok(Wait::TimedOut), Obstacle::NoLeave { .. }) => Ok(Verdict::GoOn),
+            (Ok(Wait::Cancelled), _) => Err(TaskFailure::Cancelled),
+            (Ok(Wait::TimedOut), Obstacle::NoRoom { .. }) => {
                 let detail = format!("the server took no byte for {:?}", self.stall);
                 Err(network(Phase::Send, Cause::TimedOut, detail))
             }
-            Err(error) => Err(network_io(Phase::Send, Cause::Broken, &error)),
+            (Err(error), _) => Err(network_io(Phase::Send, Cause::Broken, &error)),
         }
     }
 

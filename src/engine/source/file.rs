@@ -7,14 +7,15 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use super::{Identity, Source};
+use super::reach::Reach;
+use super::{Identity, Source, failed};
 use crate::engine::sys::{self, FileKind};
 use crate::upload::failure::{SourceFailure, SourceFault};
 
 /// A regular file, read by position, so that any number of connections share the one descriptor.
 #[derive(Debug)]
 pub struct FileSource {
-    file: Arc<File>,
+    reach: Reach,
     /// What error texts call it.
     name: String,
     opened: Identity,
@@ -41,9 +42,13 @@ impl FileSource {
         let metadata = std::fs::metadata(path).map_err(|error| cannot("looking at", &name, &error))?;
         require_regular(&name, &metadata)?;
         let file = sys::open(path).map_err(|error| cannot("opening", &name, &error))?;
-        Self::of(&OpenFile {
+        let open = OpenFile {
             file: Arc::new(file),
             name,
+        };
+        Ok(Self {
+            reach: Reach::of_path(path, open.file.clone()),
+            ..Self::of(&open)?
         })
     }
 
@@ -55,11 +60,15 @@ impl FileSource {
         let metadata = open.metadata()?;
         require_regular(&open.name, &metadata)?;
         Ok(Self {
-            file: open.file.clone(),
+            reach: Reach::of_open(open.file.clone()),
             name: open.name.clone(),
             opened: sys::identity(&metadata),
             first_read: OnceLock::new(),
         })
+    }
+
+    fn file(&self) -> io::Result<Arc<File>> {
+        self.reach.file(&self.opened, &self.name)
     }
 }
 
@@ -98,7 +107,8 @@ impl OpenFile {
 }
 
 fn cannot(doing: &str, name: &str, error: &io::Error) -> SourceFailure {
-    let text = format!("{doing} {name} failed: {error}");
+    let advice = sys::advice(error);
+    let text = format!("{doing} {name} failed: {error}{advice}");
     SourceFailure::new(SourceFault::Unreadable, text).of_system(error.raw_os_error())
 }
 
@@ -123,23 +133,28 @@ impl Source for FileSource {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         self.first_read.get_or_init(SystemTime::now);
-        sys::read_at(&self.file, offset, buffer)
+        sys::read_at(&*self.file()?, offset, buffer)
+    }
+
+    fn hold(&self) -> Option<Arc<File>> {
+        // What is wrong with it is told where it is read.
+        self.file().ok()
     }
 
     fn in_file(&self, offset: u64) -> Option<(Arc<File>, u64)> {
         self.first_read.get_or_init(SystemTime::now);
-        Some((self.file.clone(), offset))
+        Some((self.file().ok()?, offset))
     }
 
     /// Compares size and modification time of the open file with those at its opening.
     ///
     /// The time of change (ctime) is not compared here, though it is part of [`Identity`]: renaming the file,
     /// giving it another mode and removing it all move it, and none of these changes a byte. Nor is the path
-    /// looked up again: where another file took it over by rename, the open one is still whole, the one that
+    /// looked up again while the file is open: where another one took it over by rename, this one is still whole, the one that
     /// the upload began with.
     fn verify_unchanged(&self) -> Result<(), SourceFailure> {
-        let metadata = self.file.metadata();
-        let metadata = metadata.map_err(|error| cannot("looking at", &self.name, &error))?;
+        let metadata = self.file().and_then(|file| file.metadata());
+        let metadata = metadata.map_err(|error| failed(&format!("looking at {}", self.name), error))?;
         let (then, now) = (&self.opened, sys::identity(&metadata));
         let how = if now.size != then.size {
             format!("its size was {} bytes and is {}", then.size, now.size)

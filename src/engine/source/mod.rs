@@ -4,6 +4,7 @@ mod callback;
 mod file;
 mod memory;
 mod range;
+mod reach;
 mod spool;
 mod stream;
 
@@ -20,12 +21,14 @@ use crate::upload::failure::{SourceFailure, SourceFault};
 use crate::upload::task::Reading;
 
 use super::cancel::CancelToken;
+use super::sys;
 
 pub use super::sys::path_of;
 pub use callback::CallbackSource;
 pub use file::{FileSource, OpenFile};
 pub use memory::MemorySource;
 pub use range::RangeSource;
+pub use reach::MOST_KEPT_OPEN;
 pub use spool::{Spool, SpoolSource};
 pub use stream::{Stream, StreamSource};
 
@@ -46,6 +49,12 @@ pub trait Source: Send + Sync {
     /// itself. It then takes them when they leave, and not before: [`Source::verify_unchanged`] has to be asked after that.
     fn in_file(&self, offset: u64) -> Option<(Arc<File>, u64)> {
         let _ = offset;
+        None
+    }
+
+    /// Where it reads a file that doesn't stay open: that file, open for as long as somebody has it. Whoever reads much of it, or
+    /// in many steps, should.
+    fn hold(&self) -> Option<Arc<File>> {
         None
     }
 
@@ -170,7 +179,8 @@ fn failed(doing: &str, error: io::Error) -> SourceFailure {
     match error.downcast::<SourceFailure>() {
         Ok(failure) => failure,
         Err(error) => {
-            let text = format!("{doing} failed: {error}");
+            let advice = sys::advice(&error);
+            let text = format!("{doing} failed: {error}{advice}");
             SourceFailure::new(SourceFault::Unreadable, text).of_system(os_errno)
         }
     }

@@ -72,6 +72,10 @@ impl Source for RangeSource {
         self.whole.in_file(self.offset + offset)
     }
 
+    fn hold(&self) -> Option<Arc<File>> {
+        self.whole.hold()
+    }
+
     fn verify_unchanged(&self) -> Result<(), SourceFailure> {
         self.whole.verify_unchanged()
     }

@@ -212,7 +212,7 @@ pub fn defaults() -> String {
     );
     let retry = client.retry;
     let dialect = Dialect::default();
-    let rows: [(&str, String); 24] = [
+    let rows: [(&str, String); 25] = [
         (
             "connections of a client",
             format!(
@@ -232,6 +232,7 @@ pub fn defaults() -> String {
         ("verify", on(upload.verify)),
         ("spooling of streams", "off; up to 64 GiB in the command".into()),
         ("checkpoints", "off; on in the command".into()),
+        ("rate limits", "none".into()),
         ("proxy", "none".into()),
         (
             "one request instead of slices",

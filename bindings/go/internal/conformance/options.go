@@ -20,6 +20,8 @@ var clientOptions = map[string]func(*cosslice.Config, json.RawMessage) error{
 	"region":               into(func(c *cosslice.Config) any { return &c.Region }),
 	"api":                  into(func(c *cosslice.Config) any { return &c.API }),
 	"connections":          into(func(c *cosslice.Config) any { return &c.Connections }),
+	"adaptive_connections": into(func(c *cosslice.Config) any { return &c.AdaptiveConnections }),
+	"rate_limit":           into(func(c *cosslice.Config) any { return &c.RateLimit }),
 	"resolve_timeout_ms":   duration(time.Millisecond, func(c *cosslice.Config) *time.Duration { return &c.ResolveTimeout }),
 	"connect_timeout_ms":   duration(time.Millisecond, func(c *cosslice.Config) *time.Duration { return &c.ConnectTimeout }),
 	"tls_timeout_ms":       duration(time.Millisecond, func(c *cosslice.Config) *time.Duration { return &c.TLSTimeout }),
@@ -52,6 +54,7 @@ var uploadOptions = map[string]func(json.RawMessage) (cosslice.Option, error){
 	"discard_unfinished":   ifOn(cosslice.DiscardUnfinished),
 	"biz_attr":             option(cosslice.BizAttr),
 	"single_request_limit": option(cosslice.SingleRequestLimit),
+	"rate_limit":           option(cosslice.RateLimit),
 	"deadline_ms": option(func(ms int64) cosslice.Option {
 		return cosslice.Deadline(time.Duration(ms) * time.Millisecond)
 	}),

@@ -68,6 +68,12 @@ extension COSSliceError {
 }
 
 extension COSSliceError {
+    /// An argument is not acceptable, of which the library was not asked.
+    init(invalid message: String) {
+        self.init(status: COS_SLICE_ERR_INVALID_ARGUMENT, error: nil, cause: nil)
+        self.message = message
+    }
+
     /// What the caller gets: Swift's own error where it was cancelled, so that it is what structured concurrency
     /// expects, and all that the library tells otherwise.
     var thrown: any Error {

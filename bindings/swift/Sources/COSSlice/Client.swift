@@ -27,8 +27,13 @@ public final class Client: Sendable {
     ///   library that is installed is not the one that this package was built for.
     public init(_ endpoint: Endpoint, signer: Signer, configuration: Configuration = Configuration()) throws {
         try checkVersion()
+        if configuration.connections != nil && configuration.adaptiveConnections != nil {
+            throw COSSliceError(
+                invalid: "connections: both a fixed number and adaptiveConnections are set, and only one can hold")
+        }
         handle = Handle(cos_slice_client_new(), free: { cos_slice_client_free($0) })
-        requests = RequestThreads(atMost: configuration.connections ?? RequestThreads.usual)
+        let connections = configuration.connections ?? configuration.adaptiveConnections
+        requests = RequestThreads(atMost: connections ?? RequestThreads.usual)
         var statuses = configuration.apply(to: handle.pointer)
         statuses.append(endpoint.apply(to: handle.pointer))
         statuses.append(signer.apply(to: handle.pointer, failures: failures))
@@ -58,9 +63,20 @@ public final class Client: Sendable {
         Upload(UploadRun(client: self, source: source, location: location, options: options))
     }
 
+    /// Changes ``Configuration/rateLimit``: how many bytes a second all uploads of the client may send together from now
+    /// on, those under way too. From any thread, at any time, in closures too.
+    ///
+    /// - Parameter bytesPerSecond: 1024 to 2^53; nil or 0 is no limit.
+    /// - Throws: a ``COSSliceError`` with ``Status/invalidArgument`` where that is not acceptable; the limit stays as it
+    ///   was.
+    public func setRateLimit(_ bytesPerSecond: Int64?) throws {
+        try checkRateLimit(bytesPerSecond)
+        _ = cos_slice_client_set_rate_limit(handle.pointer, bytesPerSecond ?? 0)
+    }
+
     /// The library tells in full what is wrong with a setting when an upload is run, before anything is sent. This one
     /// has no bucket, and so can't send anything either way.
-    private static func settingAtFault(_ client: Handle, status: Int32) -> any Error {
+    static func settingAtFault(_ client: Handle, status: Int32) -> any Error {
         let upload = cos_slice_upload_new(client.pointer, "", "")
         var error: OpaquePointer?
         let told = cos_slice_upload_run(upload, &error)
@@ -70,4 +86,12 @@ public final class Client: Sendable {
         }
         return COSSliceError(status: told == COS_SLICE_OK ? status : told, error: error, cause: nil)
     }
+}
+
+/// Has the library judge a limit, by a client that is for nothing else: one that is in use would remember what it refused,
+/// and its next upload would tell.
+func checkRateLimit(_ bytesPerSecond: Int64?) throws {
+    let client = Handle(cos_slice_client_new(), free: { cos_slice_client_free($0) })
+    let status = cos_slice_client_set_rate_limit(client.pointer, bytesPerSecond ?? 0)
+    if status != COS_SLICE_OK { throw Client.settingAtFault(client, status: status) }
 }

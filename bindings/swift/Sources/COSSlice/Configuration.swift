@@ -106,9 +106,16 @@ extension Client {
     public struct Configuration: Sendable {
         /// What the service is spoken to in. Default: files/v2.
         public var api: API?
-        /// How many requests may be in flight at once, for all uploads of the client together, and so how many threads
-        /// there are at most: 1 to 256. Default: 8.
+        /// A fixed number of requests in flight at once, for all uploads of the client together, and of threads at most:
+        /// 1 to 256. Not together with `adaptiveConnections`. Default: 8.
         public var connections: Int?
+        /// Lets the number of requests in flight adapt to the link and the server: it begins small, grows while that
+        /// makes uploads faster, and shrinks where the server says that it is overloaded. This is what it never passes,
+        /// and the number of threads at most: 1 to 256. Default: off.
+        public var adaptiveConnections: Int?
+        /// How many bytes a second all uploads of the client may send together, 1024 to 2^53.
+        /// ``Client/setRateLimit(_:)`` changes it. Default: none.
+        public var rateLimit: Int64?
         /// How long it waits for what.
         public var timeouts = Timeouts()
         /// A PEM file whose certificates are trusted in place of the system's. It is read when the client is made.
@@ -164,7 +171,8 @@ extension Client.Configuration: CustomStringConvertible, CustomReflectable {
     /// What is set, without the values of fields and headers, and without the proxy, which may have a password.
     public var customMirror: Mirror {
         let all: KeyValuePairs<String, Any?> = [
-            "api": api, "connections": connections, "timeouts": timeouts, "caFile": caFile, "caPEM": caPEM,
+            "api": api, "connections": connections, "adaptiveConnections": adaptiveConnections,
+            "rateLimit": rateLimit, "timeouts": timeouts, "caFile": caFile, "caPEM": caPEM,
             "proxy": proxy.map { _ in "(not shown)" }, "usesEnvironmentProxy": usesEnvironmentProxy,
             "checkpointDirectory": checkpointDirectory, "signatureScope": signatureScope,
             "signatureLifetime": signatureLifetime, "sliceSizes": sliceSizes, "formFields": formFields,
@@ -184,6 +192,8 @@ extension Client.Configuration {
         }
         set(api) { cos_slice_client_set_api(client, $0.rawValue) }
         set(connections) { cos_slice_client_set_connections(client, Int32(clamping: $0)) }
+        set(adaptiveConnections) { cos_slice_client_set_adaptive_connections(client, Int32(clamping: $0)) }
+        set(rateLimit) { cos_slice_client_set_rate_limit(client, $0) }
         set(timeouts.resolve) { cos_slice_client_set_resolve_timeout_ms(client, $0.milliseconds) }
         set(timeouts.connect) { cos_slice_client_set_connect_timeout_ms(client, $0.milliseconds) }
         set(timeouts.tls) { cos_slice_client_set_tls_timeout_ms(client, $0.milliseconds) }

@@ -63,6 +63,9 @@ extension Upload {
         /// The longest that the whole upload may take, 1 ms to a year; then it is ``Status/deadline``, as soon as
         /// closures that read the source have returned. Default: none.
         public var deadline: Duration?
+        /// How many bytes a second this upload may send, beside the client's limit, 1024 to 2^53.
+        /// ``Upload/setRateLimit(_:)`` changes it. Default: none.
+        public var rateLimit: Int64?
         /// Is told the progress on a thread of the library, one call at a time, at most ten times a second, where
         /// ``Upload/progress`` is not at hand. What it throws stops the upload: ``Status/abortedByCallback``, with the
         /// error as its `cause`. It should be quick, and must not start an upload. Default: nobody.
@@ -92,6 +95,7 @@ extension Upload.Options {
         set(verify) { cos_slice_upload_set_verify(upload, $0 ? 1 : 0) }
         set(bizAttr) { cos_slice_upload_set_biz_attr(upload, cText($0)) }
         set(singleRequestLimit) { cos_slice_upload_set_single_request_limit(upload, $0) }
+        set(rateLimit) { cos_slice_upload_set_rate_limit(upload, $0) }
         set(deadline) { cos_slice_upload_set_deadline_ms(upload, $0.milliseconds) }
     }
 }

@@ -59,4 +59,15 @@ public final class Upload: Sendable {
     public func cancel() {
         run.cancel()
     }
+
+    /// Changes ``Options/rateLimit``: how many bytes a second this upload may send from now on, beside the client's
+    /// limit. From any thread, at any time, in closures too; once the upload is over it does nothing.
+    ///
+    /// - Parameter bytesPerSecond: 1024 to 2^53; nil or 0 is no limit.
+    /// - Throws: a ``COSSliceError`` with ``Status/invalidArgument`` where that is not acceptable; the limit stays as it
+    ///   was.
+    public func setRateLimit(_ bytesPerSecond: Int64?) throws {
+        try checkRateLimit(bytesPerSecond)
+        run.setRateLimit(bytesPerSecond ?? 0)
+    }
 }

@@ -51,6 +51,8 @@ CLIENT(endpoint, text)
 CLIENT(region, text)
 CLIENT(api, (int32_t)number)
 CLIENT(connections, (int32_t)number)
+CLIENT(adaptive_connections, (int32_t)number)
+CLIENT(rate_limit, number)
 CLIENT(resolve_timeout_ms, number)
 CLIENT(connect_timeout_ms, number)
 CLIENT(tls_timeout_ms, number)
@@ -117,6 +119,8 @@ static const struct client_option client_options[] = {
     { "region", client_region },
     { "api", client_api },
     { "connections", client_connections },
+    { "adaptive_connections", client_adaptive_connections },
+    { "rate_limit", client_rate_limit },
     { "resolve_timeout_ms", client_resolve_timeout_ms },
     { "connect_timeout_ms", client_connect_timeout_ms },
     { "tls_timeout_ms", client_tls_timeout_ms },
@@ -149,6 +153,7 @@ UPLOAD(verify, yes)
 UPLOAD(biz_attr, text)
 UPLOAD(single_request_limit, number)
 UPLOAD(deadline_ms, number)
+UPLOAD(rate_limit, number)
 
 static void upload_range(cos_slice_upload *upload, const cJSON *value)
 {
@@ -172,6 +177,7 @@ static const struct upload_option upload_options[] = {
     { "biz_attr", upload_biz_attr },
     { "single_request_limit", upload_single_request_limit },
     { "deadline_ms", upload_deadline_ms },
+    { "rate_limit", upload_rate_limit },
 };
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))

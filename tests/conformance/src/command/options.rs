@@ -26,11 +26,13 @@ const ONE_LIMIT: &str = "it has one time limit, --timeout, in whole seconds";
 const LIBRARY: &str = "that is for programs, which use the library";
 
 /// The options of a client.
-pub const CLIENT: [(&str, How); 26] = [
+pub const CLIENT: [(&str, How); 28] = [
     ("endpoint", Flag("--endpoint")),
     ("region", Flag("--region")),
     ("api", Flag("--api")),
     ("connections", Flag("--concurrency")),
+    ("adaptive_connections", Flag("--max-concurrency")),
+    ("rate_limit", Flag("--limit-rate")),
     ("resolve_timeout_ms", Not(ONE_LIMIT)),
     ("connect_timeout_ms", Not(ONE_LIMIT)),
     ("tls_timeout_ms", Not(ONE_LIMIT)),
@@ -56,7 +58,7 @@ pub const CLIENT: [(&str, How); 26] = [
 ];
 
 /// The options of an upload.
-pub const UPLOAD: [(&str, How); 17] = [
+pub const UPLOAD: [(&str, How); 18] = [
     ("file", Otherwise),
     ("file_bytes", Otherwise),
     ("memory", Not(LIBRARY)),
@@ -78,6 +80,10 @@ pub const UPLOAD: [(&str, How); 17] = [
         Not("what a person sends by hand need not save a request"),
     ),
     ("deadline_ms", Flag("--deadline")),
+    (
+        "rate_limit",
+        Not("it has one upload, of which the client's limit is that of the upload"),
+    ),
 ];
 
 /// Flags that are the command's alone, or go with another one's option.

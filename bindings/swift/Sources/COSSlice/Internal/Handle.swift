@@ -4,7 +4,7 @@ import Foundation
 /// Owns one handle of the C library, and frees it with the last reference.
 ///
 /// `@unchecked Sendable`, since a pointer is not: the library allows what is done with it from several threads at once.
-/// That is cancelling, and making uploads and operations of a client. All else happens on one thread at a time:
+/// That is cancelling, setting a rate limit, and making uploads and operations of a client. All else happens on one thread at a time:
 /// settings before anybody else has the handle, getters within the callback that tells the end, requests of an
 /// operation one after another.
 final class Handle: @unchecked Sendable {

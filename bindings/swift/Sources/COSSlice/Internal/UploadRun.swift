@@ -69,6 +69,12 @@ final class UploadRun: Sendable {
         reader?.cancel()
     }
 
+    /// A limit that was checked.
+    func setRateLimit(_ bytesPerSecond: Int64) {
+        guard let handle = state.withLock({ $0.handle }) else { return }
+        _ = cos_slice_upload_set_rate_limit(handle.pointer, bytesPerSecond)
+    }
+
     func subscribe(_ continuation: AsyncStream<Upload.Progress>.Continuation) -> UInt64 {
         let (subscriber, isOver) = state.withLock { state -> (UInt64, Bool) in
             // Nobody waits on it yet, so that this calls nobody.

@@ -44,6 +44,8 @@ struct ClientOptions {
         "region": { $0.endpoint = .region(try value($1, of: $2)) },
         "api": { $0.configuration.api = Client.API(rawValue: try value($1, of: $2)) },
         "connections": { $0.configuration.connections = try value($1, of: $2) },
+        "adaptive_connections": { $0.configuration.adaptiveConnections = try value($1, of: $2) },
+        "rate_limit": { $0.configuration.rateLimit = try value($1, of: $2) },
         "resolve_timeout_ms": { $0.configuration.timeouts.resolve = try milliseconds($1, of: $2) },
         "connect_timeout_ms": { $0.configuration.timeouts.connect = try milliseconds($1, of: $2) },
         "tls_timeout_ms": { $0.configuration.timeouts.tls = try milliseconds($1, of: $2) },

@@ -36,6 +36,7 @@ struct UploadOptions {
         "verify": { $0.verify = try value($1, of: $2) },
         "biz_attr": { $0.bizAttr = try value($1, of: $2) },
         "single_request_limit": { $0.singleRequestLimit = try value($1, of: $2) },
+        "rate_limit": { $0.rateLimit = try value($1, of: $2) },
         "deadline_ms": { $0.deadline = try milliseconds($1, of: $2) },
     ]
 }
