@@ -1117,9 +1117,10 @@ int32_t cos_slice_upload_set_completion(cos_slice_upload *COS_SLICE_NULLABLE upl
 
 /**
  * Uploads a regular file; symbolic links are followed. The path is UTF-8, and copied. The file is opened when the upload is
- * run, and must not change until it is over: a change is noticed and ends the upload with COS_SLICE_ERR_SOURCE_CHANGED. At most
- * 64 files of a process stay open until then. Where more are uploaded at once, the later ones are closed and opened again by
- * their path, so they must not be renamed or removed before the end either; a file that is another one by then counts as changed.
+ * run, and must not change until it is over: a change is noticed and ends the upload with COS_SLICE_ERR_SOURCE_CHANGED. As
+ * many files stay open until then as are a quarter of the descriptors that the process may have (RLIMIT_NOFILE), and 64 at
+ * least. Where more are uploaded at once, the later ones are closed and opened again by their path, so they must not be renamed
+ * or removed before the end either; a file that is another one by then counts as changed.
  */
 COS_SLICE_API
 int32_t cos_slice_upload_set_file(cos_slice_upload *COS_SLICE_NULLABLE upload,

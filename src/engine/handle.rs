@@ -25,7 +25,7 @@ use super::report::{Due, Listener, Pace, aborted, ending};
 use super::shared::{Ended, Job, State};
 use super::signing::Held;
 #[cfg(doc)]
-use super::source::MOST_KEPT_OPEN;
+use super::source::most_kept_open;
 use super::source::{Identity, OpenFile, Source};
 use content::{Content, Whole};
 
@@ -109,7 +109,7 @@ impl Upload {
         &self.name
     }
 
-    /// Uploads a file; it is opened when the upload is run, and stays open unless [`MOST_KEPT_OPEN`] others do: then it is opened
+    /// Uploads a file; it is opened when the upload is run, and stays open unless [`most_kept_open`] others do: then it is opened
     /// again by its path, whenever something of it is sent.
     ///
     /// # Errors

@@ -47,9 +47,6 @@ use tls::TlsSocket;
 /// read and forgotten, and a part of the body may come with it.
 const MAX_BEFORE_HEAD: u64 = 2 * buffers::MAX_INPUT as u64;
 
-/// The part of an answer's time after which it is looked how much of the request has not arrived.
-const FIRST_PART: f32 = 0.25;
-
 /// Where and how the workers of a client connect.
 #[derive(Debug)]
 pub struct Route {
@@ -277,43 +274,34 @@ impl Connection {
         }
     }
 
-    /// Until when to wait for more of the answer. The time for its head has two parts, so that what has not arrived by then
-    /// is asked for only where the answer is late.
     fn answer_deadline(&self) -> Instant {
         let mut state = self.line.state();
-        let limit = state.answer_limit;
-        let deadline = *state
-            .answer_deadline
-            .get_or_insert_with(|| Instant::now() + limit);
-        match state.unacknowledged {
-            None if !state.has_head => deadline - limit.mul_f32(1.0 - FIRST_PART),
-            _ => deadline,
+        match state.answer_deadline {
+            Some(deadline) => deadline,
+            None => {
+                state.unacknowledged = self.stream.socket().unacknowledged();
+                let deadline = Instant::now() + state.answer_limit;
+                *state.answer_deadline.insert(deadline)
+            }
         }
     }
 
     /// Whether the time for the answer was spent on sending: the system takes far more at once than a slow network does,
-    /// a whole slice perhaps. If some of that arrived since the first part of the time, or since the last such look, the time
-    /// begins anew.
+    /// a whole slice perhaps. If some of that arrived meanwhile, the time begins anew.
     fn is_still_sending(&self) -> bool {
         let mut state = self.line.state();
-        if state.has_head {
+        let before = mem::replace(&mut state.unacknowledged, self.stream.socket().unacknowledged());
+        if state.has_head || state.unacknowledged >= before {
             return false;
         }
-        let now = self.stream.socket().unacknowledged();
-        match state.unacknowledged.replace(now) {
-            None => true,
-            Some(before) if now < before => {
-                state.answer_deadline = Some(Instant::now() + state.answer_limit);
-                true
-            }
-            Some(_) => false,
-        }
+        state.answer_deadline = Some(Instant::now() + state.answer_limit);
+        true
     }
 
     fn too_late(&self) -> TaskFailure {
         let state = self.line.state();
         let limit = state.answer_limit;
-        let detail = match (state.has_head, state.unacknowledged.unwrap_or(0)) {
+        let detail = match (state.has_head, state.unacknowledged) {
             (true, _) => format!("not complete within {limit:?}"),
             (false, 0) => format!("no answer within {limit:?}"),
             (false, bytes) => {

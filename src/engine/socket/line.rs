@@ -44,8 +44,8 @@ pub struct LineState {
     pub answer_limit: Duration,
     /// When that is over, once it has begun.
     pub answer_deadline: Option<Instant>,
-    /// How much of the request had not arrived when that was last looked at.
-    pub unacknowledged: Option<u64>,
+    /// How much of the request had not arrived when that time began.
+    pub unacknowledged: u64,
     /// Whether the answer's head is complete.
     pub has_head: bool,
     /// Whether a connection was opened, as against one that was kept.
@@ -118,7 +118,7 @@ impl LineState {
             file_fault: None,
             answer_limit,
             answer_deadline: None,
-            unacknowledged: None,
+            unacknowledged: 0,
             has_head: false,
             opened: false,
             received: 0,

@@ -12,9 +12,14 @@ use crate::engine::cancel::lock;
 use crate::engine::sys;
 use crate::upload::failure::{SourceFailure, SourceFault};
 
-/// How many files that were opened by their path a process keeps open. A system may let a process have 256 descriptors, and
-/// those belong to the whole program.
-pub const MOST_KEPT_OPEN: usize = 64;
+/// The least of [`most_kept_open`]. A system may let a process have only 256 descriptors.
+pub const LEAST_KEPT_OPEN: usize = 64;
+
+/// How many files that were opened by their path the process keeps open: a quarter of the descriptors that it may have, which
+/// belong to the whole program, and [`LEAST_KEPT_OPEN`] in any case.
+pub fn most_kept_open() -> usize {
+    (sys::descriptor_limit() / 4).max(LEAST_KEPT_OPEN)
+}
 
 static KEPT_OPEN: AtomicUsize = AtomicUsize::new(0);
 
@@ -24,7 +29,8 @@ pub(super) struct Place(());
 
 impl Place {
     fn take() -> Option<Self> {
-        let one_more = |taken| (taken < MOST_KEPT_OPEN).then_some(taken + 1);
+        let most = most_kept_open();
+        let one_more = |taken| (taken < most).then_some(taken + 1);
         let taken = KEPT_OPEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
         taken.ok().map(|_| Self(()))
     }
@@ -113,8 +119,9 @@ fn require_same(
         return Ok(());
     }
     let text = format!(
-        "{name} is another file than when its upload began. Of more than {MOST_KEPT_OPEN} files that are uploaded at once \
-         the later ones are opened again when it is their turn, so each must stay in its place until its upload is over"
+        "{name} is another file than when its upload began. Where very many files are uploaded at once (more than {}) \
+         the later ones are opened again when it is their turn, so each must stay in its place until its upload is over",
+        most_kept_open()
     );
     Err(io::Error::other(SourceFailure::new(SourceFault::Changed, text)))
 }
