@@ -138,6 +138,8 @@ enum Awaits {
     Change,
     /// The moment when its next progress may be told, or its end.
     Moment(Duration),
+    /// Its end alone: it is told no progress.
+    End,
 }
 
 /// The listeners of a client, so kept that only those are looked at for which there may be something to tell: there may be a
@@ -172,7 +174,7 @@ impl Listeners {
         };
         match std::mem::replace(awaits, Awaits::Turn) {
             Awaits::Turn => return false,
-            Awaits::Change => {}
+            Awaits::Change | Awaits::End => {}
             Awaits::Moment(at) => {
                 self.moments.remove(&(at, id));
             }
@@ -199,8 +201,12 @@ impl Listeners {
 
     /// There is nothing to tell this one now.
     fn wait(&mut self, id: JobId, until: Option<Duration>) {
-        if let Some((_, awaits)) = self.waiting.get_mut(&id) {
-            *awaits = until.map_or(Awaits::Change, Awaits::Moment);
+        if let Some((listener, awaits)) = self.waiting.get_mut(&id) {
+            *awaits = match until {
+                Some(at) => Awaits::Moment(at),
+                None if listener.progress.is_some() => Awaits::Change,
+                None => Awaits::End,
+            };
             self.moments.extend(until.map(|at| (at, id)));
         }
     }
