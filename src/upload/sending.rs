@@ -222,7 +222,7 @@ mod tests {
         for index in 0..3 {
             assert_eq!(sent(&mut slices), index);
             let attempts = slices.land(index).unwrap();
-            slices.retry_at(index, attempts, Duration::from_secs(index));
+            slices.retry_at(index, attempts, Duration::from_secs(1 + index));
         }
         let mut repeated = Vec::new();
         for second in 10..16 {

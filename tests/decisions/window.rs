@@ -211,6 +211,31 @@ fn requests_of_small_uploads_make_it_grow() {
 }
 
 #[test]
+fn what_was_measured_before_an_idle_minute_is_not_compared_with_what_comes_after() {
+    let mut bench = Bench::new(Connections::Adaptive(16));
+    let serve = |bench: &mut Bench, took: Duration, rounds: u32| {
+        for _ in 0..rounds {
+            bench.fill();
+            bench.now += took;
+            for _ in 0..bench.flying.len() {
+                bench.land(true);
+            }
+        }
+    };
+    for _ in 0..12 {
+        bench.call();
+    }
+    serve(&mut bench, TOOK, 2);
+    bench.now += Duration::from_secs(60);
+    for _ in 0..500 {
+        bench.call();
+    }
+    // The server is slower for another reason than that more requests are in flight.
+    serve(&mut bench, 3 * TOOK, 10);
+    assert_eq!(bench.client.window(), Some(16.0));
+}
+
+#[test]
 fn the_most_may_be_one() {
     let mut bench = Bench::new(Connections::Adaptive(1));
     let id = bench.upload(100);
