@@ -1092,7 +1092,8 @@ int32_t cos_slice_client_set_rate_limit(const cos_slice_client *COS_SLICE_NULLAB
 /**
  * How many bytes a second the requests of this upload may send, beside the client's limit, which holds too: 1024 to 2^53, or
  * 0 for no limit, which is the default. It holds at once, also for a run under way, and for later runs; what counts is told
- * at cos_slice_client_set_rate_limit. What is refused leaves the limit as it was. Any thread, at any time, inside callbacks
+ * at cos_slice_client_set_rate_limit. Such an upload takes no more of the client's connections than its rate needs, two at
+ * least, so that other uploads have the rest. What is refused leaves the limit as it was. Any thread, at any time, inside callbacks
  * too.
  */
 COS_SLICE_API
@@ -1116,9 +1117,10 @@ int32_t cos_slice_upload_set_completion(cos_slice_upload *COS_SLICE_NULLABLE upl
 
 /**
  * Uploads a regular file; symbolic links are followed. The path is UTF-8, and copied. The file is opened when the upload is
- * run, and must not change until it is over: a change is noticed and ends the upload with COS_SLICE_ERR_SOURCE_CHANGED. At most
- * 64 files of a process stay open until then. Where more are uploaded at once, the later ones are closed and opened again by
- * their path, so they must not be renamed or removed before the end either; a file that is another one by then counts as changed.
+ * run, and must not change until it is over: a change is noticed and ends the upload with COS_SLICE_ERR_SOURCE_CHANGED. As
+ * many files stay open until then as are a quarter of the descriptors that the process may have (RLIMIT_NOFILE), and 64 at
+ * least. Where more are uploaded at once, the later ones are closed and opened again by their path, so they must not be renamed
+ * or removed before the end either; a file that is another one by then counts as changed.
  */
 COS_SLICE_API
 int32_t cos_slice_upload_set_file(cos_slice_upload *COS_SLICE_NULLABLE upload,

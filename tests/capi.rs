@@ -214,3 +214,35 @@ fn memory_grows_with_connections_by_no_more_than_the_header_says_and_not_with_th
         "{large} bytes with {FEW}, {many} bytes with {MANY}"
     );
 }
+
+/// With no more descriptors than the least that a system lets a process have.
+#[test]
+fn a_thousand_uploads_at_once_take_no_more_threads_and_descriptors_and_hardly_more_memory_than_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let program = compile("thousand", folder.path());
+    let emulator = Emulator::start(Config::new(folder.path().join("store"))).expect("the emulator starts");
+    emulator.set("content", "discard").expect("a switch");
+    let file = folder.path().join("file");
+    File::create(&file)
+        .and_then(|file| file.set_len(1 << 20))
+        .expect("a file of zeros");
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 256 && exec \"$0\" \"$@\""])
+        .arg(&program)
+        .arg(emulator.endpoint())
+        .arg(&file)
+        .output()
+        .expect("the program can be run");
+    assert!(output.status.success(), "{}", said(&output));
+    let text = String::from_utf8(output.stdout.clone()).expect("numbers");
+    let numbers: Vec<u64> = text
+        .split_whitespace()
+        .map(|word| word.parse().expect("a number"))
+        .collect();
+    let [peak_kib, threads, succeeded] = numbers[..] else {
+        panic!("{}", said(&output))
+    };
+    assert_eq!(succeeded, 1000, "{}", said(&output));
+    assert!(threads <= 24, "{threads} threads");
+    assert!(peak_kib <= 48 << 10, "{peak_kib} KiB");
+}

@@ -18,10 +18,10 @@ pub struct Report {
     /// The most threads that were seen, of several uploads at once.
     #[serde(default)]
     pub threads: u64,
-    /// The least that an upload of several took from its start to its end, in seconds.
+    /// When the first upload of several that were begun at once was over, in seconds.
     #[serde(default)]
     pub fastest_seconds: f64,
-    /// The most.
+    /// When the last was.
     #[serde(default)]
     pub slowest_seconds: f64,
 }

@@ -87,6 +87,8 @@ pub struct ServerOptions {
     pub delay: Delay,
     /// Over TLS; the authority to trust goes into this file.
     pub tls: Option<PathBuf>,
+    /// Nothing is answered until the client has begun all its uploads, and says so.
+    pub hold: bool,
 }
 
 /// A running `discard-server`, which ends with this.
@@ -114,6 +116,9 @@ impl Server {
         };
         if let Some(authority) = &options.tls {
             command.arg("--tls").arg(authority);
+        }
+        if options.hold {
+            command.arg("--hold");
         }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let input = child.stdin.take();

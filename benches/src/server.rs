@@ -7,6 +7,7 @@
 mod answer;
 mod connection;
 mod counts;
+mod gate;
 mod objects;
 mod request;
 mod tls;
@@ -23,6 +24,7 @@ pub use counts::Totals;
 
 use connection::Connection;
 use counts::Counts;
+use gate::Gate;
 use objects::Objects;
 
 /// Connections at once; one more is closed unanswered, so that a client that opens too many is noticed.
@@ -38,6 +40,8 @@ pub struct Options {
     pub delay: Delay,
     /// Speak TLS 1.3, and write the certificate of the authority to trust into this file, as PEM.
     pub tls: Option<PathBuf>,
+    /// Answer nothing until a request for `?op=release` comes, so that many uploads can be begun before the first of them goes on.
+    pub hold: bool,
 }
 
 /// Which answers are held back, and for how long.
@@ -61,6 +65,7 @@ pub struct Server {
 /// What the connections share.
 struct Shared {
     delay: Delay,
+    gate: Gate,
     counts: Arc<Counts>,
     objects: Objects,
 }
@@ -77,6 +82,7 @@ impl Server {
         let counts = Arc::new(Counts::default());
         let shared = Arc::new(Shared {
             delay: options.delay,
+            gate: Gate::new(!options.hold),
             counts: Arc::clone(&counts),
             objects: Objects::default(),
         });

@@ -25,7 +25,7 @@ use super::report::{Due, Listener, Pace, aborted, ending};
 use super::shared::{Ended, Job, State};
 use super::signing::Held;
 #[cfg(doc)]
-use super::source::MOST_KEPT_OPEN;
+use super::source::most_kept_open;
 use super::source::{Identity, OpenFile, Source};
 use content::{Content, Whole};
 
@@ -109,7 +109,7 @@ impl Upload {
         &self.name
     }
 
-    /// Uploads a file; it is opened when the upload is run, and stays open unless [`MOST_KEPT_OPEN`] others do: then it is opened
+    /// Uploads a file; it is opened when the upload is run, and stays open unless [`most_kept_open`] others do: then it is opened
     /// again by its path, whenever something of it is sent.
     ///
     /// # Errors
@@ -165,6 +165,12 @@ impl Upload {
             validate_rate_limit(rate).map_err(|text| Error::invalid(format!("{}: {text}", self.name)))?;
         }
         self.limiter.set(bytes_per_second);
+        // Either the run that begins sees the limit, or it is active by now.
+        if let Some(active) = &self.lock().active {
+            self.client
+                .shared()
+                .limit_rate(active.id, bytes_per_second.is_some());
+        }
         Ok(())
     }
 
@@ -615,14 +621,27 @@ mod tests {
     use crate::engine::endpoint::Endpoint;
     use crate::engine::source::MemorySource;
     use crate::protocol::signature::SecretKey;
+    use crate::upload::Next;
 
-    #[test]
-    fn an_upload_that_is_over_may_be_started_again_though_nobody_waited() {
+    const HANG_GUARD: Duration = Duration::from_secs(60);
+
+    /// A client of a service that is not there.
+    fn client() -> Client {
         let nobody_listens = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let endpoint = Endpoint::parse(&format!("http://{nobody_listens}")).unwrap();
         let config = ClientConfig::new(endpoint, SecretKey::new("1", "id", "key").unwrap());
-        let upload = Client::new(config).unwrap().upload("bucket", "path").unwrap();
+        Client::new(config).unwrap()
+    }
+
+    fn upload(client: &Client) -> Upload {
+        let upload = client.upload("bucket", "path").unwrap();
         upload.set_source(Arc::new(MemorySource::new(vec![1]))).unwrap();
+        upload
+    }
+
+    #[test]
+    fn an_upload_that_is_over_may_be_started_again_though_nobody_waited() {
+        let upload = upload(&client());
         for _ in 0..2 {
             upload.start(None).unwrap();
             assert_eq!(upload.set_options(|_| ()).unwrap_err().status, Status::Busy);
@@ -631,5 +650,27 @@ mod tests {
             upload.set_options(|_| ()).unwrap();
             assert_eq!(upload.result().unwrap().unwrap_err().status, Status::Connect);
         }
+    }
+
+    #[test]
+    fn a_cancel_does_not_wait_for_a_worker_to_begin_what_was_drawn() {
+        let client = client();
+        let shared = client.shared();
+        // As if all were at work for long.
+        shared.lock().workers = u32::MAX;
+        let upload = upload(&client);
+        upload.start(None).unwrap();
+        {
+            let mut state = shared.lock();
+            let Next::Task(task) = state.core.next(shared.now()) else {
+                panic!("the upload has nothing to do");
+            };
+            state.drawn = Some(task);
+        }
+        upload.cancel();
+        let status = upload.wait(Some(HANG_GUARD)).unwrap_err().status;
+        // Whoever fails here must not wait for the upload's end.
+        shared.collapse();
+        assert_eq!(status, Status::Cancelled);
     }
 }

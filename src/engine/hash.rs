@@ -21,8 +21,8 @@ pub(super) const HASH_BUFFER: usize = 64 << 10;
 /// the core that hashes.
 const AHEAD_BLOCK: usize = 128 << 10;
 
-/// One that is hashed, one that is read, and one so that neither side waits for the other's last bytes.
-const AHEAD_BLOCKS: usize = 3;
+/// One is hashed while the other is read.
+const AHEAD_BLOCKS: usize = 2;
 
 /// The shortest piece that is worth the start of a thread.
 const AHEAD_FROM: u64 = 4 << 20;
@@ -45,7 +45,8 @@ impl AheadMemory {
     }
 }
 
-/// Feeds `length` bytes of the source to the hasher, from its position on.
+/// Feeds `length` bytes of the source to the hasher, from its position on. The buffer is made as large as it has to be where it is
+/// used.
 ///
 /// # Errors
 /// The source can't be read, ends early or has changed; or the token was cancelled.
@@ -54,7 +55,7 @@ pub(super) fn feed(
     token: &CancelToken,
     hasher: &mut Hasher,
     length: u64,
-    buffer: &mut [u8],
+    buffer: &mut Vec<u8>,
     ahead: &AheadMemory,
 ) -> Result<(), TaskFailure> {
     let _open = source.hold();
@@ -81,7 +82,8 @@ type Block<'a> = Result<(&'a mut [u8], usize), TaskFailure>;
 
 impl Piece<'_> {
     /// Reads and hashes in turn.
-    fn feed(&self, hasher: &mut Hasher, buffer: &mut [u8]) -> Result<(), TaskFailure> {
+    fn feed(&self, hasher: &mut Hasher, buffer: &mut Vec<u8>) -> Result<(), TaskFailure> {
+        buffer.resize(HASH_BUFFER, 0);
         while hasher.position() < self.end {
             self.check()?;
             let count = self.read(hasher.position(), buffer)?;
@@ -213,7 +215,7 @@ mod tests {
         ahead: &AheadMemory,
     ) -> Result<Digests, TaskFailure> {
         let mut hasher = Hasher::new(GRANULARITY);
-        let mut buffer = vec![0; HASH_BUFFER];
+        let mut buffer = Vec::new();
         while hasher.position() < source.size() {
             let length = piece.min(source.size() - hasher.position());
             feed(source, token, &mut hasher, length, &mut buffer, ahead)?;
@@ -271,7 +273,7 @@ mod tests {
 
         let mut hasher = Hasher::new(GRANULARITY);
         let short = MemorySource::new(content(AHEAD_FROM - 1));
-        let failure = feed(&short, &token, &mut hasher, AHEAD_FROM, &mut [0; 64], &ahead).unwrap_err();
+        let failure = feed(&short, &token, &mut hasher, AHEAD_FROM, &mut Vec::new(), &ahead).unwrap_err();
         let TaskFailure::Source(failure) = failure else {
             panic!("{failure:?}")
         };

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::upload::rate::{Allowance, Turn};
 
@@ -71,7 +71,8 @@ impl Limiter {
         }
     }
 
-    fn is_limited(&self) -> bool {
+    /// Whether there is a limit.
+    pub fn is_limited(&self) -> bool {
         self.is_limited.load(Ordering::SeqCst)
     }
 }
@@ -96,8 +97,16 @@ pub struct Limits {
 pub enum Leave {
     /// So many bytes, which are taken from both allowances. What is not sent is to be given back.
     Granted(usize),
-    /// Not before this moment; it has a place in a queue, which it keeps until it asks again or gives up.
-    From(Instant),
+    /// Not before this moment, by the limit of one of the two; it has a place in a queue, which it keeps until it asks again or
+    /// gives up.
+    From(Instant, LimitOf),
+}
+
+/// Whose limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitOf {
+    Upload,
+    Client,
 }
 
 impl Limits {
@@ -112,12 +121,11 @@ impl Limits {
         // Always in this order.
         let mut upload = lock(&self.upload.allowance);
         let mut client = lock(&self.client.allowance);
-        let at = |limiter: &Limiter, moment: Duration| Leave::From(limiter.begun + moment);
         let granted = match upload.ask(&asker, wanted, self.upload.begun.elapsed()) {
             Turn::Now(granted) => granted,
             Turn::At(moment) => {
                 wake(&client.leave(&asker));
-                return at(&self.upload, moment);
+                return Leave::From(self.upload.begun + moment, LimitOf::Upload);
             }
         };
         match client.ask(&asker, granted, self.client.begun.elapsed()) {
@@ -128,7 +136,7 @@ impl Limits {
             }
             Turn::At(moment) => {
                 wake(&upload.leave(&asker));
-                at(&self.client, moment)
+                Leave::From(self.client.begun + moment, LimitOf::Client)
             }
         }
     }
@@ -151,6 +159,7 @@ impl Limits {
 mod tests {
     use std::sync::mpsc;
     use std::thread;
+    use std::time::Duration;
 
     use super::*;
     use crate::engine::cancel::{CancelToken, Slot, Wait};

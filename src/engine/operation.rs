@@ -20,7 +20,7 @@ use crate::upload::task::JobId;
 use super::callback::is_inside_callback;
 use super::cancel::CancelToken;
 use super::client::{Client, name_of};
-use super::hash::{self, HASH_BUFFER};
+use super::hash;
 use super::source::Source;
 
 pub use settings::{AnswerKind, CallSettings, validate_session};
@@ -129,7 +129,7 @@ impl Call {
         let turn = self.begin()?;
         let source = turn.need_source()?;
         let mut hasher = Hasher::new(turn.granularity()?);
-        let mut buffer = vec![0; HASH_BUFFER];
+        let mut buffer = Vec::new();
         let (size, ahead) = (source.size(), &self.client.shared().ahead);
         let fed = hash::feed(&*source, &turn.token, &mut hasher, size, &mut buffer, ahead);
         fed.map_err(|failure| match failure {

@@ -12,6 +12,7 @@ use crate::protocol::dialect::Dialect;
 use crate::protocol::location::Location;
 use crate::protocol::{Answer, Api};
 use crate::upload::error::Error;
+use crate::upload::failure::TaskFailure;
 use crate::upload::machine::Object;
 use crate::upload::options::ClientOptions;
 use crate::upload::progress::Progress;
@@ -255,6 +256,7 @@ impl Shared {
         let mut first = Progress::default();
         let id = self.begin(job, |core, now| {
             let id = core.begin(specification, now);
+            core.limit_rate(id, job.limiter.is_limited());
             first = core.progress(id).copied().unwrap_or_default();
             if let Some(deadline) = core.deadline_at(id) {
                 job.token.expire_at(self.started + deadline);
@@ -277,6 +279,14 @@ impl Shared {
         let id = begin(&mut state.core, self.now());
         state.jobs.insert(id, job.clone());
         Ok(id)
+    }
+
+    /// An upload has a rate limit of its own from now on, or none.
+    pub(super) fn limit_rate(self: &Arc<Self>, id: JobId, is_limited: bool) {
+        let mut state = self.lock();
+        state.core.limit_rate(id, is_limited);
+        // It may take more places than before. Without another worker those that are there come to it.
+        let _ = self.provide_worker(&mut state);
     }
 
     /// Looks for what another worker could do, and has one do it; else that one watches the clock where that needs it. Called by
@@ -431,6 +441,10 @@ impl Shared {
     pub(super) fn settle(&self, state: &mut State) {
         self.note_events(state);
         for id in state.core.take_finished() {
+            if let Some(task) = state.drawn.take_if(|task| task.job == id) {
+                // Who stops a job does not wait for a worker to take up what is not needed any more.
+                state.core.report(task, Err(TaskFailure::Cancelled), self.now());
+            }
             if let Some(job) = state.jobs.get(&id) {
                 if state.core.in_flight(id) > 0 {
                     job.token.cancel();

@@ -340,6 +340,17 @@ pub fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+/// How many descriptors this process may have at present.
+pub fn descriptor_limit() -> usize {
+    let mut limit = MaybeUninit::<libc::rlimit>::zeroed();
+    // SAFETY: the call writes to the place given, which is zeroed: 0 is a limit, too, should it fail.
+    let limit = unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, limit.as_mut_ptr());
+        limit.assume_init()
+    };
+    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
+}
+
 /// What to do about an error of the system, to follow what it says; empty where that says it all.
 pub fn advice(error: &io::Error) -> &'static str {
     match error.raw_os_error() {

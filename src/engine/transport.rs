@@ -222,6 +222,12 @@ impl Transport {
         self.limits = limits;
     }
 
+    /// How long the last exchange waited for leave by its upload's limit.
+    pub fn held(&self) -> Duration {
+        let held = |(_, line): &(Agent, Arc<Line>)| line.state().held;
+        self.agent.as_ref().map_or(Duration::ZERO, held)
+    }
+
     /// The `Date` header of the last exchange's answer, in seconds since 1970; `None` where there was no
     /// answer, or its date was not in the form that names its time zone.
     pub fn server_date(&self) -> Option<u64> {

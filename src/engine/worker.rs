@@ -39,7 +39,7 @@ pub(super) fn work(shared: &Arc<Shared>) {
 fn serve(shared: &Arc<Shared>) {
     let mut worker = Worker {
         transport: Transport::new(&shared.transport),
-        buffer: vec![0; HASH_BUFFER],
+        hash_buffer: Vec::new(),
     };
     let mut state = shared.lock();
     loop {
@@ -94,7 +94,8 @@ fn wait<'a>(
 
 struct Worker {
     transport: Transport,
-    buffer: Vec<u8>,
+    /// None before this worker hashes.
+    hash_buffer: Vec<u8>,
 }
 
 impl Worker {
@@ -111,12 +112,18 @@ impl Worker {
 
         let mut task = task;
         let (id, attempt) = (task.job, task.attempt);
+        let is_slice = matches!(task.work, Work::Request(Operation::Slice(_)));
+        let begun = shared.now();
         let result = match &job {
             Some(job) => self.perform(shared, job, &mut task.work, attempt),
             None => Err(TaskFailure::Cancelled),
         };
 
         let mut state = shared.lock();
+        if is_slice && result.is_ok() {
+            let took = shared.now().saturating_sub(begun);
+            state.core.note_leave(id, self.transport.held(), took);
+        }
         state.core.report(task, result, shared.now());
         if let Some(job) = &job {
             job.release_what_is_stored(id, &state.core);
@@ -142,7 +149,7 @@ impl Worker {
     ) -> Result<Done, TaskFailure> {
         let performed = catch_unwind(AssertUnwindSafe(|| match work {
             Work::Hash { hasher, length } => {
-                let buffer = &mut self.buffer;
+                let buffer = &mut self.hash_buffer;
                 let ahead = &shared.ahead;
                 hash::feed(&*job.source, &job.token, hasher, *length, buffer, ahead).map(|()| Done::Hashed)
             }

@@ -22,7 +22,8 @@ pub unsafe extern "C" fn cos_slice_client_set_rate_limit(
 
 /// How many bytes a second the requests of this upload may send, beside the client's limit, which holds too: 1024 to 2^53, or
 /// 0 for no limit, which is the default. It holds at once, also for a run under way, and for later runs; what counts is told
-/// at cos_slice_client_set_rate_limit. What is refused leaves the limit as it was. Any thread, at any time, inside callbacks
+/// at cos_slice_client_set_rate_limit. Such an upload takes no more of the client's connections than its rate needs, two at
+/// least, so that other uploads have the rest. What is refused leaves the limit as it was. Any thread, at any time, inside callbacks
 /// too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_upload_set_rate_limit(

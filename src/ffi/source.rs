@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::engine::callback::inside_callback;
 use crate::engine::handle::Upload;
 use crate::engine::source::{
-    self, CallbackSource, MOST_KEPT_OPEN, MemorySource, OpenFile, Source, Spool, Stream,
+    self, CallbackSource, LEAST_KEPT_OPEN, MemorySource, OpenFile, Source, Spool, Stream,
 };
 use crate::upload::error::Error;
 use crate::upload::failure::{SourceFailure, SourceFault};
@@ -177,12 +177,13 @@ pub(super) fn copy(argument: &str, data: *const c_void, size: usize) -> Result<V
 }
 
 // What the header says of it.
-const _: () = assert!(MOST_KEPT_OPEN == 64);
+const _: () = assert!(LEAST_KEPT_OPEN == 64);
 
 /// Uploads a regular file; symbolic links are followed. The path is UTF-8, and copied. The file is opened when the upload is
-/// run, and must not change until it is over: a change is noticed and ends the upload with COS_SLICE_ERR_SOURCE_CHANGED. At most
-/// 64 files of a process stay open until then. Where more are uploaded at once, the later ones are closed and opened again by
-/// their path, so they must not be renamed or removed before the end either; a file that is another one by then counts as changed.
+/// run, and must not change until it is over: a change is noticed and ends the upload with COS_SLICE_ERR_SOURCE_CHANGED. As
+/// many files stay open until then as are a quarter of the descriptors that the process may have (RLIMIT_NOFILE), and 64 at
+/// least. Where more are uploaded at once, the later ones are closed and opened again by their path, so they must not be renamed
+/// or removed before the end either; a file that is another one by then counts as changed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cos_slice_upload_set_file(
     upload: *mut cos_slice_upload,

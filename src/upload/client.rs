@@ -513,6 +513,21 @@ impl Client {
         }
     }
 
+    /// Whether an upload has a rate limit of its own from now on. With one it takes no more places than its rate needs.
+    pub fn limit_rate(&mut self, id: JobId, is_limited: bool) {
+        if let Some(Job::Upload(machine)) = self.jobs.get_mut(&id).map(|entry| &mut entry.job) {
+            machine.places().limit(is_limited);
+            self.enqueue(id);
+        }
+    }
+
+    /// A slice of an upload was stored, and of the time that it took it waited so long for leave by the upload's own limit.
+    pub fn note_leave(&mut self, id: JobId, waited: Duration, took: Duration) {
+        if let Some(Job::Upload(machine)) = self.jobs.get_mut(&id).map(|entry| &mut entry.job) {
+            machine.places().note(waited, took);
+        }
+    }
+
     /// How many requests may be in flight now, all jobs together, where that number adapts to the link and the server. Below 1
     /// there is one at a time, with pauses.
     pub fn window(&self) -> Option<f64> {

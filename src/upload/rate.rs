@@ -9,8 +9,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+mod places;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use places::Places;
 
 /// How much time's worth of allowance is kept for later. It makes up for wakes that come late, as they do on a busy machine.
 pub const BURST: Duration = Duration::from_millis(30);

@@ -75,6 +75,11 @@ impl Sending {
         }
     }
 
+    /// From now on so many slices may be in flight or waiting; those that are more remain.
+    pub(crate) fn set_window(&mut self, window: u32) {
+        self.window = window.max(1) as usize;
+    }
+
     /// The same, where the first slice was attempted before.
     pub(crate) fn carrying(self, carried: Option<Attempts>) -> Self {
         Self { carried, ..self }

@@ -181,3 +181,39 @@ fn a_job_that_was_removed_is_heard_of_no_more() {
     assert_ne!(other, id);
     assert_eq!(task(&mut client).job, other);
 }
+
+#[test]
+fn an_upload_with_a_limit_of_its_own_leaves_places_to_the_others_and_takes_more_where_its_rate_needs_them() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let mut client = client(8, 1);
+    let [limited, other] = begun(&mut client, 100);
+    client.limit_rate(limited, true);
+    let mut tasks: Vec<Task> = (0..8).map(|_| task(&mut client)).collect();
+    let of = |tasks: &[Task], id| tasks.iter().filter(|task| task.job == id).count();
+    assert_eq!((of(&tasks, limited), of(&tasks, other)), (2, 6));
+    // Its slices hardly wait for the limit, so it is not what two of them at once allow.
+    for task in std::mem::take(&mut tasks) {
+        if task.job == limited {
+            client.note_leave(limited, SECOND / 10, SECOND);
+        }
+        store(&mut client, task);
+    }
+    let tasks: Vec<Task> = (0..8).map(|_| task(&mut client)).collect();
+    assert_eq!((of(&tasks, limited), of(&tasks, other)), (4, 4));
+}
+
+#[test]
+fn a_limit_that_is_lifted_gives_an_upload_all_places_at_once() {
+    let mut client = client(8, 1);
+    let [limited] = begun(&mut client, 100);
+    client.limit_rate(limited, true);
+    assert_eq!(
+        [task(&mut client), task(&mut client)].map(|task| task.job),
+        [limited; 2]
+    );
+    assert!(matches!(client.next(NOW), Next::Idle));
+    client.limit_rate(limited, false);
+    for _ in 2..8 {
+        assert_eq!(task(&mut client).job, limited);
+    }
+}

@@ -3,6 +3,7 @@
 //! That nothing is too fast is checked for every window of time, however short: a busy machine only makes that slower. How
 //! slow it may be is left wide here; the arithmetic's own tests have the narrow bounds, in virtual time.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -101,7 +102,7 @@ fn check(tls: bool, connections: u32, of_client: Option<u64>, of_upload: Option<
     println!("tls {tls}, {connections} connections, {of_client:?} {of_upload:?}: {reached:.3} of the rate");
     assert_within(rate, connections, &arrivals);
     assert!(reached <= 1.03, "{reached:.3} of the rate");
-    assert!(reached >= 0.2, "{reached:.3} of the rate");
+    assert!(reached >= 0.1, "{reached:.3} of the rate");
 }
 
 #[test]
@@ -175,6 +176,38 @@ fn a_limit_that_is_lifted_lets_go_at_once_who_waits_for_it() {
         });
         assert_eq!(end_of(&upload).unwrap().retries, 0);
     }
+}
+
+/// Each of the first upload's slices would take a quarter of an hour.
+#[test]
+fn an_upload_with_a_limit_of_its_own_leaves_connections_to_the_others() {
+    let ground = Ground::new();
+    let client = ground.client(4, None);
+    let limited = ground.upload(&client, 16 * MIB);
+    limited.set_rate_limit(Some(MIN_RATE_LIMIT)).unwrap();
+    limited.start(None).unwrap();
+    ground.relay.wait_for(2000);
+    let other = client.upload(BUCKET, "another/path").unwrap();
+    other.set_file(ground.stage.file(8 * MIB, 2)).unwrap();
+    other.start(None).unwrap();
+    end_of(&other).unwrap();
+    limited.set_rate_limit(None).unwrap();
+    end_of(&limited).unwrap();
+}
+
+/// What each connection brings is far below the limit, since the server takes its time.
+#[test]
+fn an_upload_with_a_limit_of_its_own_takes_the_connections_that_it_needs() {
+    let ground = Ground::new();
+    ground
+        .stage
+        .fault(r#"{"operation":"upload_slice_data","times":0,"action":{"delay_ms":100}}"#);
+    let upload = ground.upload(&ground.client(8, None), 32 * MIB);
+    upload.set_rate_limit(Some(1 << 30)).unwrap();
+    upload.run(None).unwrap();
+    let requests = ground.stage.emulator.requests();
+    let connections: HashSet<_> = requests.iter().map(|request| request.connection).collect();
+    assert!(connections.len() > 2, "{} connections", connections.len());
 }
 
 #[test]

@@ -7,9 +7,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use cos_emulator::RequestRecord;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use cos_slice::engine::client::{Client, ClientConfig};
 use cos_slice::engine::handle::{Ending, Upload};
-use cos_slice::engine::source::{Identity, MOST_KEPT_OPEN, MemorySource, Source};
+use cos_slice::engine::source::{Identity, MemorySource, Source, most_kept_open};
 use cos_slice::upload::failure::SourceFailure;
 use cos_slice::upload::options::{Connections, UploadOptions};
 
@@ -178,6 +180,13 @@ impl Gate {
     }
 }
 
+impl Drop for Gate {
+    /// The uploads can't end before it is open.
+    fn drop(&mut self) {
+        self.open();
+    }
+}
+
 /// The requests of the uploads that were started, by the number in the object's path.
 fn order_of_requests(stage: &Stage) -> Vec<usize> {
     let requests = stage.emulator.requests();
@@ -217,12 +226,17 @@ fn open_within(folder: &Path) -> HashSet<PathBuf> {
 
 #[test]
 fn of_more_files_than_stay_open_all_go_up_but_those_that_were_replaced_meanwhile() {
+    // So that a quarter of it is soon reached; no test needs more.
+    let limit = getrlimit(Resource::Nofile);
+    let current = Some(1024.min(limit.maximum.unwrap_or(u64::MAX)));
+    setrlimit(Resource::Nofile, Rlimit { current, ..limit }).unwrap();
+
     let stage = Stage::new();
     let client = client(&stage, 4);
     let gate = Gate::of(&client, 4);
     let folder = stage.folder.path().join("files");
     std::fs::create_dir(&folder).unwrap();
-    let mut files = files(&stage, MOST_KEPT_OPEN as u64 + 20, 4096);
+    let mut files = files(&stage, most_kept_open() as u64 + 20, 4096);
     for (file, _) in &mut files {
         let place = folder.join(file.file_name().unwrap());
         std::fs::rename(&*file, &place).unwrap();
@@ -231,7 +245,7 @@ fn of_more_files_than_stay_open_all_go_up_but_those_that_were_replaced_meanwhile
     let (uploads, ends) = start_all(&client, &files, |_| ());
     let open = open_within(&folder);
     assert!(
-        open.len() <= MOST_KEPT_OPEN,
+        open.len() <= most_kept_open(),
         "{} of {} files are open",
         open.len(),
         files.len()

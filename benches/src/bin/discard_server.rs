@@ -20,6 +20,9 @@ struct Arguments {
     /// Speak TLS 1.3, and write the authority to trust into this file
     #[arg(long, value_name = "FILE")]
     tls: Option<PathBuf>,
+    /// Answer nothing until somebody asks for /?op=release
+    #[arg(long)]
+    hold: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -48,6 +51,7 @@ fn serve(arguments: Arguments) -> io::Result<()> {
     let server = Server::start(Options {
         delay,
         tls: arguments.tls,
+        hold: arguments.hold,
     })?;
     let mut output = io::stdout();
     writeln!(output, "listening {}", server.address())?;

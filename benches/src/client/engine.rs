@@ -1,6 +1,8 @@
 //! The Rust engine: one upload, one after another, and many at once.
 
 use std::fs;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -45,8 +47,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    fn endpoint(&self) -> Result<Endpoint, String> {
+        Endpoint::parse(&self.endpoint).map_err(text)
+    }
+
     fn client(&self) -> Result<Client, String> {
-        let endpoint = Endpoint::parse(&self.endpoint).map_err(|error| error.to_string())?;
+        let endpoint = self.endpoint()?;
         let key = SecretKey::new("1251668577", "AKIDtest", "secret").map_err(|error| error.to_string())?;
         let mut config = ClientConfig::new(endpoint, key);
         if let Some(connections) = self.connections {
@@ -87,7 +93,8 @@ pub fn one_after_another(settings: &Settings, count: u32) -> Outcome {
     })
 }
 
-/// Uploads of all files of a folder, begun at once.
+/// Uploads of all files of a folder, begun at once: the server is to hold its answers back until all are begun, and the time
+/// counts from there. Otherwise the first would be over before the last one was begun.
 ///
 /// # Errors
 /// Why one failed.
@@ -102,29 +109,25 @@ pub fn at_once(settings: &Settings) -> Outcome {
         uploads.push(settings.upload(&client, file, &format!("bench/object-{index}"))?);
     }
     let seen = Arc::new(Mutex::new(Seen::default()));
-    let began = Instant::now();
     for upload in &uploads {
-        let (seen, started) = (Arc::clone(&seen), Instant::now());
-        let completion = move |_: &_| {
-            seen.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .ended(started.elapsed());
-        };
+        let seen = Arc::clone(&seen);
+        let completion = move |_: &_| seen.lock().unwrap_or_else(PoisonError::into_inner).ended();
         upload.set_completion(Some(Arc::new(completion))).map_err(text)?;
         upload.start(None).map_err(text)?;
     }
+    let began = Instant::now();
+    release(&settings.endpoint()?).map_err(text)?;
     for upload in &uploads {
         upload.wait(Some(HANG)).map_err(text)?;
     }
     let seconds = began.elapsed().as_secs_f64();
     let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    let extreme =
-        |choose: fn(f64, f64) -> f64| seen.seconds.iter().copied().reduce(choose).unwrap_or_default();
+    let took = |end: Option<&Instant>| end.map_or(0.0, |end| end.duration_since(began).as_secs_f64());
     Ok(Report {
         seconds,
         threads: seen.threads,
-        fastest_seconds: extreme(f64::min),
-        slowest_seconds: extreme(f64::max),
+        fastest_seconds: took(seen.ends.first()),
+        slowest_seconds: took(seen.ends.last()),
         ..Report::default()
     })
 }
@@ -132,16 +135,29 @@ pub fn at_once(settings: &Settings) -> Outcome {
 /// What was seen at the ends of uploads.
 #[derive(Default)]
 struct Seen {
-    seconds: Vec<f64>,
+    /// In the order of time.
+    ends: Vec<Instant>,
     threads: u64,
 }
 
 impl Seen {
-    fn ended(&mut self, took: Duration) {
-        if self.seconds.len() % COUNT_THREADS_EVERY == 0 {
+    fn ended(&mut self) {
+        if self.ends.len() % COUNT_THREADS_EVERY == 0 {
             self.threads = self.threads.max(threads());
         }
-        self.seconds.push(took.as_secs_f64());
+        self.ends.push(Instant::now());
+    }
+}
+
+/// Has the server answer from now on.
+fn release(endpoint: &Endpoint) -> io::Result<()> {
+    let mut stream = TcpStream::connect((endpoint.host(), endpoint.port()))?;
+    stream.write_all(b"GET /?op=release HTTP/1.1\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    match answer.starts_with("HTTP/1.1 200 ") {
+        true => Ok(()),
+        false => Err(io::Error::other(answer)),
     }
 }
 

@@ -24,19 +24,17 @@ pub(super) fn run(bench: &Bench) -> Result<Findings, Broken> {
     };
     let (one, all) = (Connections::Fixed(1), u64::from(count) * SIZE);
     let floor = |way, called| variant(called, bench.floor(way, &file, Some(count)), one, all);
-    let at_once = bench.engine("at-once", &folder, &["--hash", "--single-request"]);
+    let command = bench.engine("at-once", &folder, &["--hash", "--single-request"]);
+    let fixed = Connections::Fixed(CONNECTIONS);
+    let mut at_once = variant("engine, one request, at once", command, fixed, batch * SIZE);
+    at_once.server.hold = true;
     let variants = [
         variant("engine, slices, 1 connection", engine(&[]), one, all),
         variant("engine, slices, default", engine(&[]), DEFAULT_CONNECTIONS, all),
         floor("uploads", "C, the four requests"),
         variant("engine, one request", engine(&["--single-request"]), one, all),
         floor("singles", "C, the two requests"),
-        variant(
-            "engine, one request, at once",
-            at_once,
-            Connections::Fixed(CONNECTIONS),
-            batch * SIZE,
-        ),
+        at_once,
     ];
     let measured = bench.runner.measure(&variants)?;
     let [slices, default, four, single, two, at_once] = &measured[..] else {

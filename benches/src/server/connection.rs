@@ -48,6 +48,12 @@ impl<'a> Connection<'a> {
                 self.shared.counts.slice_begins(is_first);
             }
             self.wire.discard(head.length as u64 + head.body)?;
+            if operation == Operation::Release {
+                self.shared.counts.released();
+                self.shared.gate.open();
+                return self.wire.write(answer::done().as_bytes());
+            }
+            self.shared.gate.pass();
             let text = self.answer(&head.path, operation, &form);
             // The waiting is what is asked for here.
             match self.shared.delay {
@@ -103,7 +109,7 @@ impl<'a> Connection<'a> {
                 None => answer::absent(),
             },
             Operation::Create => answer::done(),
-            Operation::Finish | Operation::List | Operation::Delete => answer::absent(),
+            Operation::Finish | Operation::List | Operation::Delete | Operation::Release => answer::absent(),
         }
     }
 }

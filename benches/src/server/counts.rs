@@ -13,6 +13,8 @@ use super::request::Operation;
 pub(super) struct Counts {
     opened: AtomicU64,
     closed: AtomicU64,
+    /// Connections that brought nothing but a release: they are the measuring's, not the client's.
+    releases: AtomicU64,
     with_slices: AtomicU64,
     requests: AtomicU64,
     slices: AtomicU64,
@@ -53,6 +55,10 @@ impl Counts {
         self.closed.fetch_add(1, Relaxed);
     }
 
+    pub(super) fn released(&self) {
+        self.releases.fetch_add(1, Relaxed);
+    }
+
     /// A slice begins to arrive.
     pub(super) fn slice_begins(&self, is_first_of_connection: bool) {
         self.first.get_or_init(Instant::now);
@@ -81,7 +87,7 @@ impl Counts {
 
     pub(super) fn totals(&self) -> Totals {
         Totals {
-            connections: self.opened.load(Relaxed),
+            connections: self.opened.load(Relaxed) - self.releases.load(Relaxed),
             connections_with_slices: self.with_slices.load(Relaxed),
             requests: self.requests.load(Relaxed),
             slices: self.slices.load(Relaxed),

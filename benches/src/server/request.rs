@@ -15,6 +15,8 @@ pub(super) enum Operation {
     Delete,
     /// Directories: there is nothing to make.
     Create,
+    /// Not of the service: opens the gate.
+    Release,
 }
 
 /// Why a request has no answer.
@@ -196,6 +198,7 @@ impl Form {
             "stat" => Operation::Stat,
             "delete" => Operation::Delete,
             "create" => Operation::Create,
+            "release" => Operation::Release,
             _ => return Err(Malformed("it has no op that is known")),
         })
     }

@@ -28,6 +28,8 @@ pub struct LineState {
     pub head: Option<PendingHead>,
     /// How fast may be sent.
     limits: Limits,
+    /// How long the exchange has waited for leave by its upload's limit.
+    pub held: Duration,
     /// Whether the exchange's connection sends files by itself.
     pub takes_files: bool,
     /// What is to be sent of a file behind the output that is due next.
@@ -108,6 +110,7 @@ impl LineState {
         Self {
             head,
             limits,
+            held: Duration::ZERO,
             takes_files: false,
             file_piece: None,
             claimed: 0,
@@ -190,5 +193,38 @@ impl Way for Line {
 
     fn claim(&self, count: usize) {
         self.state().claimed += count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::limiter::Limiter;
+
+    #[test]
+    fn whoever_ends_while_it_waits_for_leave_holds_up_nobody_after_it() {
+        let limits = Limits {
+            client: Arc::new(Limiter::new(Some(1024))),
+            ..Limits::default()
+        };
+        let line = || {
+            let line = Arc::new(Line::new().unwrap());
+            line.state().limits = limits.clone();
+            line
+        };
+        let lines: Vec<_> = std::iter::repeat_with(line).take(30).collect();
+        for line in &lines {
+            let sending = Sending(Arc::clone(line));
+            while let Leave::Granted(_) = line.take_allowance(1 << 20) {}
+            drop(sending);
+        }
+        let last = line();
+        let moment = loop {
+            if let Leave::From(moment, _) = last.take_allowance(1 << 20) {
+                break moment;
+            }
+        };
+        // Behind the places of all of them it would be nearly half a second.
+        assert!(moment <= Instant::now() + Duration::from_millis(50));
     }
 }

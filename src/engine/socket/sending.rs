@@ -9,7 +9,7 @@ use std::time::Instant;
 use ureq::unversioned::transport::Buffers;
 
 use crate::engine::cancel::Wait;
-use crate::engine::limiter::Leave;
+use crate::engine::limiter::{Leave, LimitOf};
 use crate::engine::sys::{self, Interest};
 use crate::engine::transport::failure::{network, network_io};
 use crate::upload::failure::{Cause, Phase, SourceFailure, SourceFault, TaskFailure};
@@ -48,7 +48,7 @@ enum Step {
     /// Something went.
     Went,
     /// The rate limits allow nothing before this moment.
-    NotBefore(Instant),
+    NotBefore(Instant, LimitOf),
 }
 
 /// What is waited for while a request is sent.
@@ -57,7 +57,7 @@ enum Obstacle {
     /// The peer takes no more: room, until the stall limit is over.
     NoRoom { until: Instant },
     /// The rate limits allow no more: this moment.
-    NoLeave { until: Instant },
+    NoLeave { until: Instant, by: LimitOf },
 }
 
 /// Whether to go on sending.
@@ -112,25 +112,22 @@ impl Connection {
     /// A server may answer before it has the whole request, and go: then the rest is dropped without an
     /// error, so that the answer gets read. Why the request was cut is kept, for the case that there is none.
     pub fn send(&mut self, outgoing: &mut Outgoing) -> Result<(), TaskFailure> {
-        if self.line.slot.is_cancelled() {
-            // Between two pieces, for the case that only reading the source takes time.
-            return Err(TaskFailure::Cancelled);
-        }
         let _sending = Sending(Arc::clone(&self.line));
         let mut written = self.stream.socket().written();
         let mut deadline = None;
         let mut watched = true;
         while self.is_left(outgoing) || self.stream.has_unsent() {
+            if self.line.slot.is_cancelled() {
+                // Also where there always is room, and only reading the source takes time.
+                return Err(TaskFailure::Cancelled);
+            }
             let obstacle = match self.step(outgoing) {
                 Ok(Step::Went) => continue,
-                Ok(Step::NotBefore(until)) => {
-                    // The time until then is not the peer's.
-                    deadline = None;
-                    Obstacle::NoLeave { until }
-                }
+                Ok(Step::NotBefore(until, by)) => Obstacle::NoLeave { until, by },
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => continue,
                     io::ErrorKind::WouldBlock => {
+                        // Waiting for leave renews nothing: where there was no room before it either, the peer took none.
                         if mem::replace(&mut written, self.stream.socket().written()) != written {
                             deadline = None;
                         }
@@ -173,12 +170,16 @@ impl Connection {
         let wanted = usize::try_from(outgoing.left()).map_or(MAX_STEP, |left| left.min(MAX_STEP));
         let granted = match self.line.take_allowance(wanted) {
             Leave::Granted(granted) => granted,
-            Leave::From(moment) => return Ok(Step::NotBefore(moment)),
+            Leave::From(moment, by) => return Ok(Step::NotBefore(moment, by)),
         };
         let result = self.write(outgoing, granted);
         let sent = result.as_ref().map_or(0, |sent| *sent);
         self.line.give_back(granted - sent);
-        result.map(|_| Step::Went)
+        match (result?, outgoing) {
+            // There is no more room, so the next call would be for nothing.
+            (1.., Outgoing::File(_)) if sent < granted => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(Step::Went),
+        }
     }
 
     /// Sends at most so many bytes of it, which has them; gives how many.
@@ -211,13 +212,20 @@ impl Connection {
 
     /// Waits until sending can go on, and looks at what the server says meanwhile.
     fn wait_out(&mut self, obstacle: Obstacle, watched: bool) -> Result<Verdict, TaskFailure> {
+        let begun = Instant::now();
         let (slot, socket) = (&self.line.slot, self.stream.socket());
         let waited = match (obstacle, watched) {
             (Obstacle::NoRoom { until }, true) => socket.wait(Interest::Both, until, slot),
             (Obstacle::NoRoom { until }, false) => socket.wait(Interest::Write, until, slot),
-            (Obstacle::NoLeave { until }, true) => socket.wait(Interest::Read, until, slot),
-            (Obstacle::NoLeave { until }, false) => slot.wait(None, until),
+            (Obstacle::NoLeave { until, .. }, true) => socket.wait(Interest::Read, until, slot),
+            (Obstacle::NoLeave { until, .. }, false) => slot.wait(None, until),
         };
+        if let Obstacle::NoLeave {
+            by: LimitOf::Upload, ..
+        } = obstacle
+        {
+            self.line.state().held += begun.elapsed();
+        }
         match (waited, obstacle) {
             (Ok(Wait::Ready { readable: true, .. }), _) if watched => Ok(self.look_at_input()),
             (Ok(Wait::Ready { .. }), _) | (Ok(Wait::TimedOut), Obstacle::NoLeave { .. }) => Ok(Verdict::GoOn),
@@ -276,7 +284,12 @@ fn is_end(kind: io::ErrorKind) -> bool {
 /// Whether an error while a file was sent tells of the socket, as against the file.
 fn is_of_socket(kind: io::ErrorKind) -> bool {
     use io::ErrorKind as E;
-    is_end(kind) || matches!(kind, E::WouldBlock | E::Interrupted | E::TimedOut)
+    is_end(kind)
+        || matches!(
+            kind,
+            E::WouldBlock | E::Interrupted | E::TimedOut | E::NotConnected
+        )
+        || matches!(kind, E::HostUnreachable | E::NetworkUnreachable | E::NetworkDown)
 }
 
 /// Whether the beginning of an answer is neither an interim nor a successful one, nor may become one. A
@@ -298,6 +311,8 @@ fn is_refusal(mut input: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_os = "linux")]
+    use std::fs::File;
     use std::io::Read;
     use std::net::TcpListener;
     use std::sync::{Arc, mpsc};
@@ -306,6 +321,8 @@ mod tests {
 
     use socket2::SockRef;
 
+    #[cfg(target_os = "linux")]
+    use crate::engine::cancel::CancelToken;
     use crate::engine::socket::{Line, Stream, TcpSocket};
 
     use super::*;
@@ -335,6 +352,40 @@ mod tests {
             begun.elapsed() > STALL,
             "one piece took longer than the limit, or this shows nothing"
         );
+        drop(connection);
+        server.join().unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_cancel_ends_sending_a_file_though_the_peer_takes_it_faster_than_it_is_read() {
+        const LENGTH: u64 = 1 << 30;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (line, token) = (Arc::new(Line::new().unwrap()), CancelToken::new());
+        let canceller = token.clone();
+        let server = thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            stream.read_exact(&mut [0; 1 << 20]).unwrap();
+            canceller.cancel();
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        });
+        let _serving = line.slot.serve(&token);
+        let hang_guard = Duration::from_secs(60);
+        let socket = TcpSocket::connect(&[address], hang_guard, &line.slot).unwrap();
+        let mut connection = Connection::new(Stream::Plain(socket), Arc::clone(&line), hang_guard);
+        // Making its bytes takes longer than sending them.
+        let file = Arc::new(File::open("/dev/urandom").unwrap());
+        let (offset, source_offset, length) = (0, 0, LENGTH);
+        let sent = connection.send_file(FilePiece {
+            file,
+            offset,
+            source_offset,
+            length,
+        });
+        assert!(matches!(sent, Err(TaskFailure::Cancelled)), "{sent:?}");
+        let written = connection.stream.socket().written();
+        assert!(written < LENGTH / 4, "{written} bytes were sent");
         drop(connection);
         server.join().unwrap();
     }

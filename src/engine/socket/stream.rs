@@ -57,9 +57,8 @@ impl Stream {
 
     /// Has the system send some bytes of a file, at most `most` of them; 0 where it ends.
     pub fn send_file(&mut self, piece: &FilePiece, most: usize) -> io::Result<usize> {
-        let length = usize::try_from(piece.length).unwrap_or(most).min(most);
         match self {
-            Self::Plain(socket) => socket.send_file(&piece.file, piece.offset, length),
+            Self::Plain(socket) => socket.send_file(&piece.file, piece.offset, most),
             Self::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }

@@ -28,7 +28,7 @@ pub use callback::CallbackSource;
 pub use file::{FileSource, OpenFile};
 pub use memory::MemorySource;
 pub use range::RangeSource;
-pub use reach::MOST_KEPT_OPEN;
+pub use reach::{LEAST_KEPT_OPEN, most_kept_open};
 pub use spool::{Spool, SpoolSource};
 pub use stream::{Stream, StreamSource};
 

@@ -95,7 +95,7 @@ impl Machine {
             return self.fail(Error::new(Status::BadReply, text));
         };
         let serial = serial || !self.rules.parallel;
-        self.send(Sending::new(session, plan, serial, self.window), true);
+        self.send(Sending::new(session, plan, serial, self.places.count()), true);
     }
 
     pub(super) fn send(&mut self, sending: Sending, save_first: bool) {

@@ -45,6 +45,7 @@ use crate::upload::options::{
 };
 use crate::upload::plan::{MAX_SLICES, Plan};
 use crate::upload::progress::{Phase, Progress};
+use crate::upload::rate::Places;
 use crate::upload::resume::{self, Ours, Verdict};
 use crate::upload::retry::{self, Attempts, Context, Kind};
 use crate::upload::sending::{Leave, Need, Sending};
@@ -190,7 +191,7 @@ pub(crate) struct Machine {
     depth: u32,
     parents_made: bool,
     options: UploadOptions,
-    window: u32,
+    places: Places,
     memory: Memory,
     step: Step,
     progress: Progress,
@@ -242,7 +243,7 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new(specification: Specification, client: &ClientOptions, now: Duration) -> Self {
-        let (api, window) = (client.api, client.connections.most());
+        let api = client.api;
         let Specification {
             name,
             size,
@@ -270,7 +271,7 @@ impl Machine {
             slice_size: options.slice_size,
             deadline_at: options.deadline.map(|deadline| now + deadline),
             options,
-            window,
+            places: Places::new(client.connections.most()),
             memory,
             step: Step::Over,
             progress: Progress {
@@ -351,6 +352,10 @@ impl Machine {
             Step::Send(sending) => !sending.unproven && sending.plan.has(range),
             _ => false,
         }
+    }
+
+    pub(crate) fn places(&mut self) -> &mut Places {
+        &mut self.places
     }
 
     pub(crate) fn deadline_at(&self) -> Option<Duration> {
@@ -518,6 +523,7 @@ impl Machine {
         let Step::Send(sending) = &mut self.step else {
             return Want::Reports;
         };
+        sending.set_window(self.places.count());
         match sending.need(now, free.place) {
             Need::Send { index, attempt } => {
                 let (offset, length) = (sending.plan.offset(index), sending.plan.length(index));

@@ -357,3 +357,53 @@ fn the_largest_numbers_are_no_mistake() {
     ));
     allowance.give_back(u64::MAX);
 }
+
+/// Senders that begin together, send requests of `request` bytes each, and wait for each answer: how much of the rate comes of
+/// it.
+fn reached(rate: u64, count: usize, request: u64, answer: Duration) -> f64 {
+    let mut allowance = Allowance::new(Some(rate));
+    let mut due: BinaryHeap<_> = (0..count)
+        .map(|sender| Reverse((Duration::ZERO, sender)))
+        .collect();
+    let mut left = vec![request; count];
+    let end = 20 * SECOND;
+    let mut sent = 0;
+    while let Some(Reverse((at, sender))) = due.pop().filter(|Reverse((at, _))| *at < end) {
+        let next = match allowance.ask(&sender, left[sender].min(64 << 10), at) {
+            Turn::At(moment) => moment,
+            Turn::Now(granted) => {
+                allowance.take(&sender, granted);
+                left[sender] -= granted;
+                sent += granted;
+                match left[sender] {
+                    0 => {
+                        left[sender] = request;
+                        at + answer
+                    }
+                    _ => at,
+                }
+            }
+        };
+        due.push(Reverse((next, sender)));
+    }
+    sent as f64 / end.as_secs_f64() / rate as f64
+}
+
+#[test]
+fn somebody_sends_while_others_wait_for_their_answers_though_all_began_together() {
+    const MIB: u64 = 1 << 20;
+    for (rate, count, answer) in [
+        (100_000, 2, 800),
+        (2_000_000, 2, 50),
+        (2_000_000, 4, 200),
+        (20_000_000, 8, 50),
+        (20_000_000, 16, 100),
+        (20_000_000, 8, 5),
+    ] {
+        let reached = reached(rate, count, MIB, Duration::from_millis(answer));
+        assert!(
+            reached >= 0.97,
+            "{rate}, {count} senders, {answer} ms: {reached:.3}"
+        );
+    }
+}

@@ -107,11 +107,11 @@ extension Client {
         /// What the service is spoken to in. Default: files/v2.
         public var api: API?
         /// A fixed number of requests in flight at once, for all uploads of the client together, and of threads at most:
-        /// 1 to 256. Not together with `adaptiveConnections`. Default: 8.
+        /// 1 to 256. Not together with `adaptiveConnections`. Default: they adapt.
         public var connections: Int?
         /// Lets the number of requests in flight adapt to the link and the server: it begins small, grows while that
         /// makes uploads faster, and shrinks where the server says that it is overloaded. This is what it never passes,
-        /// and the number of threads at most: 1 to 256. Default: off.
+        /// and the number of threads at most: 1 to 256. Default: 16.
         public var adaptiveConnections: Int?
         /// How many bytes a second all uploads of the client may send together, 1024 to 2^53.
         /// ``Client/setRateLimit(_:)`` changes it. Default: none.

@@ -100,7 +100,8 @@ struct CompletenessTests {
         }.joined()
         /// A line of the header's DEFAULTS, and what is before a property.
         let pairs: [(header: String, property: String, told: String)] = [
-            ("connections of a client            8, at most 256", "connections", "8"),
+            ("connections of a client            adaptive up to 16; at most 256", "connections", "they adapt"),
+            ("connections of a client            adaptive up to 16; at most 256", "adaptiveConnections", "16"),
             ("slice size                         1 MiB", "sliceSize", "1 MiB"),
             (
                 "slice_sizes                        524288, 1048576, 2097152, 3145728", "sliceSizes",
@@ -118,6 +119,7 @@ struct CompletenessTests {
             ("checkpoints                        off", "checkpointDirectory", "off"),
             ("one request instead of slices      empty sources only", "singleRequestLimit", "empty sources only"),
             ("deadline of a whole upload         none", "deadline", "none"),
+            ("rate limits                        none", "rateLimit", "none"),
             ("resolve, connect, TLS              10 s, 10 s, 10 s", "resolve", "10 s"),
             ("resolve, connect, TLS              10 s, 10 s, 10 s", "connect", "10 s"),
             ("resolve, connect, TLS              10 s, 10 s, 10 s", "tls", "10 s"),

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use socket2::{Domain, Socket, Type};
 
+use crate::engine::limiter::{Limiter, Limits};
 use crate::engine::source::Identity;
 use crate::upload::failure::{Cause, Phase, SourceFailure, SourceFault};
 
@@ -35,6 +36,24 @@ fn an_early_refusal_is_kept_though_the_server_neither_reads_nor_closes() {
     });
     let (_folder, source) = large_file();
     let result = call(&mut server.transport(), &send(&source), &source);
+    assert_eq!(result.said(), Ok((413, "no".to_owned())));
+}
+
+/// What the system takes of the request without the server's doing takes longer by the limit than the test may.
+#[test]
+fn an_early_refusal_is_heard_while_the_rate_limit_is_waited_for() {
+    let server = Server::once(|mut stream, held| {
+        read_head(&mut stream);
+        answer(&mut stream, "413 Too Large", "no");
+        held.until_released();
+    });
+    let (_folder, source) = large_file();
+    let mut transport = server.transport();
+    transport.set_limits(Limits {
+        client: Arc::new(Limiter::new(Some(10 << 10))),
+        ..Limits::default()
+    });
+    let result = call(&mut transport, &send(&source), &source);
     assert_eq!(result.said(), Ok((413, "no".to_owned())));
 }
 
