@@ -122,7 +122,8 @@ impl Sending {
         }
     }
 
-    /// The lowest slice whose wait is over, so that old slices go before new ones and in order.
+    /// The slice whose wait was over first, so that old slices go before new ones, and none of them is repeated until it counts as
+    /// failed while others wait, where there are few places.
     fn ready_retry(&self, now: Duration) -> Option<usize> {
         if self.serial && !self.in_flight.is_empty() {
             return None;
@@ -133,7 +134,7 @@ impl Sending {
             .enumerate()
             .filter(|(_, waiting)| waiting.ready_at <= now);
         ready
-            .min_by_key(|(_, waiting)| waiting.index)
+            .min_by_key(|(_, waiting)| (waiting.ready_at, waiting.index))
             .map(|(position, _)| position)
     }
 
@@ -218,6 +219,27 @@ mod tests {
             slices.need(Duration::from_secs(9), true),
             Need::Send { index: 0, attempt: 2 }
         );
+    }
+
+    #[test]
+    fn with_one_place_slices_that_are_to_be_repeated_take_turns() {
+        let mut slices = sending(100, 3, false);
+        for index in 0..3 {
+            assert_eq!(sent(&mut slices), index);
+            let attempts = slices.land(index).unwrap();
+            slices.retry_at(index, attempts, Duration::from_secs(1 + index));
+        }
+        let mut repeated = Vec::new();
+        for second in 10..16 {
+            let now = Duration::from_secs(second);
+            let Need::Send { index, .. } = slices.need(now, true) else {
+                panic!("nothing to send")
+            };
+            let attempts = slices.land(index).unwrap();
+            slices.retry_at(index, attempts, now);
+            repeated.push(index);
+        }
+        assert_eq!(repeated, [0, 1, 2, 0, 1, 2]);
     }
 
     #[test]

@@ -188,8 +188,11 @@ impl Window {
                 adaptive.growth.landed(flight.round, Some((operation, took)));
             }
             Landing::Overloaded => {
-                adaptive.tolerance.refused(in_flight);
-                adaptive.growth.interrupt();
+                let shrinks = adaptive.tolerance.refused(in_flight);
+                match shrinks {
+                    true => adaptive.growth.interrupt(),
+                    false => adaptive.growth.landed(flight.round, None),
+                }
             }
             Landing::Lost => adaptive.growth.landed(flight.round, None),
         }

@@ -16,3 +16,4 @@ mod signing;
 mod slices;
 mod streams;
 mod unmade;
+mod window;

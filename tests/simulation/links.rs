@@ -36,6 +36,8 @@ pub enum Server {
     PerSecond(f64),
     /// So many bytes a second are taken, all connections together.
     Bytes(f64),
+    /// This share of requests is refused, however many there are.
+    AtRandom(f64),
 }
 
 /// A way to a server.
@@ -62,6 +64,8 @@ pub struct Run {
     pub most_in_flight: usize,
     /// The window at the end of each eighth of the slices; 0 where there is none.
     pub windows: [f64; 8],
+    /// When each eighth of the slices was stored, in seconds.
+    pub eighths_at: [f64; 8],
 }
 
 enum Stage {
@@ -148,12 +152,15 @@ impl Path {
         };
         let mut client = Client::new(options, seed);
         let id = client.begin(specification(slices * SLICE), Duration::ZERO);
-        let mut windows = [0.0; 8];
-        let done = path.run(&mut client, |client| {
+        let (mut windows, mut eighths_at) = ([0.0; 8], [0.0; 8]);
+        let done = path.run(&mut client, |client, now| {
             let progress = client.progress(id).copied().unwrap_or_default();
             let eighth = (progress.slices_done * 8 / slices) as usize;
             if let (Some(window), Some(size)) = (windows.get_mut(eighth), client.window()) {
                 *window = size;
+            }
+            for at in eighths_at[..eighth].iter_mut().filter(|at| **at == 0.0) {
+                *at = now;
             }
             client.result(id).is_some()
         });
@@ -168,13 +175,14 @@ impl Path {
             most_in_flight: path.most_in_flight,
             refused: path.refused,
             windows,
+            eighths_at,
         }
     }
 
     /// Goes on until `is_done`; false where nothing is left to happen before.
-    fn run(&mut self, client: &mut Client, mut is_done: impl FnMut(&Client) -> bool) -> bool {
+    fn run(&mut self, client: &mut Client, mut is_done: impl FnMut(&Client, f64) -> bool) -> bool {
         loop {
-            if is_done(client) {
+            if is_done(client, self.now) {
                 return true;
             }
             let wake_at = match client.next(Duration::from_secs_f64(self.now)) {
@@ -185,7 +193,7 @@ impl Path {
                 Next::WakeAt(at) => Some(at.as_secs_f64() + 1e-9),
                 Next::Idle => None,
             };
-            if is_done(client) {
+            if is_done(client, self.now) {
                 return true;
             }
             if !self.advance(client, wake_at) {
@@ -222,6 +230,7 @@ impl Path {
     fn refuses(&mut self) -> bool {
         match self.link.server {
             Server::Willing | Server::Bytes(_) => false,
+            Server::AtRandom(share) => (self.random.up_to(999_999) as f64) < share * 1e6,
             Server::AtOnce(most) => self.at_server >= most,
             Server::PerSecond(rate) => {
                 let earned = (self.now - self.tokens_at) * rate;

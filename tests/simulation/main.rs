@@ -15,6 +15,7 @@ mod links;
 mod model;
 mod model_v1;
 mod network;
+mod refusals;
 mod scenario;
 mod signer;
 mod stream;

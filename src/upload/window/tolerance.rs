@@ -1,24 +1,37 @@
 //! How many requests a server tolerates that refuses some because of overload.
 //!
-//! A refusal takes the place of its request away, so what is left is what the server took; below two it takes half. Answers give
-//! back: fast up to most of what was tolerated before, then slowly, so that between two refusals there are many answers however
-//! many clients do the same, and faster again after a long time without a refusal. Below one request at a time there are pauses.
+//! Some refusals say nothing about how much is asked for: a gateway that fails now and then, a line that is bad. Fewer requests would
+//! not have fewer of them, so a few in a hundred are borne: answers earn credit, and what it pays for takes nothing away.
+//!
+//! Any other refusal takes the place of its request away, so what is left is what the server took; below two it takes half. Answers
+//! give back: fast up to most of what was tolerated before, then slowly and only with credit, so that between two refusals there
+//! are many answers however many clients do the same, and faster again after a long time without a refusal. Below one request at a
+//! time there are pauses. The less there is, the more an answer gives: a server that needs a client to ask so rarely would have
+//! to serve very many, and what is over must not be remembered for long.
 
 use std::time::Duration;
 
 use crate::upload::random::Random;
 
-/// The least: a request, and then a pause of 63 times as long.
-const LEAST: f64 = 1.0 / 64.0;
+/// The least: a request, and then a pause of 31 times as long.
+const LEAST: f64 = 1.0 / 32.0;
 /// The longest time from one request to the next.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// The part of a refusal that an answer pays for, and how many refusals can be paid for in advance.
+const EARNED: f64 = 0.06;
+const MOST_CREDIT: f64 = 4.0;
+/// The credit that it takes to try more; and where there is less than one, which most of many clients of an overloaded server have.
+const CREDIT_TO_GROW: f64 = 1.0;
+const CREDIT_TO_GROW_PACED: f64 = 2.0;
+/// Below this it grows without credit.
+const LITTLE: f64 = 0.4;
 /// How long a request is taken to last before one was answered.
 const UNKNOWN: Duration = Duration::from_secs(1);
 /// The part of what was tolerated before a refusal that is sought again fast.
 const FAMILIAR: f64 = 0.7;
-/// What an answer gives beyond that, in places; and where there is less than one.
-const STEP: f64 = 0.04;
-const PACED_STEP: f64 = 0.0075;
+/// What an answer gives beyond that, in places; and where there is less than one, over the square of what there is.
+const STEP: f64 = 0.06;
+const PACED_STEP: f64 = 0.002;
 /// After so many answers without a refusal the step doubles, and again after as many: as many as there are in some rounds of all places,
 /// and never less than this.
 const CALM: f64 = 24.0;
@@ -33,8 +46,10 @@ pub(super) struct Tolerance {
     limit: Option<f64>,
     /// Below this it grows fast.
     familiar: f64,
-    /// Answers since the last refusal.
+    /// Answers since the last refusal that was not paid for.
     answers: u32,
+    /// Refusals that are paid for.
+    credit: f64,
     /// How long an answer takes, in seconds, in the mean.
     typical: Option<f64>,
     /// When the last request began, and by how much its pause is longer or shorter than it should be, so that clients that were
@@ -79,8 +94,12 @@ impl Tolerance {
         }
     }
 
-    /// A request was refused; with it so many were in flight.
-    pub fn refused(&mut self, in_flight: u32) {
+    /// A request was refused; with it so many were in flight. Whether fewer may be from now on.
+    pub fn refused(&mut self, in_flight: u32) -> bool {
+        if self.credit >= 1.0 {
+            self.credit -= 1.0;
+            return false;
+        }
         let in_flight = f64::from(in_flight);
         let limit = self.limit.unwrap_or(in_flight);
         if self.limit.is_none() || self.answers > 0 {
@@ -89,28 +108,46 @@ impl Tolerance {
         let limit = limit.min(in_flight);
         self.limit = Some((limit - (limit / 2.0).min(1.0)).max(LEAST));
         self.answers = 0;
+        true
+    }
+
+    /// Whether an answer may give more than what is familiar.
+    fn may_grow(&self, limit: f64) -> bool {
+        match limit {
+            _ if limit < LITTLE => true,
+            _ if limit < 1.0 => self.credit >= CREDIT_TO_GROW_PACED,
+            _ => self.credit >= CREDIT_TO_GROW,
+        }
     }
 
     /// A request was answered after so long; `is_last` where no more could have been in flight beside it.
     pub fn answered(&mut self, took: Duration, is_last: bool, now: Duration, random: &mut Random) {
         let took = took.as_secs_f64();
-        let typical = self.typical.get_or_insert(took);
-        *typical += (took - *typical) * SMOOTHING;
-        let Some(limit) = &mut self.limit else {
+        let mean = self.typical.unwrap_or(took);
+        let typical = mean + (took - mean) * SMOOTHING;
+        self.typical = Some(typical);
+        self.credit = (self.credit + EARNED).min(MOST_CREDIT);
+        let Some(before) = self.limit else {
             return;
         };
         self.answers = self.answers.saturating_add(1);
-        let whole = limit.floor();
-        if *limit < self.familiar {
-            *limit = (*limit + limit.min(1.0)).min(self.familiar);
-        } else if is_last {
-            let calm = f64::from(self.answers) / CALM.max(CALM_ROUNDS * *limit);
-            let step = if *limit < 1.0 { PACED_STEP } else { STEP } * calm.floor().min(30.0).exp2();
-            *limit += step.min(limit.min(1.0));
+        let most_more = before.min(1.0);
+        let mut limit = before;
+        if before < self.familiar {
+            limit = (before + most_more).min(self.familiar);
+        } else if is_last && self.may_grow(before) {
+            let calm = f64::from(self.answers) / CALM.max(CALM_ROUNDS * before);
+            let step = if before < 1.0 {
+                PACED_STEP / (before * before)
+            } else {
+                STEP
+            };
+            limit += (step * calm.floor().min(30.0).exp2()).min(most_more);
         }
-        if limit.floor() > whole.max(1.0) {
-            self.opens_at = now + Duration::from_secs_f64(*typical * fraction(random));
+        if limit.floor() > before.floor().max(1.0) {
+            self.opens_at = now + Duration::from_secs_f64(typical * fraction(random));
         }
+        self.limit = Some(limit);
     }
 
     /// What is more than can be of use is no limit.
