@@ -28,7 +28,7 @@ pub(crate) enum Turn {
     Ask(Operation),
     /// This request goes out.
     Send(Operation, u32),
-    /// One could go out, and no more requests may be in flight.
+    /// One waits, and no more requests may be in flight.
     Place,
 }
 
@@ -57,11 +57,13 @@ impl Signing {
             return Turn::Nothing;
         };
         let shares = operation.shares_signature() && self.good_until.is_some_and(|until| now < until);
+        if !place_is_free {
+            // Until there is one, a signature that is good for no time at all is over.
+            self.is_for_one &= !operation.shares_signature();
+            return Turn::Place;
+        }
         if !shares && !self.is_for_one {
             return Turn::Ask(operation.clone());
-        }
-        if !place_is_free {
-            return Turn::Place;
         }
         self.is_for_one = false;
         match self.waiting.pop_front() {
@@ -105,5 +107,35 @@ impl Signing {
         if generation == self.generation {
             self.good_until = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_good_for_no_time_is_made_anew_for_a_request_that_had_to_wait_for_its_place() {
+        let mut signing = Signing::default();
+        let now = Duration::from_secs(1);
+        signing.wait(Operation::List, 1);
+        assert!(matches!(signing.turn(now, true), Turn::Ask(_)));
+        signing.ask();
+        signing.made(&Operation::List, now, Duration::ZERO);
+        assert!(matches!(signing.turn(now, false), Turn::Place));
+        assert!(matches!(signing.turn(now, true), Turn::Ask(_)));
+        signing.ask();
+        signing.made(&Operation::List, now, Duration::ZERO);
+        assert!(matches!(signing.turn(now, true), Turn::Send(..)));
+    }
+
+    #[test]
+    fn a_signature_for_one_request_alone_waits_with_it() {
+        let mut signing = Signing::default();
+        let now = Duration::from_secs(1);
+        signing.wait(Operation::Delete, 1);
+        signing.made(&Operation::Delete, now, Duration::ZERO);
+        assert!(matches!(signing.turn(now, false), Turn::Place));
+        assert!(matches!(signing.turn(now, true), Turn::Send(..)));
     }
 }
