@@ -4,7 +4,7 @@
 
 #include <time.h>
 
-#define LOWEST 1024
+#define LOWEST INT64_C(1024)
 #define RATE 1000000
 #define SIZE (700 * 1024)
 /* What a client has not used of its limit for 30 ms it may send at once. */
