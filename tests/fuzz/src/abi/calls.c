@@ -79,7 +79,8 @@ static void ask(const cos_slice_upload *upload)
     (void)cos_slice_upload_bytes_sent(upload);
     (void)cos_slice_upload_slices_sent(upload);
     (void)cos_slice_upload_retries(upload);
-    CHECK(cos_slice_upload_set_rate_limit(upload, INT64_C(1) << 40) == COS_SLICE_OK);
+    int32_t status = cos_slice_upload_set_rate_limit(upload, INT64_C(1) << 40);
+    CHECK(status == (upload == NULL ? COS_SLICE_ERR_INVALID_ARGUMENT : COS_SLICE_OK));
     int32_t verified = cos_slice_upload_verified(upload);
     CHECK(verified == 0 || verified == 1);
 }
