@@ -97,15 +97,7 @@ fn ten_thousand_clients_use_a_server_of_half_the_capacity_that_they_want_and_har
         capacity: Capacity::AtOnce(5_000),
         outage: None,
     };
-    let outcome = fleet.run(1);
-    println!(
-        "amplification {:.3}, used {:.3}",
-        outcome.amplification(),
-        outcome.used
-    );
-    assert_eq!(outcome.failed, 0);
-    assert!(outcome.amplification() <= 1.1, "{}", outcome.amplification());
-    assert!(outcome.used >= 0.9, "{}", outcome.used);
+    assert_hardly_asks_in_vain(&fleet);
 }
 
 #[test]
@@ -118,15 +110,7 @@ fn a_fleet_hardly_asks_in_vain_where_the_server_counts_requests_a_second() {
         capacity: Capacity::PerSecond(3_300),
         outage: None,
     };
-    let outcome = fleet.run(1);
-    println!(
-        "amplification {:.3}, used {:.3}",
-        outcome.amplification(),
-        outcome.used
-    );
-    assert_eq!(outcome.failed, 0);
-    assert!(outcome.amplification() <= 1.1, "{}", outcome.amplification());
-    assert!(outcome.used >= 0.9, "{}", outcome.used);
+    assert_hardly_asks_in_vain(&fleet);
 }
 
 #[test]
@@ -145,4 +129,17 @@ fn a_fleet_goes_on_after_an_outage_without_failures() {
     let per_client = outcome.refused as f64 / 500.0;
     assert!(per_client < 30.0, "{per_client} refusals for each client");
     assert!(outcome.last_done < 240.0, "done after {} s", outcome.last_done);
+}
+
+/// From the first request on at most 1.1 are sent for each that is served, and the server has enough to do.
+fn assert_hardly_asks_in_vain(fleet: &Fleet) {
+    let outcome = fleet.run(1);
+    println!(
+        "amplification {:.3}, used {:.3}",
+        outcome.amplification(),
+        outcome.used
+    );
+    assert_eq!(outcome.failed, 0);
+    assert!(outcome.amplification() <= 1.1, "{}", outcome.amplification());
+    assert!(outcome.used >= 0.9, "{}", outcome.used);
 }
