@@ -7,6 +7,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::thread;
 
+use memmap2::MmapMut;
+
 use crate::protocol::digest::Hasher;
 use crate::upload::failure::TaskFailure;
 
@@ -17,9 +19,9 @@ use super::sys;
 /// How much is read at once for hashing where nothing is read ahead. Larger blocks are slower where the allocator maps them.
 pub(super) const HASH_BUFFER: usize = 64 << 10;
 
-/// How much is read at once where it is read ahead. Shorter blocks are handed over too often, and longer ones leave the cache of
-/// the core that hashes.
-const AHEAD_BLOCK: usize = 128 << 10;
+/// How much is read at once where it is read ahead. Shorter blocks are handed over too often: each time a thread is woken. Half of it
+/// costs 6 % of the time of an upload, and twice as much saves 2 %.
+const AHEAD_BLOCK: usize = 256 << 10;
 
 /// One is hashed while the other is read.
 const AHEAD_BLOCKS: usize = 2;
@@ -28,20 +30,22 @@ const AHEAD_BLOCKS: usize = 2;
 const AHEAD_FROM: u64 = 4 << 20;
 
 /// The memory to read ahead with. There is enough for one piece at a time: who hashes meanwhile reads for itself, since the
-/// processors have enough to do then.
+/// processors have enough to do then. It is mapped at its first use, from the beginning of a page on, to where copies are fastest.
 #[derive(Default)]
-pub(super) struct AheadMemory(Mutex<Vec<u8>>);
+pub(super) struct AheadMemory(Mutex<Option<MmapMut>>);
 
 impl AheadMemory {
-    /// The memory, where nobody else has it.
-    fn take(&self) -> Option<MutexGuard<'_, Vec<u8>>> {
+    /// The memory, where nobody else has it and the system gives some.
+    fn take(&self) -> Option<MutexGuard<'_, Option<MmapMut>>> {
         let mut memory = match self.0.try_lock() {
             Ok(memory) => memory,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        memory.resize(AHEAD_BLOCKS * AHEAD_BLOCK, 0);
-        Some(memory)
+        if memory.is_none() {
+            *memory = MmapMut::map_anon(AHEAD_BLOCKS * AHEAD_BLOCK).ok();
+        }
+        memory.is_some().then_some(memory)
     }
 }
 
@@ -64,7 +68,7 @@ pub(super) fn feed(
     // What the program reads is read by no other thread than those that it was told of.
     let is_worth_it = length >= AHEAD_FROM && !source.may_block();
     let memory = is_worth_it.then(|| ahead.take()).flatten();
-    let fed = memory.and_then(|mut memory| piece.feed_ahead(hasher, &mut memory));
+    let fed = memory.and_then(|mut memory| piece.feed_ahead(hasher, memory.as_mut()?));
     fed.unwrap_or_else(|| piece.feed(hasher, buffer))?;
     source.verify_unchanged().map_err(TaskFailure::Source)
 }
@@ -237,7 +241,7 @@ mod tests {
                 let ahead = AheadMemory::default();
                 let hashed = hash(&source, piece, &CancelToken::new(), &ahead).unwrap();
                 assert_eq!(hashed, expected, "{at_once} bytes at once, pieces of {piece}");
-                let is_read_ahead = !ahead.0.lock().unwrap().is_empty();
+                let is_read_ahead = ahead.0.lock().unwrap().is_some();
                 assert_eq!(is_read_ahead, piece >= AHEAD_FROM, "pieces of {piece}");
             }
         }

@@ -78,7 +78,8 @@ impl HttpConnector for Connector {
         self.line.state().opened = true;
         let stream = self.open().map_err(Stopped::error)?;
         let line = Arc::clone(&self.line);
-        Ok(Some(Connection::new(stream, line, self.route.timeouts.stall)))
+        let connection = Connection::new(stream, line, self.route.timeouts.stall);
+        Ok(Some(connection.map_err(Stopped::error)?))
     }
 }
 
@@ -201,17 +202,19 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    fn new(stream: Stream, line: Arc<Line>, stall: Duration) -> Self {
-        Self {
+    fn new(stream: Stream, line: Arc<Line>, stall: Duration) -> Result<Self, TaskFailure> {
+        let buffers =
+            WireBuffers::new().map_err(|error| network_io(Phase::Connect, Cause::Broken, &error))?;
+        Ok(Self {
             stream,
-            buffers: WireBuffers::default(),
+            buffers,
             line,
             stall,
             is_broken: false,
             copies_files: false,
             has_file_under_way: false,
             is_used: false,
-        }
+        })
     }
 
     /// What the next transmission has beside the output, and how much of the output is not there.

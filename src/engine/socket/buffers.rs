@@ -1,7 +1,8 @@
 //! The buffers of a connection, as the HTTP library asks for them.
 
-use std::ops::{Deref, DerefMut};
+use std::io;
 
+use memmap2::MmapMut;
 use ureq::unversioned::transport::Buffers;
 use zeroize::Zeroize;
 
@@ -10,10 +11,6 @@ use crate::upload::failure::TaskFailure;
 
 /// The output buffer, in bytes. 64 KiB measured best; it is also as much as TLS takes at once.
 pub const OUTPUT: usize = 64 << 10;
-
-/// Where the output buffer begins, in bytes: at a multiple of this. Files are copied fastest to where a page begins, and a few
-/// bytes behind that, where large allocations often are, at a quarter of the speed.
-const PAGE: usize = 4 << 10;
 
 /// The input buffer, in bytes: replies are short.
 const INPUT: usize = 4 << 10;
@@ -25,9 +22,12 @@ pub const MAX_INPUT: usize = 64 << 10;
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
 /// Buffers that take no memory before they are used.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct WireBuffers {
-    output: Output,
+    /// Pages of the system's. Files are copied fastest to where a page begins, and a few bytes behind that, where large allocations
+    /// often are, at a quarter of the speed. And what is not written to is not resident: where the system sends the files, all but
+    /// the first page, which an allocator would have overwritten with zeros.
+    output: MmapMut,
     /// How much of the output is kept back to be sent with what follows.
     held: usize,
     /// How much of the output, from its start on, has something secret in it.
@@ -38,39 +38,23 @@ pub struct WireBuffers {
     has_progress: bool,
 }
 
-/// [`OUTPUT`] bytes from the beginning of a page on; none before the first use.
-#[derive(Debug, Default)]
-struct Output {
-    memory: Vec<u8>,
-    begin: usize,
-}
-
-impl Output {
-    fn allocate(&mut self) {
-        if self.memory.is_empty() {
-            self.memory = vec![0; OUTPUT + PAGE];
-            self.begin = self.memory.as_ptr().align_offset(PAGE).min(PAGE);
-        }
-    }
-}
-
-impl Deref for Output {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        let end = self.memory.len().min(self.begin + OUTPUT);
-        &self.memory[self.begin..end]
-    }
-}
-
-impl DerefMut for Output {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        let end = self.memory.len().min(self.begin + OUTPUT);
-        &mut self.memory[self.begin..end]
-    }
-}
-
 impl WireBuffers {
+    /// Empty ones.
+    ///
+    /// # Errors
+    /// The system gives no memory.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            output: MmapMut::map_anon(OUTPUT)?,
+            held: 0,
+            secret: 0,
+            input: Vec::new(),
+            consumed: 0,
+            filled: 0,
+            has_progress: false,
+        })
+    }
+
     /// The output that is due when `amount` bytes were added to it, in bytes from the start of the buffer.
     pub fn take_output(&mut self, amount: usize) -> usize {
         std::mem::take(&mut self.held) + amount
@@ -141,7 +125,6 @@ impl Drop for WireBuffers {
 
 impl Buffers for WireBuffers {
     fn output(&mut self) -> &mut [u8] {
-        self.output.allocate();
         &mut self.output[self.held..]
     }
 
@@ -192,7 +175,7 @@ mod tests {
     const HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
     fn with_head(head: &[u8]) -> WireBuffers {
-        let mut buffers = WireBuffers::default();
+        let mut buffers = WireBuffers::new().unwrap();
         buffers.output()[..head.len()].copy_from_slice(head);
         buffers
     }
@@ -214,10 +197,9 @@ mod tests {
 
     #[test]
     fn the_output_begins_with_a_page() {
-        let mut buffers = WireBuffers::default();
-        assert!(buffers.output_bytes().is_empty());
+        let mut buffers = WireBuffers::new().unwrap();
         let output = buffers.output();
-        assert_eq!((output.as_ptr().align_offset(PAGE), output.len()), (0, OUTPUT));
+        assert_eq!((output.as_ptr().align_offset(4 << 10), output.len()), (0, OUTPUT));
     }
 
     #[test]

@@ -343,7 +343,7 @@ mod tests {
         let line = Arc::new(Line::new().unwrap());
         let socket = TcpSocket::connect(&[address], STALL, &line.slot).unwrap();
         SockRef::from(&socket).set_send_buffer_size(4 << 10).unwrap();
-        let mut connection = Connection::new(Stream::Plain(socket), line, STALL);
+        let mut connection = Connection::new(Stream::Plain(socket), line, STALL).unwrap();
         let begun = Instant::now();
         let to = connection.buffers.output().len();
         let (from, more) = (0, false);
@@ -373,7 +373,7 @@ mod tests {
         let _serving = line.slot.serve(&token);
         let hang_guard = Duration::from_secs(60);
         let socket = TcpSocket::connect(&[address], hang_guard, &line.slot).unwrap();
-        let mut connection = Connection::new(Stream::Plain(socket), Arc::clone(&line), hang_guard);
+        let mut connection = Connection::new(Stream::Plain(socket), Arc::clone(&line), hang_guard).unwrap();
         // Making its bytes takes longer than sending them.
         let file = Arc::new(File::open("/dev/urandom").unwrap());
         let (offset, source_offset, length) = (0, 0, LENGTH);
