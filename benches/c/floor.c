@@ -1,10 +1,10 @@
 /* What the machine can do: the requests of an upload, with nothing around them. Each has the head and the form of the library's,
  * byte for byte as long, is sent with as few system calls as there can be, and its answer is read.
  *
- *   floor send     ADDRESS PORT FILE CONNECTIONS  slices: pread into a page-aligned buffer, send
- *   floor sendfile ADDRESS PORT FILE CONNECTIONS  slices: sendfile
- *   floor uploads  ADDRESS PORT FILE COUNT        uploads of a file of one slice: init, slice, finish, stat, on one connection
- *   floor singles  ADDRESS PORT FILE COUNT        uploads in one request: upload, stat, on one connection
+ *   floor send     ADDRESS PORT FILE CONNECTIONS TIMES  slices: pread into a page-aligned buffer, send
+ *   floor sendfile ADDRESS PORT FILE CONNECTIONS TIMES  slices: sendfile
+ *   floor uploads  ADDRESS PORT FILE 1 TIMES            uploads of a file of one slice: init, slice, finish, stat
+ *   floor singles  ADDRESS PORT FILE 1 TIMES            uploads in one request: upload, stat
  *
  * It prints a JSON object with the seconds that took. */
 #define _GNU_SOURCE
@@ -49,7 +49,9 @@ static int file;
 static off_t file_size;
 static enum how how;
 static char authorization[AUTHORIZATION_LENGTH + 1];
-/* The next slice that a connection takes. */
+/* How often the file is sent. */
+static long times;
+/* The next slice that a connection takes, counted through all times. */
 static atomic_llong next_slice;
 
 static _Noreturn void die(const char *what) {
@@ -221,10 +223,11 @@ static void *send_slices(void *nothing) {
     (void)nothing;
     char *buffer = page_aligned_buffer();
     int connection = open_connection();
+    off_t slices = (file_size + SLICE_SIZE - 1) / SLICE_SIZE;
     for (;;) {
-        off_t offset = (off_t)atomic_fetch_add(&next_slice, 1) * SLICE_SIZE;
-        if (offset >= file_size) break;
-        send_slice(connection, offset, buffer);
+        off_t slice = (off_t)atomic_fetch_add(&next_slice, 1);
+        if (slice >= slices * times) break;
+        send_slice(connection, slice % slices * SLICE_SIZE, buffer);
     }
     close(connection);
     return NULL;
@@ -238,11 +241,11 @@ static void all_slices(long connections) {
     for (long i = 0; i < connections; i++) pthread_join(threads[i], NULL);
 }
 
-static void uploads(long count) {
+static void uploads(void) {
     char *buffer = page_aligned_buffer();
     int connection = open_connection();
     if (file_size > SLICE_SIZE) die("the file has more than one slice");
-    for (long i = 0; i < count; i++) {
+    for (long i = 0; i < times; i++) {
         send_init(connection);
         send_slice(connection, 0, buffer);
         send_finish(connection);
@@ -251,10 +254,10 @@ static void uploads(long count) {
     close(connection);
 }
 
-static void singles(long count) {
+static void singles(void) {
     char *buffer = page_aligned_buffer();
     int connection = open_connection();
-    for (long i = 0; i < count; i++) {
+    for (long i = 0; i < times; i++) {
         struct text fields = {0};
         add_field(&fields, "op", "upload");
         add_field(&fields, "sha", SHA);
@@ -266,8 +269,8 @@ static void singles(long count) {
 
 int main(int argc, char **argv) {
     struct stat status;
-    if (argc != 6) {
-        fprintf(stderr, "usage: floor send|sendfile|uploads|singles ADDRESS PORT FILE NUMBER\n");
+    if (argc != 7) {
+        fprintf(stderr, "usage: floor send|sendfile|uploads|singles ADDRESS PORT FILE CONNECTIONS TIMES\n");
         return 2;
     }
     address = argv[2];
@@ -275,15 +278,17 @@ int main(int argc, char **argv) {
     file = open(argv[4], O_RDONLY | O_CLOEXEC);
     if (file < 0 || fstat(file, &status) != 0) die(argv[4]);
     file_size = status.st_size;
-    long number = atol(argv[5]);
-    if (number < 1) die("the number must be positive");
+    long connections = atol(argv[5]);
+    times = atol(argv[6]);
+    if (connections < 1 || times < 1) die("both numbers must be positive");
     memset(authorization, 'A', AUTHORIZATION_LENGTH);
 
     double began = now();
     how = strcmp(argv[1], "send") == 0 ? BY_SEND : BY_SENDFILE;
-    if (strcmp(argv[1], "uploads") == 0) uploads(number);
-    else if (strcmp(argv[1], "singles") == 0) singles(number);
-    else if (how == BY_SEND || strcmp(argv[1], "sendfile") == 0) all_slices(number);
+    if (how == BY_SEND || strcmp(argv[1], "sendfile") == 0) all_slices(connections);
+    else if (connections != 1) die("more than one connection");
+    else if (strcmp(argv[1], "uploads") == 0) uploads();
+    else if (strcmp(argv[1], "singles") == 0) singles();
     else die(argv[1]);
     printf("{\"seconds\":%.9f}\n", now() - began);
     return 0;

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::machine::Machine;
+use crate::scenarios::OFTEN;
 use crate::table::{Findings, Row, markdown, short_markdown};
 
 const BEGIN: &str = "<!-- measured: written by make bench PUBLISH=1 -->\n";
@@ -57,7 +58,10 @@ impl Results {
     fn origin(&self) -> String {
         let rounds = match self.rounds {
             1 => "one round".to_owned(),
-            more => format!("medians of {more} rounds, with the least and the most"),
+            more => format!(
+                "medians of {more} rounds, of {} where they are short, with the least and the most",
+                more * OFTEN
+            ),
         };
         format!("On {}; {rounds}.", self.machine.text())
     }

@@ -131,16 +131,13 @@ impl Measured {
 
 /// Runs variants, each with a server of its own.
 pub struct Runner {
-    server: PathBuf,
-    rounds: u32,
+    /// The program of the server.
+    pub server: PathBuf,
+    /// How often each variant is measured.
+    pub rounds: u32,
 }
 
 impl Runner {
-    /// With the program of the server, and so many rounds.
-    pub fn new(server: PathBuf, rounds: u32) -> Self {
-        Self { server, rounds }
-    }
-
     /// Measures all variants in rounds.
     ///
     /// # Errors

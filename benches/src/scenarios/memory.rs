@@ -27,7 +27,7 @@ fn measure(bench: &Bench, hash: bool) -> Result<Vec<Measured>, Broken> {
         let called = format!("C interface, {}", name(size));
         variant(
             &called,
-            bench.language("c", path, hash),
+            bench.language("c", path, hash, 1),
             Connections::Fixed(CONNECTIONS),
             size,
         )

@@ -23,7 +23,7 @@ pub(super) fn run(bench: &Bench) -> Result<Findings, Broken> {
         )
     };
     let (one, all) = (Connections::Fixed(1), u64::from(count) * SIZE);
-    let floor = |way, called| variant(called, bench.floor(way, &file, Some(count)), one, all);
+    let floor = |way, called| variant(called, bench.floor(way, &file, count), one, all);
     let command = bench.engine("at-once", &folder, &["--hash", "--single-request"]);
     let fixed = Connections::Fixed(CONNECTIONS);
     let mut at_once = variant("engine, one request, at once", command, fixed, batch * SIZE);

@@ -16,7 +16,7 @@ pub(super) fn run(bench: &Bench) -> Result<Findings, Broken> {
     let many = bench.engine("at-once", &folder, &[]);
     let mut many = variant("many uploads", many, CONNECTIONS, count * each);
     many.server.hold = true;
-    // With slices of half the size it has nearly as many requests as the many have with their inits, finishes and stats.
+    // So that it has nearly as many requests as the many have with their inits, finishes and stats.
     let half = (SLICE_SIZE / 2).to_string();
     let one = |name, options: &[&str]| {
         variant(
@@ -26,10 +26,10 @@ pub(super) fn run(bench: &Bench) -> Result<Findings, Broken> {
             count * each,
         )
     };
-    let as_many_requests = one("one upload, half slices", &["--slice-size", &half]);
-    let as_many_slices = one("one upload", &[]);
-    let measured = bench.runner.measure(&[many, as_many_requests, as_many_slices])?;
-    let [many, as_many_requests, as_many_slices] = &measured[..] else {
+    let same_slices = one("one upload", &[]);
+    let half_slices = one("one upload, half slices", &["--slice-size", &half]);
+    let measured = bench.runner.measure(&[many, same_slices, half_slices])?;
+    let [many, same_slices, half_slices] = &measured[..] else {
         unreachable!("one for each variant");
     };
     let slowest = many.each(|sample| sample.report.slowest_seconds);
@@ -59,27 +59,40 @@ pub(super) fn run(bench: &Bench) -> Result<Findings, Broken> {
             format!("the slowest took {} s", number(longest)),
         )?,
         row(
-            &format!(
-                "… throughput against one upload of the same bytes in about as many requests ({} to {})",
-                requests(as_many_requests),
-                requests(many)
-            ),
+            "… requests a second against one upload with slices of the same size",
             Goal::AtLeast(0.9),
-            speed_of(many, as_many_requests),
+            Summary::of_ratios(&request_rates(many), &request_rates(same_slices)),
             "",
-            format!("{}; {}", figures(many), figures(as_many_requests)),
+            format!("{}; {}", rate(many), rate(same_slices)),
         )?,
         row(
-            "… throughput against one upload of as many slices",
+            "… bytes a second against it",
             Goal::None,
-            speed_of(many, as_many_slices),
+            speed_of(many, same_slices),
             "",
-            figures(as_many_slices),
+            format!("{}; {}", figures(many), figures(same_slices)),
+        )?,
+        row(
+            "… bytes a second against one upload with slices of half the size",
+            Goal::None,
+            speed_of(many, half_slices),
+            "",
+            format!("{}; {}", figures(half_slices), rate(half_slices)),
         )?,
     ];
     Ok(findings(rows, measured))
 }
 
-fn requests(of: &Measured) -> u64 {
-    of.samples.first().map_or(0, |sample| sample.server.requests)
+fn request_rates(of: &Measured) -> Vec<f64> {
+    of.each(|sample| sample.server.requests as f64 / sample.report.seconds)
+}
+
+/// How many requests it has, and how many a second, for context.
+fn rate(of: &Measured) -> String {
+    let (name, requests) = of
+        .samples
+        .first()
+        .map_or(("", 0), |sample| (&*sample.variant, sample.server.requests));
+    let rate = Summary::of(request_rates(of)).map_or(f64::NAN, |of| of.median);
+    format!("{name} {requests} requests, {} a second", number(rate))
 }
