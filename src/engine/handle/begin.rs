@@ -17,7 +17,7 @@ use crate::upload::options::UploadOptions;
 use crate::upload::status::Status;
 use crate::upload::task::{Memory, Specification};
 
-use super::{Active, Upload};
+use super::{Active, Inner, Upload};
 
 impl Upload {
     /// Begins a run; why that could not be done is told to the log too.
@@ -93,6 +93,7 @@ impl Upload {
         Ok(Some(checkpoint))
     }
 
+    /// Hands the job to the client's workers, unless the run was cancelled by now.
     fn begin_job(
         &self,
         options: UploadOptions,
@@ -106,24 +107,7 @@ impl Upload {
         if inner.token.is_cancelled() {
             return Err(Error::cancelled(&self.name));
         }
-        let identity = source.identity();
-        let is_same = match &identity {
-            Some(_) => identity == inner.remembered,
-            None => inner.content.is_as_before(&*source),
-        };
-        let own = match &inner.memory {
-            Some(memory) if is_same => memory.clone(),
-            Some(memory) => memory.for_other_content(),
-            None => Memory::default(),
-        };
-        let memory = match others {
-            // Who wrote it knows more of the upload, and may even have sent other content into ours. Digests stay true.
-            Some(others) => Memory {
-                digests: others.digests.or(own.digests),
-                ..others
-            },
-            None => own,
-        };
+        let memory = inner.memory_for(&*source, others);
         let specification = Specification {
             name: self.name.clone(),
             size: source.size(),
@@ -156,30 +140,58 @@ impl Upload {
             job,
             first,
             started,
-            completion: completion.clone(),
-            last_call: last_call.clone(),
+            completion,
+            last_call,
         };
         inner.active = Some(active.clone());
-        if let Some(last_call) = last_call {
-            let (name, job) = (self.name.clone(), active.job.clone());
-            let listened = shared.listen(Listener {
-                id,
-                name,
-                job,
-                pace: Pace::new(first),
-                progress,
-                completion,
-                last_call,
-            });
-            if let Err(error) = listened {
-                inner.active = None;
-                drop(inner);
-                shared.abandon(id);
-                shared.stop(id, error.clone());
-                active.job.close_checkpoint(false);
-                return Err(error);
-            }
+        if let Err(error) = self.listen(&active, progress) {
+            inner.active = None;
+            drop(inner);
+            shared.abandon(id);
+            shared.stop(id, error.clone());
+            active.job.close_checkpoint(false);
+            return Err(error);
         }
         Ok(active)
+    }
+
+    /// Has the client's callback thread tell of a run that was started, where anybody wants to know.
+    fn listen(&self, active: &Active, progress: Option<Box<ProgressFn>>) -> Result<(), Error> {
+        let Some(last_call) = active.last_call.clone() else {
+            return Ok(());
+        };
+        self.client.shared().listen(Listener {
+            id: active.id,
+            name: self.name.clone(),
+            job: active.job.clone(),
+            pace: Pace::new(active.first),
+            progress,
+            completion: active.completion.clone(),
+            last_call,
+        })
+    }
+}
+
+impl Inner {
+    /// What is remembered that is good for this source, with what others left in the checkpoint since.
+    fn memory_for(&self, source: &dyn Source, others: Option<Memory>) -> Memory {
+        let identity = source.identity();
+        let is_same = match &identity {
+            Some(_) => identity == self.remembered,
+            None => self.content.is_as_before(source),
+        };
+        let own = match &self.memory {
+            Some(memory) if is_same => memory.clone(),
+            Some(memory) => memory.for_other_content(),
+            None => Memory::default(),
+        };
+        match others {
+            // Who wrote it knows more of the upload, and may even have sent other content into ours. Digests stay true.
+            Some(others) => Memory {
+                digests: others.digests.or(own.digests),
+                ..others
+            },
+            None => own,
+        }
     }
 }
