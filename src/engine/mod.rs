@@ -3,8 +3,12 @@
 //! | question | file |
 //! |---|---|
 //! | What can a program call? | [`client`], [`handle`]; [`operation`] for one request at a time |
+//! | How does a run of an upload begin? Who waits for it, and takes what became of it? | `handle/begin.rs`; `handle/run.rs` |
 //! | What does a worker do with a task? | `worker.rs` |
-//! | What do all threads share, and who wakes whom? | `shared.rs` |
+//! | What do all threads share, and what wakes who waits for a job? | `shared.rs` |
+//! | When is a thread made or woken, and how do they end? | `shared/threads.rs` |
+//! | What is known of a job while it runs, and when it is over? | `job.rs` |
+//! | How does a job end, and how does its end reach who waits? | `shared/ending.rs` |
 //! | Who calls the progress callback, and when? | `report.rs` |
 //! | How does a request get over the wire? | [`transport`], `socket.rs`, `resolver.rs`, `body.rs`; the first two alone know ureq |
 //! | Who is inside a callback? | `callback.rs` |
@@ -15,7 +19,6 @@
 //! | What is left to the next process, and when is it believed? | [`checkpoint`] |
 //! | Where do the bytes come from? | [`source`] |
 //! | What differs between systems? | `sys.rs` |
-
 //!
 //! Every wait, what ends it at the latest, and what the error then names. [`transport::Timeouts`] has the limits and their
 //! defaults; a cancel, and the deadline of the whole upload, end each of them at once.
@@ -44,6 +47,7 @@ mod echo;
 pub mod endpoint;
 pub mod handle;
 mod hash;
+mod job;
 mod limiter;
 pub mod log;
 pub mod operation;

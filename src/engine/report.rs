@@ -15,7 +15,8 @@ use crate::upload::status::Status;
 use crate::upload::task::JobId;
 
 use super::callback::LastCall;
-use super::shared::{Ended, Job, Shared, State, collapsed};
+use super::job::{Ended, Job};
+use super::shared::{Shared, State, collapsed};
 
 /// At most ten calls a second and upload, plus the first and the last.
 const INTERVAL: Duration = Duration::from_millis(100);

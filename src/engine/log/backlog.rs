@@ -5,7 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, MutexGuard};
 
 use crate::engine::cancel::lock;
-use crate::engine::shared::{Job, JobResult, Shared, State};
+use crate::engine::job::{Job, JobResult};
+use crate::engine::shared::{Shared, State};
 use crate::upload::error::Error;
 use crate::upload::event::Event;
 use crate::upload::machine::Object;

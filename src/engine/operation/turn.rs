@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, PoisonError};
 use std::time::Instant;
 
 use crate::engine::cancel::CancelToken;
-use crate::engine::shared::{Job, JobResult};
+use crate::engine::job::{Job, JobResult};
 use crate::engine::signing::Held;
 use crate::engine::source::{FileSource, MemorySource, Source};
 use crate::protocol::digest::{Digests, Sha1Digest};
