@@ -181,7 +181,8 @@ impl Upload {
     }
 
     /// Has the end of each run told, after the last progress: under [`Upload::run`] on the calling thread, under
-    /// [`Upload::start`] on the client's callback thread, before [`Upload::wait`] tells it. `None` for nobody.
+    /// [`Upload::start`] on the client's callback thread, before [`Upload::wait`] tells it. `None` for nobody. The end of a
+    /// [`Upload::run`] that another thread waits for, and is told first, is not told again.
     ///
     /// # Errors
     /// [`Status::Busy`] while the upload runs.

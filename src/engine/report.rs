@@ -36,7 +36,7 @@ pub struct Ending {
 pub type CompletionFn = dyn Fn(&Ending) + Send + Sync;
 
 /// How a job ended; one whose end is nowhere to be found went with the client's threads.
-pub(super) fn ending(shared: &Shared, id: JobId, job: &Job) -> Ending {
+fn ending(shared: &Shared, id: JobId, job: &Job) -> Ending {
     let ended = shared.lock().ended.get(&id).map(Ended::upload_result);
     let result = ended.unwrap_or_else(|| Err(collapsed()));
     let warning = job.close_checkpoint(result.is_ok()).warning;

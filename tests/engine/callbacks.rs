@@ -1,11 +1,15 @@
 //! Progress and completion callbacks of the engine.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use cos_emulator::RequestRecord;
+use cos_slice::engine::handle::Ending;
 use cos_slice::engine::source::MemorySource;
 use cos_slice::upload::progress::{Phase, Progress};
+use cos_slice::upload::status::Status;
 
 use crate::support::{BUCKET, MIB, Stage};
 
@@ -60,4 +64,39 @@ fn the_first_progress_is_how_it_began_though_the_callback_thread_comes_late() {
     );
     assert_eq!((last.phase, last.acknowledged), (Phase::Done, 3 * MIB));
     assert_eq!(told.iter().filter(|told| told.phase == Phase::Done).count(), 1);
+}
+
+/// A waiter that is quick takes the end away from under the one that runs; with 300 runs several do.
+#[test]
+fn a_completion_is_told_the_run_s_own_end_or_nothing_where_other_threads_wait_for_it_too() {
+    let stage = Stage::new();
+    let upload = Arc::new(stage.upload(&stage.client(), &stage.file(MIB, 1)));
+    let deadline = Some(Duration::from_millis(2));
+    upload.set_options(|options| options.deadline = deadline).unwrap();
+    let told: Arc<Mutex<Vec<Status>>> = Arc::default();
+    let seen = Arc::clone(&told);
+    let completion = move |ending: &Ending| {
+        let status = ending
+            .result
+            .as_ref()
+            .map_or_else(|error| error.status, |_| Status::Ok);
+        seen.lock().unwrap().push(status);
+    };
+    upload.set_completion(Some(Arc::new(completion))).unwrap();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let _ = upload.wait(None);
+                }
+            });
+        }
+        for _ in 0..300 {
+            let _ = upload.run(None);
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    let told = told.lock().unwrap();
+    assert!(!told.contains(&Status::Panic), "{told:?}");
 }

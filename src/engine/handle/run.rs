@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::engine::callback::{inside_callback, is_inside_callback};
 use crate::engine::cancel::CancelToken;
 use crate::engine::job::Ended;
-use crate::engine::report::{Due, Pace, ProgressFn, aborted, ending};
+use crate::engine::report::{Due, Ending, Pace, ProgressFn, aborted};
 use crate::upload::error::Error;
 use crate::upload::machine::Object;
 use crate::upload::progress::Progress;
@@ -59,11 +59,12 @@ impl Upload {
                 _ => shared.wait_for_change(state, active.id, &active.job, None),
             };
         }
-        let is_told = state.ended.contains_key(&active.id);
+        // Looked up with the lock that the loop ended under: another thread that waits may take it at once.
+        let result = state.ended.get(&active.id).map(Ended::upload_result);
         drop(state);
-        if let Some(completion) = active.completion.as_ref().filter(|_| is_told) {
-            let ending = ending(shared, active.id, &active.job);
-            inside_callback(|| completion(&ending));
+        if let (Some(completion), Some(result)) = (&active.completion, result) {
+            let warning = active.job.close_checkpoint(result.is_ok()).warning;
+            inside_callback(|| completion(&Ending { result, warning }));
         }
         std::mem::forget(unwinding);
         self.finish(&active)
