@@ -322,6 +322,7 @@ impl Machine {
             {
                 self.slice_completed(&slice, links);
             }
+            (Work::Request(Operation::Slice(_)), Ok(Done::Answered(answer))) => self.does_not_fit(&answer),
             (Work::Request(Operation::Slice(slice)), Err(failure)) => {
                 self.slice_failed(&slice, failure, context);
             }
