@@ -9,8 +9,8 @@ use crate::protocol::{Answer, Api, Operation, Refusal};
 use super::error::{Error, Place};
 use super::event::{Consequence, Event, Events};
 use super::failure::TaskFailure;
-use super::machine::{Free, Want, kind_of_network, kind_of_refusal};
-use super::retry::{Attempts, Context, Kind, Next};
+use super::machine::{Free, Want};
+use super::retry::{Attempts, Context, Kind, Next, kind_of_network, kind_of_refusal};
 use super::status::Status;
 use super::task::{Done, Work};
 

@@ -1,4 +1,7 @@
-//! Many uploads, one scheduler: whose turn it is.
+//! Many uploads, one scheduler: what goes out to its workers, and what follows from what comes back.
+
+mod queries;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
@@ -13,11 +16,11 @@ use super::error::Error;
 use super::event::{Event, Events};
 use super::failure::TaskFailure;
 use super::job::{Blocked, Entry, Job};
-use super::machine::{Free, Machine, Object, Want, kind_of_network, kind_of_refusal};
+use super::machine::{Free, Machine, Object, Want};
 use super::options::ClientOptions;
 use super::progress::Progress;
 use super::random::Random;
-use super::retry::{Budget, Context, Kind};
+use super::retry::{Budget, Context, Kind, kind_of_network, kind_of_refusal};
 use super::signing::{Signing, Turn};
 use super::task::{Done, JobId, Memory, Specification, Task, Work};
 use super::window::{Landing, Place, Window};
@@ -160,100 +163,6 @@ impl Client {
         }
     }
 
-    /// When the next request may begin, where one waits for nothing but that.
-    fn pause_until(&self, now: Duration) -> Option<Duration> {
-        let queues = [(&self.place_queue, false), (&self.reading_place_queue, true)];
-        let waiting = queues.into_iter().filter(|(queue, _)| !queue.is_empty());
-        let pauses = waiting.filter_map(|(_, reads)| match self.window.place(now, reads) {
-            Place::At(at) => Some(at),
-            Place::Free | Place::AfterAnother => None,
-        });
-        pauses.min()
-    }
-
-    fn timer_fired(&mut self, id: JobId, now: Duration) {
-        let Some(entry) = self.jobs.get_mut(&id) else {
-            return;
-        };
-        entry.timer_at = None;
-        if let Job::Upload(machine) = &mut entry.job {
-            machine.check_deadline(now);
-        }
-        if let Some(deadline) = entry.job.deadline_at().filter(|&deadline| deadline > now) {
-            self.set_timer(id, deadline);
-        }
-        self.announce(id);
-        self.enqueue(id);
-    }
-
-    fn set_timer(&mut self, id: JobId, at: Duration) {
-        let Some(entry) = self.jobs.get_mut(&id) else {
-            return;
-        };
-        if entry.timer_at.is_none_or(|earlier| at < earlier) {
-            if let Some(later) = entry.timer_at.replace(at) {
-                self.timers.remove(&(later, id));
-            }
-            self.timers.insert((at, id));
-        }
-    }
-
-    /// Whose turn it is; it stands in no queue for this turn any more.
-    fn next_ready(&mut self, now: Duration) -> Option<JobId> {
-        if self.others_in_flight + self.hashes_in_flight >= self.options.connections.most() {
-            return None;
-        }
-        if let Some(id) = self.next_for_place(now) {
-            if let Some(entry) = self.jobs.get_mut(&id) {
-                entry.waits_for_place = false;
-            }
-            return Some(id);
-        }
-        let may_hash = self.hashes_in_flight < self.options.hashers;
-        let hashing = may_hash.then(|| self.hashing_queue.pop_front()).flatten();
-        let (may_ask, may_read) = (self.may_ask(), self.may_read());
-        let signing = || may_ask.then(|| self.signing_queue.pop_front()).flatten();
-        let parked = hashing.or_else(signing);
-        let parked = parked.or_else(|| may_read.then(|| self.blocking_queue.pop_front()).flatten());
-        let id = parked.or_else(|| self.ready.pop_front())?;
-        if let Some(entry) = self.jobs.get_mut(&id) {
-            entry.queued = false;
-        }
-        Some(id)
-    }
-
-    fn next_for_place(&mut self, now: Duration) -> Option<JobId> {
-        let is_free = |reads| self.window.place(now, reads) == Place::Free;
-        let reading = is_free(true)
-            .then(|| self.reading_place_queue.pop_front())
-            .flatten();
-        reading.or_else(|| is_free(false).then(|| self.place_queue.pop_front()).flatten())
-    }
-
-    /// Half of the workers, at least one: so many may be in what takes as long as somebody else likes.
-    fn half(&self) -> u32 {
-        (self.options.connections.most() / 2).max(1)
-    }
-
-    /// Whether one more task that may block may begin at all. Where half of the workers is one, a second one may, so that a source
-    /// that gives nothing does not keep the signer from being asked.
-    fn may_block(&self) -> bool {
-        let most = self.half().max(2).min(self.options.connections.most());
-        self.blocked.sources + self.blocked.signers < most
-    }
-
-    /// Whether the signer may be asked once more.
-    fn may_ask(&self) -> bool {
-        self.blocked.signers < self.half() && self.may_block()
-    }
-
-    /// Whether one more task of a source that may block may begin. One of the places is the signer's where it is asked.
-    fn may_read(&self) -> bool {
-        let signers = u32::from(self.options.asks_signer);
-        let most = self.half().saturating_sub(signers).max(1);
-        self.blocked.sources < most && self.may_block()
-    }
-
     fn ask(&mut self, id: JobId, now: Duration) -> Option<Task> {
         let may_read = self.may_read();
         let entry = self.jobs.get_mut(&id)?;
@@ -329,17 +238,6 @@ impl Client {
                 None
             }
         }
-    }
-
-    fn wait_for_place(&mut self, id: JobId) -> Option<Task> {
-        let entry = self.jobs.get_mut(&id)?;
-        if !std::mem::replace(&mut entry.waits_for_place, true) {
-            match entry.blocks() {
-                true => self.reading_place_queue.push_back(id),
-                false => self.place_queue.push_back(id),
-            }
-        }
-        None
     }
 
     fn hand_out(&mut self, id: JobId, work: Work, attempt: u32, now: Duration) -> Option<Task> {
@@ -434,15 +332,6 @@ impl Client {
         }
     }
 
-    fn enqueue(&mut self, id: JobId) {
-        if let Some(entry) = self.jobs.get_mut(&id) {
-            if !entry.queued && !entry.job.is_over() {
-                entry.queued = true;
-                self.ready.push_back(id);
-            }
-        }
-    }
-
     /// Takes from a job what it has to tell: events, and that it is over.
     fn announce(&mut self, id: JobId) {
         if let Some(entry) = self.jobs.get_mut(&id) {
@@ -477,42 +366,6 @@ impl Client {
         std::mem::take(&mut self.events)
     }
 
-    /// How an upload ended; `None` while it has not.
-    pub fn result(&self, id: JobId) -> Option<&Result<Object, Error>> {
-        self.machine(id)?.result()
-    }
-
-    /// How a call ended; `None` while it has not.
-    pub fn answer(&self, id: JobId) -> Option<&Result<Answer, Error>> {
-        match &self.jobs.get(&id)?.job {
-            Job::Call(call) => call.result(),
-            Job::Upload(_) => None,
-        }
-    }
-
-    /// How far an upload is.
-    pub fn progress(&self, id: JobId) -> Option<&Progress> {
-        Some(self.machine(id)?.progress())
-    }
-
-    /// What the next run of the same upload should know.
-    pub fn memory(&self, id: JobId) -> Option<&Memory> {
-        Some(self.machine(id)?.memory())
-    }
-
-    /// Whether the server has these bytes of an upload under way for good, so that nobody will ask for them again unless it loses
-    /// them.
-    pub fn is_stored(&self, id: JobId, range: Range<u64>) -> bool {
-        self.machine(id).is_some_and(|machine| machine.is_stored(range))
-    }
-
-    fn machine(&self, id: JobId) -> Option<&Machine> {
-        match &self.jobs.get(&id)?.job {
-            Job::Upload(machine) => Some(machine),
-            Job::Call(_) => None,
-        }
-    }
-
     /// Whether an upload has a rate limit of its own from now on. With one it takes no more places than its rate needs.
     pub fn limit_rate(&mut self, id: JobId, is_limited: bool) {
         if let Some(Job::Upload(machine)) = self.jobs.get_mut(&id).map(|entry| &mut entry.job) {
@@ -528,27 +381,11 @@ impl Client {
         }
     }
 
-    /// How many requests may be in flight now, all jobs together, where that number adapts to the link and the server. Below 1
-    /// there is one at a time, with pauses.
-    pub fn window(&self) -> Option<f64> {
-        self.window.size()
-    }
-
-    /// How many tasks of a job have not been reported.
-    pub fn in_flight(&self, id: JobId) -> u32 {
-        self.jobs.get(&id).map_or(0, |entry| entry.in_flight)
-    }
-
     /// Forgets a job. What is still in flight for it may be reported later.
     pub fn remove(&mut self, id: JobId) {
         if let Some(at) = self.jobs.remove(&id).and_then(|entry| entry.timer_at) {
             self.timers.remove(&(at, id));
         }
-    }
-
-    /// When an upload must be over; `None` where it has no deadline.
-    pub fn deadline_at(&self, id: JobId) -> Option<Duration> {
-        self.jobs.get(&id)?.job.deadline_at()
     }
 }
 

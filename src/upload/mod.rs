@@ -7,7 +7,8 @@
 //!
 //! | question | file |
 //! |---|---|
-//! | Which upload is served next? | [`client`] |
+//! | What is handed out, and what follows for the client from what comes back? | [`client`] |
+//! | Which upload is served next? | `client/turns.rs` |
 //! | What follows from this answer? | [`machine`], for a request alone [`call`] |
 //! | Is the server's unfinished upload ours? | [`resume`] |
 //! | Which slice is next? | [`plan`] |

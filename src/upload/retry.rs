@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use crate::protocol::Refusal;
+use crate::protocol::codes::Class;
+
+use super::failure::{Cause, NetworkFailure};
 use super::options::RetryPolicy;
 use super::random::Random;
 
@@ -19,6 +23,34 @@ pub enum Kind {
     Stale,
     /// The signature was not accepted: at once with a new one, the first time.
     Resign,
+}
+
+/// How a request without an answer is repeated; `None` where repeating can't help.
+pub(crate) fn kind_of_network(failure: &NetworkFailure) -> Option<Kind> {
+    match failure.cause {
+        _ if failure.stale => Some(Kind::Stale),
+        Cause::TimedOut => Some(Kind::Overload),
+        Cause::NoAddress | Cause::Broken | Cause::Malformed => Some(Kind::Again),
+        Cause::Untrusted | Cause::TooLarge => None,
+    }
+}
+
+/// How a refused request is repeated; `None` where the refusal stands, or asks for something else.
+pub(crate) fn kind_of_refusal(refusal: &Refusal) -> Option<Kind> {
+    match refusal.class {
+        Class::Retry | Class::Damaged => Some(Kind::Again),
+        Class::Overload => Some(Kind::Overload),
+        Class::Resign => Some(Kind::Resign),
+        Class::Relist
+        | Class::BadOffset
+        | Class::OtherUpload
+        | Class::Exists
+        | Class::Absent
+        | Class::SliceSize
+        | Class::Delivered
+        | Class::Restart
+        | Class::Final => None,
+    }
 }
 
 /// What to do about a failed request.

@@ -35,6 +35,20 @@ fn serial_upload_means_one_slice_at_a_time_in_order() {
 }
 
 #[test]
+fn an_answer_that_is_of_another_request_ends_the_upload_and_does_not_leave_the_slice_under_way_for_ever() {
+    let mut script = Script::new(plain());
+    script.answer(Init, session(None));
+    for (task, slice) in script.slices() {
+        let answer = match slice.offset {
+            0 => links(),
+            _ => Answer::Stored(Stored::default()),
+        };
+        script.client.report(task, Ok(Done::Answered(answer)), script.now);
+    }
+    assert_eq!(script.status(), Status::BadReply);
+}
+
+#[test]
 fn a_bad_offset_makes_the_upload_serial() {
     let mut script = Script::new(UploadOptions::default());
     script.hash().begin();

@@ -3,6 +3,35 @@
 use super::*;
 
 impl Machine {
+    /// The server has every slice.
+    pub(super) fn all_is_there(&mut self, session: Arc<str>) {
+        if !self.rules.has_finish {
+            return self.ask_for_list();
+        }
+        if self.reading == Reading::Once && self.sha_while_read.is_none() {
+            let work = Local::Digest(session);
+            self.step = Step::Local {
+                work,
+                in_flight: false,
+            };
+            return;
+        }
+        self.control(Goal::Finish(session));
+    }
+
+    /// The digest that was taken while the source was read; none where this run did not read all of it.
+    pub(super) fn digest_told(&mut self, sha: Option<Sha1Digest>) {
+        if let Step::Local {
+            work: Local::Digest(session),
+            ..
+        } = &self.step
+        {
+            let session = session.clone();
+            self.sha_while_read = sha;
+            self.control(Goal::Finish(session));
+        }
+    }
+
     /// Decides whether the object at the path is this upload's content. This is the only place where success is
     /// concluded without an answer that says so.
     pub(super) fn compared(&mut self, status: &ObjectStatus) {
@@ -131,6 +160,59 @@ impl Machine {
             offset: None,
             attempts: control.attempts.begun,
         }
+    }
+
+    /// Ends the upload if its time is over.
+    pub(crate) fn check_deadline(&mut self, now: Duration) {
+        if self.deadline_at.is_some_and(|deadline| now >= deadline) {
+            let text = format!(
+                "{}: the deadline for the whole upload passed. Run it again to resume.",
+                self.name
+            );
+            self.stop(Error::new(Status::Deadline, text));
+        }
+    }
+
+    /// Ends the upload from outside. What was completed before stays completed: only the look at it is left out.
+    pub(crate) fn stop(&mut self, error: Error) {
+        if self.result.is_some() {
+            return;
+        }
+        match std::mem::replace(&mut self.step, Step::Over) {
+            Step::Control(Control {
+                goal: Goal::Verify(outcome, links),
+                ..
+            }) => {
+                self.finished(outcome, links, false);
+                // Who stops it does not wait for the disk; what the checkpoint says does no harm later.
+                return self.closed();
+            }
+            Step::Control(Control {
+                goal: Goal::Init,
+                in_flight: true,
+                ..
+            }) => {
+                self.expect_init();
+            }
+            Step::Control(Control {
+                goal: Goal::Upload,
+                in_flight: true,
+                ..
+            }) => {
+                self.commit_sent = true;
+            }
+            close @ Step::Close { .. } => {
+                self.step = close;
+                return self.closed();
+            }
+            _ => {}
+        }
+        let note = if self.commit_sent {
+            "The request that completes the object had been sent; it may be complete."
+        } else {
+            ""
+        };
+        self.end(Err(error.with_note(note)));
     }
 
     pub(super) fn fail_without_request(&mut self, failure: TaskFailure) {

@@ -65,14 +65,16 @@ impl Machine {
             }
             (Goal::Verify(..), Answer::Status(status)) => self.verified(Some(&status), context),
             (Goal::Verify(..), Answer::Absent) => self.verified(None, context),
-            (_, answer) => {
-                let text = format!(
-                    "{}: the server's answer does not fit the request: {answer:?}",
-                    self.name
-                );
-                self.fail(Error::new(Status::BadReply, text));
-            }
+            (_, answer) => self.does_not_fit(&answer),
         }
+    }
+
+    pub(super) fn does_not_fit(&mut self, answer: &Answer) {
+        let text = format!(
+            "{}: the server's answer does not fit the request: {answer:?}",
+            self.name
+        );
+        self.fail(Error::new(Status::BadReply, text));
     }
 
     pub(super) fn send_slices(&mut self, session: Arc<str>, slice_size: u64, present: &Ranges, serial: bool) {

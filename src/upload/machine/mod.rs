@@ -16,14 +16,27 @@
 //!
 //! Where there is a checkpoint it is written ahead: before init, and before the first slice of a session. After a failure it
 //! is corrected to what is known, and after a success it goes.
+//!
+//! | question | file |
+//! |---|---|
+//! | Where does an upload stand? | `step.rs` |
+//! | What does it want next? | `wants.rs` |
+//! | What comes before the first request? | `beginning.rs` |
+//! | What follows from an answer, and from the lack of one? | `slices.rs`, for requests that are made alone `control.rs` |
+//! | What if the server names the offset, has something else than was sent, or wants a directory? | `offsets.rs`, `damage.rs`, `parents.rs` |
+//! | How does it end, and when is that success? | `conclusion.rs` |
+//! | What does a finished upload tell? | `object.rs` |
 
 mod beginning;
 mod conclusion;
 mod control;
 mod damage;
+mod object;
 mod offsets;
 mod parents;
 mod slices;
+mod step;
+mod wants;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,8 +48,6 @@ use crate::protocol::{
     Answer, Api, Finish, Init, Links, MAX_SINGLE_REQUEST_SIZE, ObjectStatus, Operation, OperationKind,
     Refusal, Rules, Session, SingleUpload, Slice, Stored, Unfinished,
 };
-
-use crate::protocol::numbers::numbered;
 use crate::upload::error::{Error, Place};
 use crate::upload::event::{Consequence, Event, Events};
 use crate::upload::failure::{NetworkFailure, SourceFailure, SourceFault, TaskFailure};
@@ -47,13 +58,16 @@ use crate::upload::plan::{MAX_SLICES, Plan};
 use crate::upload::progress::{Phase, Progress};
 use crate::upload::rate::Places;
 use crate::upload::resume::{self, Ours, Verdict};
-use crate::upload::retry::{self, Attempts, Context, Kind};
+use crate::upload::retry::{self, Attempts, Context, Kind, kind_of_network};
 use crate::upload::sending::{Leave, Need, Sending};
 use crate::upload::status::Status;
 use crate::upload::task::{Begun, Content, Done, Memory, Reading, Specification, Work};
 
-/// How much is hashed in one task: long enough to be cheap, short enough to let cancel and others in.
-pub const HASH_PIECE: u64 = 8 << 20;
+pub use object::{Object, Outcome};
+pub(crate) use wants::{Free, Want};
+
+use step::{Control, Goal, Local, Saving, Step};
+
 /// How often an upload may begin anew: once because the server lost it, once because digests did not match,
 /// and once more for both.
 const MAX_RESTARTS: u32 = 3;
@@ -63,121 +77,6 @@ const MAX_DISCARDS: u32 = 2;
 const MAX_FRUITLESS_LISTS: u32 = 5;
 /// Comparisons at the end that may contradict the answer before it is believed: records can lag.
 const MAX_CONTRADICTIONS: u32 = 3;
-
-/// What a finished upload has to tell.
-#[derive(Clone, Debug)]
-pub struct Object {
-    /// How the object came to be there.
-    pub outcome: Outcome,
-    /// Its addresses, as the server told them.
-    pub links: Links,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its SHA-1, where hashing was on.
-    pub sha: Option<Sha1Digest>,
-    /// Bytes of slices acknowledged in this run.
-    pub bytes_sent: u64,
-    /// Bytes that were there before this run.
-    pub bytes_resumed: u64,
-    /// Slices acknowledged in this run.
-    pub slices_sent: u64,
-    /// Requests that were repeated.
-    pub retries: u64,
-    /// Whether a stat at the end confirmed the size, and the SHA-1 where both sides have one.
-    pub verified: bool,
-}
-
-numbered! {
-    /// How an object came to be there.
-    pub enum Outcome {
-        Uploaded = 1, "uploaded", "All of it was sent in this run.";
-        Resumed = 2, "resumed", "Part of it was there from an unfinished upload.";
-        Instant = 3, "instant", "The server had the same content; no slice was sent.";
-    }
-}
-
-/// What may begin now.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Free {
-    /// One more hashing task.
-    pub hasher: bool,
-    /// One more request.
-    pub place: bool,
-}
-
-/// What an upload wants now.
-pub(crate) enum Want {
-    /// This to be done.
-    Task(Work, u32),
-    /// To hash, but no hashing task is free.
-    Hasher,
-    /// To make a request, but no more may be in flight.
-    Place,
-    /// Nothing before then.
-    WaitUntil(Duration),
-    /// Nothing until a task comes back.
-    Reports,
-}
-
-enum Step {
-    Hash {
-        hasher: Option<Box<Hasher>>,
-    },
-    /// Something to be done on this side that brings what is needed next.
-    Local {
-        work: Local,
-        in_flight: bool,
-    },
-    Control(Control),
-    Send(Sending),
-    /// It is decided how the upload ended. The checkpoint goes with a success, and after a failure says what is known, no
-    /// longer what was only begun.
-    Close {
-        result: Box<Result<Object, Error>>,
-        in_flight: bool,
-    },
-    Over,
-}
-
-enum Local {
-    /// Read the source to its end.
-    Spool,
-    /// Ask for the digest that was taken while the source was read, and then have the object made.
-    Digest(Arc<str>),
-}
-
-/// Whether the checkpoint must be written before anything else may be asked for. Nothing is in flight then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Saving {
-    NotNeeded,
-    Wanted,
-    InFlight,
-}
-
-/// A request that is made alone.
-struct Control {
-    goal: Goal,
-    attempts: Attempts,
-    ready_at: Duration,
-    in_flight: bool,
-    contradictions: u32,
-}
-
-enum Goal {
-    Init,
-    Upload,
-    List,
-    /// Is the object at the path ours?
-    Compare,
-    /// Would a delete remove a complete object?
-    BeforeDiscard,
-    Discard,
-    /// Make the directory that this many segments of the path name.
-    CreateParent(u32),
-    Finish(Arc<str>),
-    /// Does the server's record agree with its answer?
-    Verify(Outcome, Links),
-}
 
 pub(crate) struct Machine {
     name: Arc<str>,
@@ -362,59 +261,6 @@ impl Machine {
         self.deadline_at
     }
 
-    /// Ends the upload if its time is over.
-    pub(crate) fn check_deadline(&mut self, now: Duration) {
-        if self.deadline_at.is_some_and(|deadline| now >= deadline) {
-            let text = format!(
-                "{}: the deadline for the whole upload passed. Run it again to resume.",
-                self.name
-            );
-            self.stop(Error::new(Status::Deadline, text));
-        }
-    }
-
-    /// Ends the upload from outside. What was completed before stays completed: only the look at it is left out.
-    pub(crate) fn stop(&mut self, error: Error) {
-        if self.result.is_some() {
-            return;
-        }
-        match std::mem::replace(&mut self.step, Step::Over) {
-            Step::Control(Control {
-                goal: Goal::Verify(outcome, links),
-                ..
-            }) => {
-                self.finished(outcome, links, false);
-                // Who stops it does not wait for the disk; what the checkpoint says does no harm later.
-                return self.closed();
-            }
-            Step::Control(Control {
-                goal: Goal::Init,
-                in_flight: true,
-                ..
-            }) => {
-                self.expect_init();
-            }
-            Step::Control(Control {
-                goal: Goal::Upload,
-                in_flight: true,
-                ..
-            }) => {
-                self.commit_sent = true;
-            }
-            close @ Step::Close { .. } => {
-                self.step = close;
-                return self.closed();
-            }
-            _ => {}
-        }
-        let note = if self.commit_sent {
-            "The request that completes the object had been sent; it may be complete."
-        } else {
-            ""
-        };
-        self.end(Err(error.with_note(note)));
-    }
-
     fn control(&mut self, goal: Goal) {
         self.progress.phase = match &goal {
             Goal::Finish(_) => Phase::Finishing,
@@ -442,168 +288,6 @@ impl Machine {
         }
     }
 
-    /// What the checkpoint must say before the next request is made: that it was made. A life that ends in the midst of
-    /// it knows nothing better.
-    fn memory_ahead(&self) -> Memory {
-        let mut memory = self.memory.clone();
-        match &self.step {
-            Step::Send(_) => memory.sent.insert(0..self.size),
-            _ => {
-                memory.init_unanswered.get_or_insert(self.content());
-            }
-        }
-        memory
-    }
-
-    /// What to do now. A task that is handed out counts as in flight until it is reported.
-    pub(crate) fn want(&mut self, now: Duration, free: Free) -> Want {
-        self.check_deadline(now);
-        match (self.saving, &self.step) {
-            (_, Step::Over) | (Saving::NotNeeded, _) => {}
-            (Saving::InFlight, _) => return Want::Reports,
-            (Saving::Wanted, _) => {
-                (self.saving, self.saved) = (Saving::InFlight, true);
-                return Want::Task(Work::Save(Box::new(self.memory_ahead())), 1);
-            }
-        }
-        match &mut self.step {
-            Step::Over | Step::Close { in_flight: true, .. } => Want::Reports,
-            Step::Close { result, in_flight } => {
-                *in_flight = true;
-                let work = match **result {
-                    Ok(_) => Work::Forget,
-                    Err(_) => Work::Save(Box::new(self.memory.clone())),
-                };
-                Want::Task(work, 1)
-            }
-            Step::Local { in_flight: true, .. } => Want::Reports,
-            Step::Local { work, in_flight } => {
-                *in_flight = true;
-                let work = match work {
-                    Local::Spool => Work::Spool,
-                    Local::Digest(_) => Work::Digest,
-                };
-                Want::Task(work, 1)
-            }
-            Step::Hash { hasher } => match hasher.take_if(|_| free.hasher) {
-                Some(taken) => {
-                    let length = HASH_PIECE.min(self.size - taken.position());
-                    Want::Task(
-                        Work::Hash {
-                            hasher: taken,
-                            length,
-                        },
-                        1,
-                    )
-                }
-                None if hasher.is_some() => Want::Hasher,
-                None => Want::Reports,
-            },
-            Step::Control(control) => {
-                if control.in_flight {
-                    return Want::Reports;
-                }
-                if control.ready_at > now {
-                    return Want::WaitUntil(control.ready_at);
-                }
-                if !free.place {
-                    return Want::Place;
-                }
-                control.in_flight = true;
-                let attempt = control.attempts.begin(control.ready_at, now);
-                self.commit_sent |= matches!(control.goal, Goal::Finish(_));
-                self.progress.retries += u64::from(attempt > 1);
-                Want::Task(Work::Request(self.control_operation()), attempt)
-            }
-            Step::Send(_) => self.want_of_slices(now, free),
-        }
-    }
-
-    fn want_of_slices(&mut self, now: Duration, free: Free) -> Want {
-        let Step::Send(sending) = &mut self.step else {
-            return Want::Reports;
-        };
-        sending.set_window(self.places.count());
-        match sending.need(now, free.place) {
-            Need::Send { index, attempt } => {
-                let (offset, length) = (sending.plan.offset(index), sending.plan.length(index));
-                let session = sending.session.clone();
-                self.memory.sent.insert(offset..offset + length);
-                self.tried_slices = true;
-                self.commit_sent |= !self.rules.has_finish && offset + length == self.size;
-                self.progress.retries += u64::from(attempt > 1);
-                let slice = Slice {
-                    session,
-                    offset,
-                    length,
-                    sha: self.sha(),
-                };
-                Want::Task(Work::Request(Operation::Slice(slice)), attempt)
-            }
-            Need::Place => Want::Place,
-            Need::WaitUntil(at) => Want::WaitUntil(at),
-            Need::Answers => Want::Reports,
-            Need::Leave(leave) => {
-                match leave {
-                    Leave::List => self.ask_for_list(),
-                    Leave::Restart => self.restart(true),
-                }
-                // The hashing of a restart waits for the next call, which says whether a hasher is free.
-                self.want(
-                    now,
-                    Free {
-                        hasher: false,
-                        ..free
-                    },
-                )
-            }
-            Need::Finish => {
-                let session = sending.session.clone();
-                self.all_is_there(session);
-                self.want(
-                    now,
-                    Free {
-                        hasher: false,
-                        ..free
-                    },
-                )
-            }
-        }
-    }
-
-    fn control_operation(&self) -> Operation {
-        let Step::Control(control) = &self.step else {
-            return Operation::Stat;
-        };
-        let (size, sha) = (self.size, self.sha());
-        let (biz_attr, overwrite) = (self.options.biz_attr.clone(), self.options.overwrite);
-        match &control.goal {
-            Goal::Init => Operation::Init(Init {
-                size,
-                slice_size: self.slice_size,
-                digests: self.digests.clone(),
-                biz_attr,
-                overwrite,
-                session: self.session_to_go_on_with(),
-            }),
-            Goal::Upload => Operation::Upload(SingleUpload {
-                size,
-                sha,
-                biz_attr,
-                overwrite,
-            }),
-            Goal::List => Operation::List,
-            Goal::Compare | Goal::BeforeDiscard | Goal::Verify(..) => Operation::Stat,
-            Goal::Discard => Operation::Delete,
-            Goal::CreateParent(level) => Operation::CreateDirectory(*level),
-            Goal::Finish(session) => Operation::Finish(Finish {
-                session: session.clone(),
-                size,
-                sha,
-            }),
-        }
-    }
-
     /// The SHA-1 that requests have.
     fn sha(&self) -> Option<Sha1Digest> {
         self.digests.as_ref().map(|digests| digests.whole())
@@ -612,35 +296,6 @@ impl Machine {
     /// The SHA-1 that the server's record is compared with.
     fn known_sha(&self) -> Option<Sha1Digest> {
         self.sha().or(self.sha_while_read)
-    }
-
-    /// The server has every slice.
-    fn all_is_there(&mut self, session: Arc<str>) {
-        if !self.rules.has_finish {
-            return self.ask_for_list();
-        }
-        if self.reading == Reading::Once && self.sha_while_read.is_none() {
-            let work = Local::Digest(session);
-            self.step = Step::Local {
-                work,
-                in_flight: false,
-            };
-            return;
-        }
-        self.control(Goal::Finish(session));
-    }
-
-    /// The digest that was taken while the source was read; none where this run did not read all of it.
-    fn digest_told(&mut self, sha: Option<Sha1Digest>) {
-        if let Step::Local {
-            work: Local::Digest(session),
-            ..
-        } = &self.step
-        {
-            let session = session.clone();
-            self.sha_while_read = sha;
-            self.control(Goal::Finish(session));
-        }
     }
 
     /// Takes what came of a task that this upload handed out.
@@ -667,6 +322,7 @@ impl Machine {
             {
                 self.slice_completed(&slice, links);
             }
+            (Work::Request(Operation::Slice(_)), Ok(Done::Answered(answer))) => self.does_not_fit(&answer),
             (Work::Request(Operation::Slice(slice)), Err(failure)) => {
                 self.slice_failed(&slice, failure, context);
             }
@@ -684,33 +340,5 @@ impl Machine {
                 ));
             }
         }
-    }
-}
-
-/// How a request without an answer is repeated; `None` where repeating can't help.
-pub(crate) fn kind_of_network(failure: &NetworkFailure) -> Option<Kind> {
-    use crate::upload::failure::Cause;
-    match failure.cause {
-        _ if failure.stale => Some(Kind::Stale),
-        Cause::TimedOut => Some(Kind::Overload),
-        Cause::NoAddress | Cause::Broken | Cause::Malformed => Some(Kind::Again),
-        Cause::Untrusted | Cause::TooLarge => None,
-    }
-}
-/// How a refused request is repeated; `None` where the refusal stands, or asks for something else.
-pub(crate) fn kind_of_refusal(refusal: &Refusal) -> Option<Kind> {
-    match refusal.class {
-        Class::Retry | Class::Damaged => Some(Kind::Again),
-        Class::Overload => Some(Kind::Overload),
-        Class::Resign => Some(Kind::Resign),
-        Class::Relist
-        | Class::BadOffset
-        | Class::OtherUpload
-        | Class::Exists
-        | Class::Absent
-        | Class::SliceSize
-        | Class::Delivered
-        | Class::Restart
-        | Class::Final => None,
     }
 }
