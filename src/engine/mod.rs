@@ -15,7 +15,6 @@
 //! | What is left to the next process, and when is it believed? | [`checkpoint`] |
 //! | Where do the bytes come from? | [`source`] |
 //! | What differs between systems? | `sys.rs` |
-
 //!
 //! Every wait, what ends it at the latest, and what the error then names. [`transport::Timeouts`] has the limits and their
 //! defaults; a cancel, and the deadline of the whole upload, end each of them at once.
