@@ -101,13 +101,12 @@ pub unsafe extern "C" fn cos_slice_upload_set_progress(
     drop: cos_slice_drop_fn,
 ) -> i32 {
     // Made before anything can fail, so that the data is dropped in every case.
-    let callback = Some(Arc::new(ProgressCallback::new(callback, user_data, drop)));
+    let callback = ProgressCallback::new(callback, user_data, drop);
+    // Data that nothing is to be called with is dropped here: not under the lock, since drop may ask the upload.
+    let callback = Some(Arc::new(callback)).filter(|callback| callback.is_set());
     enter!(upload).call(|upload| {
         upload.set("progress", Ok(callback), |settings, callback| {
-            std::mem::replace(
-                &mut settings.progress,
-                callback.filter(|callback| callback.is_set()),
-            )
+            std::mem::replace(&mut settings.progress, callback)
         })
     })
 }
