@@ -145,7 +145,7 @@ pub fn create_private(path: &Path) -> io::Result<File> {
 }
 
 /// Makes a file in a folder that has no name there, or soon none, for its owner alone, to be written and read. It is gone when
-/// it is closed, also where the process is killed.
+/// it is closed, also where the process is killed. Only where it gets a name first, a kill at that very moment leaves it empty.
 pub fn create_unnamed(folder: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(PRIVATE);

@@ -161,7 +161,7 @@ pub const SENDS_FILES: bool = cfg!(target_os = "linux");
 /// Sends up to `length` bytes of a file from `offset` on to a socket, without a copy of them: the system takes them from the
 /// file when they leave, and once more where they have to be sent again. 0 where the file ends there. Moves no position.
 ///
-/// The thread must not take SIGPIPE, which a peer that is gone gives rise to; [`spawn`] sees to that.
+/// The thread must not take SIGPIPE, which a peer that is gone gives rise to; [`super::spawn`] sees to that.
 #[cfg(target_os = "linux")]
 pub fn send_file(socket: BorrowedSocket<'_>, file: &File, offset: u64, length: usize) -> io::Result<usize> {
     let mut offset = libc::off64_t::try_from(offset).map_err(io::Error::other)?;
