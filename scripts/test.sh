@@ -22,6 +22,7 @@ stage() { # stage NAME COMMAND…
         exit 1
     else
         summary+=("$(printf 'ok  %4d s  %s' "$((SECONDS - began))" "$name")")
+        printf '%s\n' "${summary[-1]}"
     fi
 }
 
@@ -41,7 +42,8 @@ stage 'shell scripts' scripts/shell.sh
 stage 'format' cargo fmt --all --check
 stage 'lints, with the command' cargo clippy --locked --workspace --all-targets --features cos-slice/cli -- -D warnings
 stage 'lints, the library alone' cargo clippy --locked --package cos-slice --all-targets -- -D warnings
-stage 'tests' cargo test --locked --workspace --features cos-slice/cli
+# More threads than processors: most of the tests' time is waiting.
+stage 'tests' env RUST_TEST_THREADS=4 cargo test --locked --workspace --features cos-slice/cli
 stage 'header' cargo run --locked --quiet --package cos-slice-header -- --check
 stage 'figures' cargo run --locked --quiet --package cos-slice-ledger -- page --check docs/testing.md tests/ledger
 stage 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --lib

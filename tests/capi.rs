@@ -1,5 +1,5 @@
 //! The C programs of `tests/capi/` and the one of the documentation, compiled, linked in each way that users link, and run
-//! against an emulator: alone, under AddressSanitizer and under valgrind.
+//! against an emulator. `make test` also runs them under valgrind and with sanitizers (`tests/capi/run.sh`).
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -17,12 +17,11 @@ fn libraries() -> PathBuf {
 }
 
 /// Compiles and runs all programs against an emulator of their own, and compares the object with the file.
-fn run_programs(link: &str, compiler_flags: &str, wrapper: &[&str]) {
+fn run_programs(link: &str) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let emulator = Emulator::start(Config::new(folder.path().join("store"))).expect("the emulator starts");
     let work = folder.path().join("programs");
-    let output = script(link, &emulator, &work, wrapper)
-        .env("CFLAGS", compiler_flags)
+    let output = script(link, &emulator, &work, &[])
         .output()
         .expect("the script can be run");
     assert!(output.status.success(), "{}", said(&output));
@@ -101,40 +100,12 @@ fn said(output: &Output) -> String {
 
 #[test]
 fn the_programs_run_with_the_shared_library() {
-    run_programs("shared", "", &[]);
+    run_programs("shared");
 }
 
 #[test]
 fn the_programs_run_with_the_static_library() {
-    run_programs("static", "", &[]);
-}
-
-/// The C side is instrumented, and all memory is watched for leaks; a library that is instrumented too is `run.sh`'s business.
-#[test]
-fn the_programs_run_under_address_sanitizer_and_leak_nothing() {
-    run_programs(
-        "shared",
-        "-g -fsanitize=address,undefined -fno-sanitize-recover=all",
-        &[],
-    );
-}
-
-#[test]
-fn the_programs_run_under_valgrind_and_leak_nothing() {
-    let found = Command::new("valgrind").arg("--version").output();
-    assert!(
-        found.is_ok(),
-        "valgrind can't be run: install it (Debian: apt-get install valgrind)"
-    );
-    let valgrind = [
-        "valgrind",
-        "--quiet",
-        "--leak-check=full",
-        "--show-leak-kinds=definite,possible",
-        "--errors-for-leak-kinds=definite,possible",
-        "--error-exitcode=9",
-    ];
-    run_programs("shared", "-g", &valgrind);
+    run_programs("static");
 }
 
 /// Runs a program that needs no service.
