@@ -50,13 +50,19 @@ fn list(path: &str) -> BTreeSet<String> {
     lines.map(str::to_owned).collect()
 }
 
-/// The paths of the files in a folder whose names end like this.
-fn files_of(folder: &str, extension: &str) -> impl Iterator<Item = String> {
+/// The paths of the files below a folder whose names end like this.
+fn files_below(folder: &str, extension: &str) -> Vec<String> {
     let entries = fs::read_dir(root().join(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
-    let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"));
-    names
-        .filter(move |name| name.ends_with(&format!(".{extension}")))
-        .map(move |name| format!("{folder}/{name}"))
+    let mut files = Vec::new();
+    for entry in entries.map(|entry| entry.expect("an entry")) {
+        let path = format!("{folder}/{}", entry.file_name().into_string().expect("UTF-8"));
+        if entry.file_type().expect("a type").is_dir() {
+            files.extend(files_below(&path, extension));
+        } else if path.ends_with(&format!(".{extension}")) {
+            files.push(path);
+        }
+    }
+    files
 }
 
 /// The names of functions in C text: what begins with the prefix and stands before a bracket.
@@ -125,7 +131,10 @@ fn the_header_declares_what_the_library_exports() {
 
 #[test]
 fn every_function_is_called_by_a_c_program() {
-    let called: String = files_of("tests/capi", "c").map(|file| read(&file)).collect();
+    let called: String = files_below("tests/capi", "c")
+        .iter()
+        .map(|file| read(file))
+        .collect();
     let uncalled: Vec<_> = list("abi/exports.txt")
         .difference(&functions_named_in(&called))
         .cloned()
@@ -259,7 +268,7 @@ fn every_entry_point_goes_through_the_boundary() {
         "caught(",
     ];
     let mut checked = BTreeSet::new();
-    for file in files_of("src/ffi", "rs") {
+    for file in files_below("src/ffi", "rs") {
         let source = read(&file);
         for entry in source.split("#[unsafe(no_mangle)]").skip(1) {
             let name = &entry[entry.find("cos_slice_").expect("a name")..];

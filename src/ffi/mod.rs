@@ -5,6 +5,7 @@
 //! | What happens on NULL, on a panic, on an error? | `boundary.rs` |
 //! | How do texts and numbers cross? | `strings.rs`, `numbers.rs` |
 //! | What can be done with a client, an upload, an error? | `client.rs`, `network.rs`, `dialect.rs`; `upload.rs`, `rate_limit.rs`, `source.rs` and `result.rs`; `error.rs` |
+//! | How is an upload set up, and how is it run? | `upload/settings.rs`, `upload/run.rs` |
 //! | Who is told what a client does? | `log.rs` |
 //! | Who signs, and how does one sign for others? | `signer.rs` |
 //! | What are requests one at a time? | `operation.rs`, `verbs.rs`; `answer.rs` |

@@ -247,7 +247,7 @@ static void ask_and_run(void *user_data)
 static void a_drop_may_free_another_upload_and_ask_but_not_wait(void)
 {
     cos_slice_error *error = NULL;
-    struct curious curious = { NULL, EVENT };
+    struct curious curious = { NULL, EVENT }, unneeded = { NULL, EVENT };
     cos_slice_client *client = client_for(silent_server());
     cos_slice_upload *outer = cos_slice_upload_new(client, "callbacks", "/outer");
     cos_slice_upload *inner = cos_slice_upload_new(client, "callbacks", "/inner");
@@ -261,6 +261,10 @@ static void a_drop_may_free_another_upload_and_ask_but_not_wait(void)
     CHECK_STATUS(cos_slice_upload_set_progress(outer, watch, &curious, ask_and_run), COS_SLICE_OK);
     CHECK_STATUS(cos_slice_upload_set_progress(outer, watch, inner, free_upload), COS_SLICE_OK);
     CHECK(happened(&curious.dropped) == 1);
+
+    unneeded.upload = outer;
+    CHECK_STATUS(cos_slice_upload_set_progress(outer, NULL, &unneeded, ask_and_run), COS_SLICE_OK);
+    CHECK(happened(&unneeded.dropped) == 1);
     cos_slice_upload_free(outer);
     cos_slice_client_free(client);
 }

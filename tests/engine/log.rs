@@ -14,8 +14,7 @@ use cos_slice::upload::machine::Outcome;
 use cos_slice::upload::status::Status;
 use zeroize::Zeroizing;
 
-use crate::signers::key;
-use crate::support::{BUCKET, MIB, PATH, Stage, content};
+use crate::support::{BUCKET, MIB, PATH, Stage, content, key};
 
 pub const HANG_GUARD: Duration = Duration::from_secs(60);
 

@@ -1,5 +1,6 @@
 //! Whole uploads through real files and real sockets to the emulator.
 
+mod app_server;
 mod callbacks;
 mod cancel;
 mod changed_between_runs;
@@ -26,6 +27,8 @@ mod resume;
 mod scale;
 mod scenarios;
 mod signers;
+mod signers_blocking;
+mod signers_failing;
 mod signing;
 mod sources;
 mod strangers;

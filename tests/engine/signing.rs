@@ -8,8 +8,7 @@ use cos_slice::protocol::signature::{Kind, MAX_LIFETIME, Scope};
 use cos_slice::upload::machine::Outcome;
 use cos_slice::upload::status::Status;
 
-use crate::signers::key;
-use crate::support::{BUCKET, MIB, PATH, Stage};
+use crate::support::{BUCKET, MIB, PATH, Stage, key};
 
 /// What the requests that reached the service were signed for.
 fn bound_to(stage: &Stage) -> Vec<String> {

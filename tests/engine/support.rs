@@ -43,10 +43,9 @@ impl Stage {
 
     /// A client whose waits are short, so that tests of failures take no longer than they must.
     pub fn config(&self) -> ClientConfig {
-        let key = SecretKey::new("1251668577", "AKIDtest", "secret").expect("a key");
         let mut config = ClientConfig::new(
             Endpoint::parse(&self.emulator.endpoint()).expect("an endpoint"),
-            key,
+            key(),
         );
         config.retry = RetryPolicy {
             first_delay: Duration::from_millis(5),
@@ -120,6 +119,11 @@ impl Stage {
             .filter(|request| request.operation.as_deref() == Some(operation))
             .count()
     }
+}
+
+/// The key that the emulator knows.
+pub fn key() -> SecretKey {
+    SecretKey::new("1251668577", "AKIDtest", "secret").expect("a key")
 }
 
 pub fn content(size: u64, seed: u64) -> Vec<u8> {

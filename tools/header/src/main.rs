@@ -79,6 +79,8 @@ fn generate(root: &Path) -> Result<String, Box<dyn Error>> {
         "signer",
         "dialect",
         "upload",
+        "upload/settings",
+        "upload/run",
         "rate_limit",
         "completion",
         "source",
