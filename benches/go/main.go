@@ -1,6 +1,6 @@
-// Command client makes uploads with the Go package, one after another, and prints a JSON object with the seconds that they took.
+// Command client makes one upload with the Go package, and prints a JSON object with the seconds that it took.
 //
-//	client ENDPOINT FILE CONNECTIONS hash|no-hash TIMES
+//	client ENDPOINT FILE CONNECTIONS hash|no-hash
 package main
 
 import (
@@ -14,11 +14,11 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 6 {
-		fmt.Fprintln(os.Stderr, "usage: client ENDPOINT FILE CONNECTIONS hash|no-hash TIMES")
+	if len(os.Args) != 5 {
+		fmt.Fprintln(os.Stderr, "usage: client ENDPOINT FILE CONNECTIONS hash|no-hash")
 		os.Exit(2)
 	}
-	took, err := upload(os.Args[1], os.Args[2], os.Args[3], os.Args[4] == "hash", os.Args[5])
+	took, err := upload(os.Args[1], os.Args[2], os.Args[3], os.Args[4] == "hash")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "client:", err)
 		os.Exit(1)
@@ -26,12 +26,8 @@ func main() {
 	fmt.Printf("{\"seconds\":%.9f}\n", took.Seconds())
 }
 
-func upload(endpoint, file, connections string, hash bool, times string) (time.Duration, error) {
+func upload(endpoint, file, connections string, hash bool) (time.Duration, error) {
 	count, err := strconv.Atoi(connections)
-	if err != nil {
-		return 0, err
-	}
-	left, err := strconv.Atoi(times)
 	if err != nil {
 		return 0, err
 	}
@@ -45,8 +41,6 @@ func upload(endpoint, file, connections string, hash bool, times string) (time.D
 	}
 	defer client.Close()
 	began := time.Now()
-	for ; left > 0 && err == nil; left-- {
-		_, err = client.UploadFile(context.Background(), "videos", "bench/object", file, cosslice.Hash(hash))
-	}
+	_, err = client.UploadFile(context.Background(), "videos", "bench/object", file, cosslice.Hash(hash))
 	return time.Since(began), err
 }

@@ -1,5 +1,5 @@
 //! Rounds: each variant once per round, one after another, so that what disturbs the machine disturbs all of them. What is to be
-//! measured with its best number of connections is once with each, and the best one is known at the end.
+//! measured with its best number of connections is once with each, until there were rounds enough to know the best one.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -133,8 +133,10 @@ impl Measured {
 pub struct Runner {
     /// The program of the server.
     pub server: PathBuf,
-    /// How often each variant is measured.
+    /// How often each variant is measured, with each number of connections.
     pub rounds: u32,
+    /// How many times as often with the best one.
+    pub times: u32,
 }
 
 impl Runner {
@@ -143,10 +145,17 @@ impl Runner {
     /// # Errors
     /// A program failed, or the server did not receive what it should have.
     pub fn measure(&self, variants: &[Variant]) -> Result<Vec<Measured>, Broken> {
-        self.measure_rounds(variants, self.rounds)
+        let mut measured = self.measure_rounds(variants, self.rounds)?;
+        for round in self.rounds + 1..=self.rounds * self.times {
+            for (variant, measured) in variants.iter().zip(&mut measured) {
+                let sample = self.sample(variant, measured.connections, round)?;
+                measured.samples.push(sample);
+            }
+        }
+        Ok(measured)
     }
 
-    /// The same with another number of rounds.
+    /// So many rounds, with each number of connections.
     ///
     /// # Errors
     /// As [`Self::measure`].

@@ -95,7 +95,7 @@ fn a_client_that_sends_less_than_it_should_breaks_the_measurement() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(
-        errors.contains("C sendfile, 1 connections: the server received 0 bytes, not 16777216"),
+        errors.contains("C sendfile, 1 connections: the server received 0 bytes, not 4194304"),
         "{errors}"
     );
 }

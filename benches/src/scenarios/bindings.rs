@@ -1,7 +1,7 @@
 //! The same large file through the C interface, Go and Swift.
 
 use super::large_file::name;
-use super::{Bench, TIMES, figures, findings, row, speed_of, variant};
+use super::{Bench, figures, findings, row, speed_of, variant};
 use crate::process::Broken;
 use crate::rounds::Connections;
 use crate::table::{Findings, Goal};
@@ -13,18 +13,13 @@ pub(super) fn run(bench: &Bench) -> Result<Findings, Broken> {
     let file = bench.files.full(size)?;
     let mut variants = vec![variant(
         "engine",
-        bench.engine("engine", &file, &["--count", &TIMES.to_string()]),
+        bench.engine("engine", &file, &[]),
         Connections::Best,
-        size * u64::from(TIMES),
+        size,
     )];
     for (language, called) in LANGUAGES {
-        let command = bench.language(language, &file, false, TIMES);
-        variants.push(variant(
-            called,
-            command,
-            Connections::Best,
-            size * u64::from(TIMES),
-        ));
+        let command = bench.language(language, &file, false);
+        variants.push(variant(called, command, Connections::Best, size));
     }
     let measured = bench.runner.measure(&variants)?;
     let (engine, others) = measured

@@ -1,6 +1,6 @@
 //! A large file without hashing: how near the engine comes to the system calls alone.
 
-use super::{Bench, DEFAULT_CONNECTIONS, GIB, TIMES, figures, findings, row, speed_of, variant};
+use super::{Bench, DEFAULT_CONNECTIONS, GIB, figures, findings, row, speed_of, variant};
 use crate::files::Written;
 use crate::process::Broken;
 use crate::rounds::{Connections, Measured};
@@ -20,14 +20,22 @@ pub(super) fn run(bench: &Bench) -> Result<Findings, Broken> {
 fn against_floor(bench: &Bench, how: Written) -> Result<Findings, Broken> {
     let size = bench.sizes.large;
     let file = bench.files.written(size, how)?;
-    let sent = size * u64::from(TIMES);
-    let engine = || bench.engine("engine", &file, &["--count", &TIMES.to_string()]);
-    let floor = |way| bench.floor(way, &file, TIMES);
+    let engine = || bench.engine("engine", &file, &[]);
     let variants = [
-        variant("engine", engine(), Connections::Best, sent),
-        variant("engine without settings", engine(), DEFAULT_CONNECTIONS, sent),
-        variant("C sendfile", floor("sendfile"), Connections::Best, sent),
-        variant("C pread and send", floor("send"), Connections::Best, sent),
+        variant("engine", engine(), Connections::Best, size),
+        variant("engine without settings", engine(), DEFAULT_CONNECTIONS, size),
+        variant(
+            "C sendfile",
+            bench.floor("sendfile", &file, 1),
+            Connections::Best,
+            size,
+        ),
+        variant(
+            "C pread and send",
+            bench.floor("send", &file, 1),
+            Connections::Best,
+            size,
+        ),
     ];
     let measured = bench.runner.measure(&variants)?;
     let [engine, default, sendfile, send] = &measured[..] else {

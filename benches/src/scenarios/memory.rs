@@ -27,7 +27,7 @@ fn measure(bench: &Bench, hash: bool) -> Result<Vec<Measured>, Broken> {
         let called = format!("C interface, {}", name(size));
         variant(
             &called,
-            bench.language("c", path, hash, 1),
+            bench.language("c", path, hash),
             Connections::Fixed(CONNECTIONS),
             size,
         )

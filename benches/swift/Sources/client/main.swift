@@ -1,6 +1,6 @@
-// Makes uploads with the Swift package, one after another, and prints a JSON object with the seconds that they took.
+// Makes one upload with the Swift package, and prints a JSON object with the seconds that it took.
 //
-//   client ENDPOINT FILE CONNECTIONS hash|no-hash TIMES
+//   client ENDPOINT FILE CONNECTIONS hash|no-hash
 //
 // It also tells the CPU seconds that the process had used before: with a Swift in a folder of its own it is a shell that
 // becomes this program.
@@ -8,8 +8,8 @@ import COSSlice
 import Foundation
 
 let arguments = CommandLine.arguments
-guard arguments.count == 6, let connections = Int(arguments[3]), let times = Int(arguments[5]) else {
-    FileHandle.standardError.write(Data("usage: client ENDPOINT FILE CONNECTIONS hash|no-hash TIMES\n".utf8))
+guard arguments.count == 5, let connections = Int(arguments[3]) else {
+    FileHandle.standardError.write(Data("usage: client ENDPOINT FILE CONNECTIONS hash|no-hash\n".utf8))
     exit(2)
 }
 
@@ -39,9 +39,7 @@ do {
         configuration: configuration)
     let location = Object.Location(bucket: "videos", path: "bench/object")
     let began = ContinuousClock.now
-    for _ in 0..<times {
-        _ = try await client.upload(.file(path: arguments[2]), to: location, options: options).value
-    }
+    _ = try await client.upload(.file(path: arguments[2]), to: location, options: options).value
     let took = (ContinuousClock.now - began).components
     let seconds = Double(took.seconds) + Double(took.attoseconds) / 1e18
     print("{\"seconds\":\(seconds),\"cpu_seconds_before\":\(before)}")
