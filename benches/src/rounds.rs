@@ -133,9 +133,10 @@ impl Measured {
 pub struct Runner {
     /// The program of the server.
     pub server: PathBuf,
-    /// How often each variant is measured, with each number of connections.
+    /// How often each variant is measured.
     pub rounds: u32,
-    /// How many times as often with the best one.
+    /// How many times as often where that is needed. Each number of connections is measured in a third of these rounds, and the best
+    /// one in the others.
     pub times: u32,
 }
 
@@ -145,8 +146,10 @@ impl Runner {
     /// # Errors
     /// A program failed, or the server did not receive what it should have.
     pub fn measure(&self, variants: &[Variant]) -> Result<Vec<Measured>, Broken> {
-        let mut measured = self.measure_rounds(variants, self.rounds)?;
-        for round in self.rounds + 1..=self.rounds * self.times {
+        let all = self.rounds * self.times;
+        let to_choose = self.rounds.max(all / 3);
+        let mut measured = self.measure_rounds(variants, to_choose)?;
+        for round in to_choose + 1..=all {
             for (variant, measured) in variants.iter().zip(&mut measured) {
                 let sample = self.sample(variant, measured.connections, round)?;
                 measured.samples.push(sample);
