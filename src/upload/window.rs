@@ -5,11 +5,12 @@
 //! | question | file | moved by |
 //! |---|---|---|
 //! | How many are of use? | `growth.rs` | how long requests take with more or fewer of them |
-//! | How many does the server tolerate? | `tolerance.rs` | refusals because of overload, and answers |
+//! | How many does the server tolerate? | `tolerance.rs`, `dependence.rs` | refusals because of overload, and answers |
 //!
 //! All of it is the client's, since its endpoint is one service. Only requests count: hashing and the signer have nothing to do
 //! with the server.
 
+mod dependence;
 mod growth;
 mod tolerance;
 
@@ -60,6 +61,8 @@ pub(crate) struct Flight {
     reads: bool,
     /// No further one could have begun beside it.
     is_last: bool,
+    /// How many were allowed when it began.
+    allowed: f64,
     /// The measurement it belongs to.
     round: Option<u32>,
 }
@@ -94,14 +97,7 @@ impl Window {
 
     /// How many requests may be in flight; below 1 it is one at a time, with pauses. `None` for no limit but the workers.
     pub fn size(&self) -> Option<f64> {
-        let adaptive = self.adaptive.as_deref()?;
-        let useful = f64::from(adaptive.growth.window());
-        Some(
-            adaptive
-                .tolerance
-                .limit()
-                .map_or(useful, |limit| useful.min(limit)),
-        )
+        self.adaptive.as_ref().map(|adaptive| adaptive.size())
     }
 
     /// Whether one more request may begin; `reads` where its source may take as long as it likes.
@@ -141,6 +137,7 @@ impl Window {
                 begun: now,
                 reads,
                 is_last,
+                allowed: 0.0,
                 round: None,
             };
         };
@@ -159,6 +156,7 @@ impl Window {
             begun: now,
             reads,
             is_last,
+            allowed: adaptive.size(),
             round: (!held_back)
                 .then(|| adaptive.growth.enter(self.in_flight, is_last))
                 .flatten(),
@@ -183,12 +181,14 @@ impl Window {
         let took = now.saturating_sub(flight.begun);
         match landing {
             Landing::Answered => {
-                adaptive.tolerance.answered(took, flight.is_last, now, random);
+                adaptive
+                    .tolerance
+                    .answered(took, flight.allowed, flight.is_last, now, random);
                 adaptive.tolerance.forget_above(adaptive.growth.window());
                 adaptive.growth.landed(flight.round, Some((operation, took)));
             }
             Landing::Overloaded => {
-                let shrinks = adaptive.tolerance.refused(in_flight);
+                let shrinks = adaptive.tolerance.refused(in_flight, flight.allowed);
                 match shrinks {
                     true => adaptive.growth.interrupt(),
                     false => adaptive.growth.landed(flight.round, None),
@@ -204,6 +204,13 @@ impl Window {
 }
 
 impl Adaptive {
+    /// How many may be in flight, in parts of a request, too.
+    fn size(&self) -> f64 {
+        let useful = f64::from(self.growth.window());
+        let tolerated = self.tolerance.limit();
+        tolerated.map_or(useful, |limit| useful.min(limit))
+    }
+
     /// How many may be in flight, in whole requests.
     fn places(&self, now: Duration) -> u32 {
         let useful = self.growth.window();

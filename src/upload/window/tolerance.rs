@@ -1,7 +1,9 @@
 //! How many requests a server tolerates that refuses some because of overload.
 //!
 //! Some refusals say nothing about how much is asked for: a gateway that fails now and then, a line that is bad. Fewer requests would
-//! not have fewer of them, so a few in a hundred are borne: answers earn credit, and what it pays for takes nothing away.
+//! not have fewer of them, so a few in a hundred are borne: answers earn credit, and what it pays for takes nothing away. Where more
+//! requests clearly have more refusals (`dependence.rs`), nothing is borne, and more is tried slowly: a refusal costs a connection,
+//! and what that costs grows with the way to the server.
 //!
 //! Any other refusal takes the place of its request away, so what is left is what the server took; below two it takes half. Answers
 //! give back: fast up to most of what was tolerated before, then slowly and only with credit, so that between two refusals there
@@ -11,6 +13,7 @@
 
 use std::time::Duration;
 
+use super::dependence::Dependence;
 use crate::upload::random::Random;
 
 /// The least: a request, and then a pause of 31 times as long.
@@ -32,10 +35,13 @@ const FAMILIAR: f64 = 0.7;
 /// What an answer gives beyond that, in places; and where there is less than one, over the square of what there is.
 const STEP: f64 = 0.06;
 const PACED_STEP: f64 = 0.002;
+/// What it gives where more requests clearly have more refusals.
+const WARY_STEP: f64 = 0.01;
 /// After so many answers without a refusal the step doubles, and again after as many: as many as there are in some rounds of all places,
 /// and never less than this.
 const CALM: f64 = 24.0;
 const CALM_ROUNDS: f64 = 3.0;
+const WARY_CALM_ROUNDS: f64 = 6.0;
 /// The weight of one answer in the mean of how long they take.
 const SMOOTHING: f64 = 1.0 / 8.0;
 
@@ -50,6 +56,7 @@ pub(super) struct Tolerance {
     answers: u32,
     /// Refusals that are paid for.
     credit: f64,
+    dependence: Dependence,
     /// How long an answer takes, in seconds, in the mean.
     typical: Option<f64>,
     /// When the last request began, and by how much its pause is longer or shorter than it should be, so that clients that were
@@ -94,8 +101,12 @@ impl Tolerance {
         }
     }
 
-    /// A request was refused; with it so many were in flight. Whether fewer may be from now on.
-    pub fn refused(&mut self, in_flight: u32) -> bool {
+    /// A request was refused that began when so many were `allowed`; with it so many were in flight. Whether fewer may be from now on.
+    pub fn refused(&mut self, in_flight: u32, allowed: f64) -> bool {
+        self.dependence.count(allowed, true);
+        if self.dependence.is_clear() {
+            self.credit = 0.0;
+        }
         if self.credit >= 1.0 {
             self.credit -= 1.0;
             return false;
@@ -120,8 +131,28 @@ impl Tolerance {
         }
     }
 
-    /// A request was answered after so long; `is_last` where no more could have been in flight beside it.
-    pub fn answered(&mut self, took: Duration, is_last: bool, now: Duration, random: &mut Random) {
+    /// What an answer gives where it may.
+    fn step(&self, limit: f64) -> f64 {
+        let (step, rounds) = match self.dependence.is_clear() {
+            _ if limit < 1.0 => (PACED_STEP / (limit * limit), CALM_ROUNDS),
+            true => (WARY_STEP, WARY_CALM_ROUNDS),
+            false => (STEP, CALM_ROUNDS),
+        };
+        let calm = f64::from(self.answers) / CALM.max(rounds * limit);
+        step * calm.floor().min(30.0).exp2()
+    }
+
+    /// A request was answered after so long that began when so many were `allowed`; `is_last` where no more could have been in
+    /// flight beside it.
+    pub fn answered(
+        &mut self,
+        took: Duration,
+        allowed: f64,
+        is_last: bool,
+        now: Duration,
+        random: &mut Random,
+    ) {
+        self.dependence.count(allowed, false);
         let took = took.as_secs_f64();
         let mean = self.typical.unwrap_or(took);
         let typical = mean + (took - mean) * SMOOTHING;
@@ -131,18 +162,11 @@ impl Tolerance {
             return;
         };
         self.answers = self.answers.saturating_add(1);
-        let most_more = before.min(1.0);
         let mut limit = before;
         if before < self.familiar {
-            limit = (before + most_more).min(self.familiar);
+            limit = (before + most_more(before)).min(self.familiar);
         } else if is_last && self.may_grow(before) {
-            let calm = f64::from(self.answers) / CALM.max(CALM_ROUNDS * before);
-            let step = if before < 1.0 {
-                PACED_STEP / (before * before)
-            } else {
-                STEP
-            };
-            limit += (step * calm.floor().min(30.0).exp2()).min(most_more);
+            limit += self.step(before).min(most_more(before));
         }
         if limit.floor() > before.floor().max(1.0) {
             self.opens_at = now + Duration::from_secs_f64(typical * fraction(random));
@@ -154,6 +178,11 @@ impl Tolerance {
     pub fn forget_above(&mut self, useful: u32) {
         self.limit = self.limit.filter(|&limit| limit < f64::from(useful));
     }
+}
+
+/// What one answer gives at most.
+fn most_more(limit: f64) -> f64 {
+    limit.min(1.0)
 }
 
 /// Anything from 0 to 1.
