@@ -12,6 +12,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crc::{CRC_32_ISO_HDLC, Crc, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::source::Identity;
@@ -27,6 +28,8 @@ const KIND: &[u8] = b"cos-slice checkpoint ";
 const VERSION: u32 = 1;
 /// The length of one running state, in bytes.
 const STATE: usize = 20;
+/// With the small table: it takes 7 ms for the largest checkpoint, and few are made of one upload.
+static CHECKSUM: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
 /// What a checkpoint says. Nothing in it is a secret: a session is of no use without the key.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,7 +135,7 @@ pub fn encode(contents: &Contents) -> Vec<u8> {
     serde_json::to_writer(&mut bytes, &record).expect("numbers, texts and lists always can be JSON");
     bytes.push(b'\n');
     bytes.extend_from_slice(states.as_flattened());
-    let checksum = crc32fast::hash(&bytes);
+    let checksum = CHECKSUM.checksum(&bytes);
     bytes.extend_from_slice(&checksum.to_be_bytes());
     bytes
 }
@@ -148,7 +151,7 @@ pub fn decode(bytes: &[u8]) -> Result<Contents, Flaw> {
         return Err(Flaw::Version);
     }
     let (checked, checksum) = bytes.split_last_chunk().ok_or(Flaw::Damaged)?;
-    if crc32fast::hash(checked) != u32::from_be_bytes(*checksum) {
+    if CHECKSUM.checksum(checked) != u32::from_be_bytes(*checksum) {
         return Err(Flaw::Damaged);
     }
     read_checked(checked).ok_or(Flaw::Damaged)
@@ -369,7 +372,7 @@ mod tests {
             let mut framed = [KIND, b"1\n", &bytes].concat();
             prop_assert!(decode(&framed).is_err());
             // With it they still must be what this file's head says.
-            let checksum = crc32fast::hash(&framed).to_be_bytes();
+            let checksum = CHECKSUM.checksum(&framed).to_be_bytes();
             framed.extend_from_slice(&checksum);
             prop_assert_eq!(decode(&framed), Err(Flaw::Damaged));
         }
