@@ -33,6 +33,9 @@ pub trait Way {
     /// Whether it takes no more of this body. What is left is then not read but only counted.
     fn is_abandoned(&self) -> bool;
 
+    /// How many bytes at the end of the buffer are for files that it sends by itself, and for nothing that is read.
+    fn unwritten(&self) -> usize;
+
     /// Has it send bytes of a file by itself, behind what is read into the buffer that is being filled. False where it can't.
     fn send_file(&self, piece: FilePiece) -> bool;
 
@@ -216,10 +219,11 @@ impl<'a> BodyReader<'a> {
 }
 
 impl Read for BodyReader<'_> {
-    /// Fills the buffer unless the body ends first. 0 only after the last byte.
+    /// Fills what is written to of the buffer unless the body ends first. 0 only after the last byte.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
-        while filled < buffer.len() {
+        let written = buffer.len().saturating_sub(self.way.unwritten());
+        while filled < written {
             if self.current.left() == 0 {
                 match self.segments.next() {
                     Some(segment) => self.current = self.piece(segment),
@@ -231,7 +235,9 @@ impl Read for BodyReader<'_> {
                 // What follows is not read before they are sent.
                 return Ok(filled + count);
             }
-            filled += self.read_piece(&mut buffer[filled..]).map_err(Stopped::error)?;
+            filled += self
+                .read_piece(&mut buffer[filled..written])
+                .map_err(Stopped::error)?;
         }
         Ok(filled)
     }
@@ -291,6 +297,9 @@ mod tests {
         fn is_abandoned(&self) -> bool {
             false
         }
+        fn unwritten(&self) -> usize {
+            0
+        }
         fn send_file(&self, _: FilePiece) -> bool {
             false
         }
@@ -303,6 +312,9 @@ mod tests {
     impl Way for Abandoned {
         fn is_abandoned(&self) -> bool {
             true
+        }
+        fn unwritten(&self) -> usize {
+            0
         }
         fn send_file(&self, _: FilePiece) -> bool {
             false

@@ -13,6 +13,7 @@ use crate::protocol::digest::Hasher;
 use crate::upload::failure::TaskFailure;
 
 use super::cancel::CancelToken;
+use super::pages;
 use super::source::{self, Source};
 use super::sys;
 
@@ -43,7 +44,7 @@ impl AheadMemory {
             Err(TryLockError::WouldBlock) => return None,
         };
         if memory.is_none() {
-            *memory = MmapMut::map_anon(AHEAD_BLOCKS * AHEAD_BLOCK).ok();
+            *memory = pages::map(AHEAD_BLOCKS * AHEAD_BLOCK).ok();
         }
         memory.is_some().then_some(memory)
     }

@@ -18,6 +18,7 @@
 //! | How fast may be sent, and who waits for leave? | `limiter.rs` |
 //! | What is left to the next process, and when is it believed? | [`checkpoint`] |
 //! | Where do the bytes come from? | [`source`] |
+//! | Where is memory that is not resident before it is used? | `pages.rs` |
 //! | What differs between systems? | `sys.rs` |
 //!
 //! Every wait, what ends it at the latest, and what the error then names. [`transport::Timeouts`] has the limits and their
@@ -51,6 +52,7 @@ mod job;
 mod limiter;
 pub mod log;
 pub mod operation;
+mod pages;
 mod report;
 mod resolver;
 mod shared;

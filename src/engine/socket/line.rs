@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::engine::body::Way;
 use crate::engine::cancel::{Slot, lock};
 use crate::engine::limiter::{Leave, Limits};
+use crate::engine::socket::buffers;
 use crate::protocol::dialect::HiddenHead;
 use crate::upload::failure::TaskFailure;
 
@@ -182,6 +183,10 @@ impl Drop for Sending {
 impl Way for Line {
     fn is_abandoned(&self) -> bool {
         self.state().cut.is_some()
+    }
+
+    fn unwritten(&self) -> usize {
+        buffers::UNWRITTEN
     }
 
     fn send_file(&self, piece: FilePiece) -> bool {

@@ -89,7 +89,7 @@ impl Connection {
 
     /// Copies the beginning of the bytes of a file into the output buffer.
     fn copy(&mut self, piece: &FilePiece) -> Result<usize, TaskFailure> {
-        let buffer = self.buffers.output();
+        let buffer = self.buffers.written_output();
         let room = usize::try_from(piece.length)
             .unwrap_or(usize::MAX)
             .min(buffer.len());
@@ -345,7 +345,7 @@ mod tests {
         SockRef::from(&socket).set_send_buffer_size(4 << 10).unwrap();
         let mut connection = Connection::new(Stream::Plain(socket), line, STALL).unwrap();
         let begun = Instant::now();
-        let to = connection.buffers.output().len();
+        let to = connection.buffers.written_output().len();
         let (from, more) = (0, false);
         connection.send(&mut Outgoing::Output { from, to, more }).unwrap();
         assert!(
