@@ -29,6 +29,7 @@ check_packages() {
     if [ "$purpose" = bench ]; then
         need binutils nm --version
         need pkgconf pkg-config --version
+        need iproute2 ip -V
     fi
     if [ "$purpose" = test ]; then
         need g++ compiles c++ c++

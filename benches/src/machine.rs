@@ -1,9 +1,12 @@
 //! What the figures were measured on.
 
 use std::fs;
+use std::io;
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use serde::Serialize;
+use socket2::SockRef;
 
 /// The machine, as far as it matters.
 #[derive(Clone, Debug, Serialize)]
@@ -14,6 +17,8 @@ pub struct Machine {
     pub cores: usize,
     /// The kernel's release.
     pub kernel: String,
+    /// What decides how fast a connection over loopback sends.
+    pub congestion_control: String,
     /// How busy the machine was when the measurement began: processes that ran or wanted to, over the last minute.
     pub load: f64,
 }
@@ -32,6 +37,7 @@ impl Machine {
             processor: processor.unwrap_or_else(|| "unknown processor".to_owned()),
             cores: thread::available_parallelism().map_or(1, usize::from),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            congestion_control: congestion_control().unwrap_or_else(|error| format!("unknown ({error})")),
             load: load
                 .split(' ')
                 .next()
@@ -46,8 +52,20 @@ impl Machine {
             processor,
             cores,
             kernel,
+            congestion_control,
             load,
         } = self;
-        format!("{processor}, {cores} cores, Linux {kernel}, load {load:.1} at the beginning")
+        format!(
+            "{processor}, {cores} cores, Linux {kernel}, congestion control {congestion_control}, load {load:.1} at the beginning"
+        )
     }
+}
+
+/// That of a connection over loopback, which need not be the system's default.
+fn congestion_control() -> io::Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let connection = TcpStream::connect(listener.local_addr()?)?;
+    let name = SockRef::from(&connection).tcp_congestion()?;
+    let name = String::from_utf8_lossy(&name).into_owned();
+    Ok(name.trim_end_matches('\0').to_owned())
 }
