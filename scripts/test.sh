@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 built=$(realpath -m "${CARGO_TARGET_DIR:-target}")/release
 emulator=$built/cos-emulator
-# Nothing is compiled a second time here, and what that would take is more than all the rest.
+# What would make a second compilation faster takes more disk than all the rest, and there is none here.
 export CARGO_INCREMENTAL=0
 summary=()
 # Their compilers come from an archive that moves on; of what a slice costs, the instructions are one compiler's.

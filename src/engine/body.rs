@@ -264,6 +264,7 @@ fn read_source(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::fs::{self, OpenOptions};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -304,6 +305,28 @@ mod tests {
             false
         }
         fn claim(&self, _: usize) {}
+    }
+
+    /// One with room for files in the buffer, which it sends by itself or not; and how many bytes are said to be of them.
+    struct Roomy {
+        unwritten: usize,
+        sends_files: bool,
+        claimed: Cell<usize>,
+    }
+
+    impl Way for Roomy {
+        fn is_abandoned(&self) -> bool {
+            false
+        }
+        fn unwritten(&self) -> usize {
+            self.unwritten
+        }
+        fn send_file(&self, _: FilePiece) -> bool {
+            self.sends_files
+        }
+        fn claim(&self, count: usize) {
+            self.claimed.set(self.claimed.get() + count);
+        }
     }
 
     /// One that takes no more.
@@ -398,6 +421,56 @@ mod tests {
         let mut buffer = [0; 16];
         let count = BodyReader::new(&body, &source, &keep).read(&mut buffer).unwrap();
         assert_eq!(&buffer[..count], b"abcdef");
+    }
+
+    /// What is read into a buffer that ends with so much room for files, step by step, and what is claimed then; nothing may be written
+    /// behind what was told, and nothing at all into that room.
+    fn steps(body: &Body, source: &dyn Source, buffer: usize, way: &Roomy) -> Vec<(Vec<u8>, usize)> {
+        const UNTOUCHED: u8 = 0xaa;
+        let mut reader = BodyReader::new(body, source, way);
+        let mut steps = Vec::new();
+        loop {
+            let mut buffer = vec![UNTOUCHED; buffer];
+            let count = reader.read(&mut buffer).unwrap();
+            if count == 0 {
+                return steps;
+            }
+            let claimed = way.claimed.take();
+            let read = count - claimed;
+            assert!(read <= buffer.len() - way.unwritten);
+            assert!(buffer[read..].iter().all(|byte| *byte == UNTOUCHED));
+            steps.push((buffer[..read].to_vec(), claimed));
+        }
+    }
+
+    #[test]
+    fn the_room_for_files_has_what_the_system_sends_and_nothing_that_is_read() {
+        const LENGTH: usize = 40 << 10;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, vec![b'x'; LENGTH]).unwrap();
+        let source = FileSource::open(&path).unwrap();
+        let (offset, length) = (0, LENGTH as u64);
+        let body = Body {
+            segments: vec![text("head"), Segment::Source { offset, length }, text("tail")],
+        };
+        let way = |sends_files| Roomy {
+            unwritten: 64 << 10,
+            sends_files,
+            claimed: Cell::new(0),
+        };
+        let sent = steps(&body, &source, (64 << 10) + 100, &way(true));
+        let expected = [(b"head".to_vec(), LENGTH - 1), (b"xtail".to_vec(), 0)];
+        assert_eq!(sent, expected, "all at once, but for the last byte");
+
+        let read = steps(&body, &source, (64 << 10) + 100, &way(false));
+        let lengths: Vec<_> = read
+            .iter()
+            .map(|(bytes, claimed)| (bytes.len(), *claimed))
+            .collect();
+        let (whole, rest) = ((LENGTH + 8) / 100, (LENGTH + 8) % 100);
+        assert_eq!(lengths[..whole], vec![(100, 0); whole]);
+        assert_eq!(lengths[whole..], [(rest, 0)]);
     }
 
     #[test]

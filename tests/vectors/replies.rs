@@ -391,6 +391,21 @@ fn a_byte_order_mark_and_white_space_before_the_json_do_not_matter() {
     );
 }
 
+/// Short replies are read at once and long ones as they come, in two ways.
+#[test]
+fn replies_of_any_length_are_read_alike() {
+    for length in (4000..4200).chain([0, 20_000]) {
+        let space = " ".repeat(length);
+        for body in [format!("{{\"code\":{space}0}}"), format!("{{\"code\":0}}{space}")] {
+            assert_eq!(answer(&Operation::Delete, &body), Answer::Deleted, "{length}");
+            let more = refusal(&Operation::Delete, 200, format!("{body}x"));
+            assert!(more.message.contains("can't be read"), "{length}: {more}");
+            let less = refusal(&Operation::Delete, 200, format!("{{\"data\":{body}"));
+            assert!(less.message.contains("ends in the middle"), "{length}: {less}");
+        }
+    }
+}
+
 #[test]
 fn a_redirection_is_final_and_says_why() {
     let refusal = refusal(&init(), 302, "");

@@ -4,7 +4,7 @@
 //! that fails now and then, or a server that thousands of others overload, refuses as many of either. So requests are counted by
 //! how many were allowed when they began, more than in the mean of late or not, and the two parts are compared.
 
-/// The weight of one request in what is remembered: some hundreds count.
+/// The weight of one request in what is remembered: about a thousand count.
 const FORGETTING: f64 = 1.0 / 1024.0;
 /// How many standard deviations of a count are left to chance on either side.
 const CHANCE: f64 = 2.0;
