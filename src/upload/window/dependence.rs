@@ -83,6 +83,26 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_chance_is_not_clear() {
+        // Of a hundred requests each: how many are refused of fewer at once, and of more.
+        for (of_fewer, of_more, is_clear) in [
+            (0, 4, false),
+            (0, 9, true),
+            (4, 14, false),
+            (4, 24, true),
+            (16, 37, false),
+            (16, 44, true),
+        ] {
+            let mut dependence = Dependence::default();
+            for left in (0..100).rev() {
+                dependence.count(4.0, left < of_fewer);
+                dependence.count(6.0, left < of_more);
+            }
+            assert_eq!(dependence.is_clear(), is_clear, "{of_fewer} and {of_more}");
+        }
+    }
+
+    #[test]
     fn one_number_of_requests_tells_nothing() {
         let mut dependence = Dependence::default();
         count(&mut dependence, 2000, 8.0, 5);
