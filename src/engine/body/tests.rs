@@ -25,23 +25,9 @@ fn digests_of(content: &[u8], granularity: u64) -> Arc<Digests> {
     Arc::new(hasher.finish())
 }
 
-/// A connection that sends no files by itself.
-struct Copying;
-
-impl Way for Copying {
-    fn is_abandoned(&self) -> bool {
-        false
-    }
-    fn unwritten(&self) -> usize {
-        0
-    }
-    fn send_file(&self, _: FilePiece) -> bool {
-        false
-    }
-    fn claim(&self, _: usize) {}
-}
-
-/// One with room for files in the buffer, which it sends by itself or not; and how many bytes are said to be of them.
+/// A connection with so much room for files in the buffer, which it sends by itself or not; by default neither. And how many bytes
+/// are said to be of them.
+#[derive(Default)]
 struct Roomy {
     unwritten: usize,
     sends_files: bool,
@@ -129,7 +115,7 @@ proptest! {
         expected.extend_from_slice(format!("{md5} {}tail", digests_of(sent, 64).whole()).as_bytes());
 
         let source = Slow(MemorySource::new(content), step, AtomicUsize::new(0));
-        let keep = Copying;
+        let keep = Roomy::default();
         let mut reader = BodyReader::new(&body, &source, &keep);
         let (mut read, mut buffer) = (Vec::new(), vec![0; room]);
         loop {
@@ -151,7 +137,7 @@ fn text_and_source_share_one_buffer() {
         segments: vec![text("ab"), Segment::Source { offset: 1, length: 2 }, text("ef")],
     };
     let source = MemorySource::new(*b"xcdx");
-    let keep = Copying;
+    let keep = Roomy::default();
     let mut buffer = [0; 16];
     let count = BodyReader::new(&body, &source, &keep).read(&mut buffer).unwrap();
     assert_eq!(&buffer[..count], b"abcdef");
@@ -216,7 +202,7 @@ fn a_source_that_ends_early_is_a_changed_source_and_never_a_short_body() {
         }],
     };
     let source = MemorySource::new(*b"short");
-    let keep = Copying;
+    let keep = Roomy::default();
     let error = BodyReader::new(&body, &source, &keep)
         .read_to_end(&mut Vec::new())
         .unwrap_err();
@@ -242,7 +228,7 @@ fn a_file_that_grew_while_it_was_read_is_refused_before_its_last_byte_leaves() {
             length: 50,
         }],
     };
-    let keep = Copying;
+    let keep = Roomy::default();
     let mut reader = BodyReader::new(&body, &source, &keep);
     assert_eq!(reader.read(&mut [0; 49]).unwrap(), 49);
     OpenOptions::new()
