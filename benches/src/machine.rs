@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::io;
+#[cfg(target_os = "linux")]
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use serde::Serialize;
+#[cfg(target_os = "linux")]
 use socket2::SockRef;
 
 /// The machine, as far as it matters.
@@ -62,10 +64,16 @@ impl Machine {
 }
 
 /// That of a connection over loopback, which need not be the system's default.
+#[cfg(target_os = "linux")]
 fn congestion_control() -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let connection = TcpStream::connect(listener.local_addr()?)?;
     let name = SockRef::from(&connection).tcp_congestion()?;
     let name = String::from_utf8_lossy(&name).into_owned();
     Ok(name.trim_end_matches('\0').to_owned())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn congestion_control() -> io::Result<String> {
+    Err(io::ErrorKind::Unsupported.into())
 }

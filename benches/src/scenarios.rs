@@ -59,8 +59,8 @@ impl Scenario {
         Self { name, run, times: 1 }
     }
 
-    /// One whose runs take fractions of a second: each takes once or twice as long, by where the system happens to place the
-    /// threads. Of many rounds both sides are placed alike in most, and the median of the ratios is of those.
+    /// One whose runs take fractions of a second, which vary by a fifth and more: the median of many ratios is of use, and that of a
+    /// few is chance.
     const fn often(name: &'static str, run: fn(&Bench) -> Result<Findings, Broken>) -> Self {
         Self {
             name,

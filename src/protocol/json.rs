@@ -124,8 +124,8 @@ fn json_request(api: Api, kind: OperationKind, target: String) -> Request {
     }
 }
 
-/// Reads the reply to an operation. The body is read as it comes and never held as a whole; how much of it may come
-/// is the reader's affair (see [`TooLong`](reply::TooLong)). A body that is no JSON may be left unread.
+/// Reads the reply to an operation. A body of 4 KiB or more is read as it comes and never held as a whole; how much of it
+/// may come is the reader's affair (see [`TooLong`](reply::TooLong)). A body that is no JSON may be left unread.
 ///
 /// # Errors
 ///

@@ -14,7 +14,7 @@ use crate::upload::failure::TaskFailure;
 pub const OUTPUT: usize = 64 << 10;
 
 /// Room behind it that is never written to, in bytes: the HTTP library counts there what the system sends of a file by itself. A
-/// slice is mostly no longer, so it is counted once; by 64 KiB, counting took a sixth of the instructions of a slice.
+/// slice is mostly no longer, so it is counted once; by 64 KiB, counting took an eighth of the instructions of a slice.
 pub const UNWRITTEN: usize = 1 << 20;
 
 /// The input buffer, in bytes: replies are short.
